@@ -1,0 +1,289 @@
+"""The bidirectional language model (biLM) of ELMo, and the encoder that puts it into a network of your own.
+
+Source: Peters et al. (2018), "Deep contextualized word representations", in the form of Baidu's LARK (2019): word ids,
+one embedding and one softmax for both directions, two LSTMP layers a direction, the second with a residual.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from elmo.errors import InputError
+from elmo.model_files import ModelFiles, check_shapes, read_header, read_model
+from elmo.nn.lstmp import LSTMP, State
+from elmo.nn.scalar_mix import ScalarMix
+from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
+from elmo.runtime import paddle
+
+Tensor = Any
+BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
+
+_SOFTMAX_ROWS = 512  # rows of logits made at a time: 512 x 52,445 words x 4 bytes are 107 MB
+
+
+@dataclass(frozen=True)
+class BiLMConfig:
+    """Sizes of a biLM; names and defaults are LARK's."""
+
+    vocab_size: int  # tokens in the vocabulary, the three special ones included
+    embed_size: int = 512  # size of a word vector and of the projected output of each LSTMP
+    hidden_size: int = 4096  # size of the LSTMP's cell
+    num_layers: int = 2  # LSTMP layers in each direction
+    cell_clip: float | None = 3.0  # the cell stays within plus and minus this
+    proj_clip: float | None = 3.0  # so does the projected output
+    dropout: float = 0.1  # share of each LSTMP's inputs set to zero in training
+    bos_id: int = 0  # id of <S>
+    eos_id: int = 1  # id of </S>
+
+    def __post_init__(self) -> None:
+        for name in ("vocab_size", "embed_size", "hidden_size", "num_layers"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise InputError(f"{name} is {value!r}: give a whole number above 0")
+        for name in ("cell_clip", "proj_clip"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"{name} is {value!r}: give a number above 0, or none for no clip")
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout is {self.dropout!r}: give a share from 0 to below 1")
+        for name in ("bos_id", "eos_id"):
+            if not 0 <= getattr(self, name) < self.vocab_size:
+                raise InputError(f"{name} is {getattr(self, name)}: the vocabulary has {self.vocab_size} tokens")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> BiLMConfig:
+        """Make a configuration from `to_dict`'s result; InputError names fields that lack or are unknown."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(fields) - known):
+            raise InputError(f"the biLM configuration has the unknown field {unknown[0]!r}; known are {sorted(known)}")
+        if "vocab_size" not in fields:
+            raise InputError("the biLM configuration lacks vocab_size")
+        return cls(**fields)
+
+
+class BiLM(paddle.nn.Layer):
+    """Two language models over one vocabulary: one reads a sentence forwards, one backwards.
+
+    Parameters: `embedding_para` [vocab, embed], `forward_layers` and `backward_layers` (see `elmo.nn.lstmp.LSTMP`),
+    `softmax_weight` [vocab, embed], `softmax_bias` [vocab].
+    """
+
+    def __init__(self, config: BiLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        vocab, embed = config.vocab_size, config.embed_size
+        uniform = paddle.nn.initializer.Uniform(-(3 / embed) ** 0.5, (3 / embed) ** 0.5)  # rows of unit length
+        self.embedding_para = self.create_parameter([vocab, embed], default_initializer=uniform)
+        self.forward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
+        self.backward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
+        normal = paddle.nn.initializer.Normal(0.0, embed**-0.5)
+        self.softmax_weight = self.create_parameter([vocab, embed], default_initializer=normal)
+        self.softmax_bias = self.create_parameter([vocab], is_bias=True)
+
+    def _lstmp(self) -> LSTMP:
+        config = self.config
+        return LSTMP(config.embed_size, config.hidden_size, config.embed_size, config.cell_clip, config.proj_clip)
+
+    def zero_state(self, batch_size: int) -> BiLMState:
+        """Return the state in which both directions begin."""
+        return (
+            [layer.zero_state(batch_size) for layer in self.forward_layers],
+            [layer.zero_state(batch_size) for layer in self.backward_layers],
+        )
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """Look up word vectors: [batch, time] ids give [batch, time, embed]."""
+        return paddle.nn.functional.embedding(token_ids, self.embedding_para, sparse=True)
+
+    def run_direction(
+        self, layers: paddle.nn.LayerList, inputs: Tensor, states: list[State] | None
+    ) -> tuple[list[Tensor], list[State]]:
+        """Run the LSTMP layers of one direction over inputs [batch, time, embed], in the order in which it reads.
+
+        Returns:
+            the output of every layer, [batch, time, embed] each, and the states after the last step.
+        """
+        outputs, last_states = [], []
+        for index, layer in enumerate(layers):
+            inputs = paddle.nn.functional.dropout(inputs, self.config.dropout, training=self.training)
+            output, state = layer(inputs, None if states is None else states[index])
+            if index > 0:
+                output = output + inputs  # the residual; the carried state is without it
+            outputs.append(output)
+            last_states.append(state)
+            inputs = output
+        return outputs, last_states
+
+    def forward(
+        self, forward_ids: Tensor, backward_ids: Tensor, state: BiLMState | None = None
+    ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
+        """Run both directions, each over ids [batch, time] in its own reading order.
+
+        Returns:
+            forward outputs and backward outputs, a tensor [batch, time, embed] a layer, and the states to carry on.
+        """
+        forward_states, backward_states = (None, None) if state is None else state
+        forward_outputs, forward_states = self.run_direction(
+            self.forward_layers, self.embed(forward_ids), forward_states
+        )
+        backward_outputs, backward_states = self.run_direction(
+            self.backward_layers, self.embed(backward_ids), backward_states
+        )
+        return forward_outputs, backward_outputs, (forward_states, backward_states)
+
+    def layers(self, token_ids: Tensor, lengths: Tensor) -> list[Tensor]:
+        """Contextual vectors of whole sentences, each from zero state: what an encoder returns.
+
+        Args:
+            token_ids: [batch, time], words of each sentence without `<S>` and `</S>`, padded at the end with any id.
+            lengths: [batch], the number of words of each sentence.
+
+        Returns:
+            1 + num_layers tensors [batch, time, 2 * embed]: [word, word], then [forward, backward] of each layer.
+            What stands past a sentence's end is meaningless.
+        """
+        batch, time = token_ids.shape
+        bos = paddle.full([batch, 1], self.config.bos_id, dtype=token_ids.dtype)
+        eos = paddle.full([batch, 1], self.config.eos_id, dtype=token_ids.dtype)
+        # Reversing within the sentence leaves its padding at the end, where it can't reach any word.
+        steps = paddle.arange(time, dtype=token_ids.dtype).unsqueeze(0)
+        from_end = lengths.astype(token_ids.dtype).unsqueeze(1) - 1 - steps
+        order = paddle.where(from_end >= 0, from_end, steps.expand([batch, time]))
+        reversed_ids = paddle.take_along_axis(token_ids, order, axis=1)
+        forward_outputs, backward_outputs, _ = self(
+            paddle.concat([bos, token_ids], axis=1), paddle.concat([eos, reversed_ids], axis=1)
+        )
+        words = self.embed(token_ids)
+        layers = [paddle.concat([words, words], axis=2)]
+        index = order.unsqueeze(2).expand([batch, time, self.config.embed_size])
+        for forward_output, backward_output in zip(forward_outputs, backward_outputs, strict=True):
+            turned = paddle.take_along_axis(backward_output[:, 1:], index, axis=1)
+            layers.append(paddle.concat([forward_output[:, 1:], turned], axis=2))
+        return layers
+
+    def losses(
+        self,
+        outputs: Tensor,
+        targets: Tensor,
+        sampler: LogUniformSampler | None = None,
+        generator: np.random.Generator | None = None,
+    ) -> Tensor:
+        """Cross-entropy in nats of each target [count] from top-layer outputs [count, embed]; returns [count].
+
+        With a sampler and a generator the softmax is sampled, for training; without, it is full, for perplexity.
+        """
+        if sampler is not None and generator is not None:
+            return sampled_softmax_loss(
+                outputs, targets, self.softmax_weight, self.softmax_bias, sampler, generator
+            )
+        parts = [
+            full_softmax_loss(outputs[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], self.softmax_weight, self.softmax_bias)
+            for i in range(0, outputs.shape[0], _SOFTMAX_ROWS)
+        ]
+        return paddle.concat(parts)
+
+
+def load_arrays(model: BiLM, files: ModelFiles, place: object) -> None:
+    """Copy a model's parameters into a biLM of the same sizes.
+
+    Raises:
+        InputError: the sizes differ; names the first parameter that does not fit.
+    """
+    wanted = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    check_shapes(wanted, files.arrays, place)
+    model.set_state_dict({name: paddle.to_tensor(array) for name, array in files.arrays.items()})
+
+
+def bilm_from_files(files: ModelFiles, place: object) -> BiLM:
+    """Build the biLM that a model directory describes, in evaluation mode.
+
+    Raises:
+        InputError: configuration, vocabulary and parameters disagree.
+    """
+    config = BiLMConfig.from_dict(files.config)
+    if config.vocab_size != len(files.vocabulary):
+        raise InputError(f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.vocab_size}")
+    model = BiLM(config)
+    load_arrays(model, files, place)
+    model.eval()
+    return model
+
+
+class ElmoEncoder(paddle.nn.Layer):
+    """A biLM with its scalar mix, as a layer of a network of your own; LARK's `elmo_encoder`.
+
+    Args:
+        config: sizes of the biLM whose parameters will be loaded by `init_pretraining_params`.
+        trainable: False keeps the biLM as it was pretrained (features), True lets the task change it (fine-tuning). The
+            scalar mix is always learnt.
+        dropout: share of the mixed vectors set to zero in training.
+        l2: weight decay of the scalar mix's layer weights.
+    """
+
+    def __init__(self, config: BiLMConfig, trainable: bool = False, dropout: float = 0.5, l2: float = 0.001) -> None:
+        super().__init__()
+        self.bilm = BiLM(config)
+        self.scalar_mix = ScalarMix(config.num_layers + 1, l2)
+        self.trainable, self.dropout = trainable, dropout
+        for parameter in self.bilm.parameters():
+            parameter.stop_gradient = not trainable
+
+    @property
+    def output_size(self) -> int:
+        """Size of the vectors that the encoder returns: twice the projection size."""
+        return 2 * self.bilm.config.embed_size
+
+    def forward(self, word_ids: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Mixed contextual vectors [batch, time, 2 * embed] of words [batch, time] by the ELMo vocabulary.
+
+        Args:
+            word_ids: without `<S>` and `</S>`, padded at the end.
+            lengths: [batch], words a sentence; without it every row is taken whole.
+        """
+        if lengths is None:
+            lengths = paddle.full([word_ids.shape[0]], word_ids.shape[1], dtype="int64")
+        if self.training and not self.trainable:
+            self.bilm.eval()  # dropout inside a frozen biLM would only make its features random
+        layers = self.bilm.layers(word_ids, lengths)
+        return paddle.nn.functional.dropout(self.scalar_mix(layers), self.dropout, training=self.training)
+
+
+def elmo_encoder(
+    config: BiLMConfig | str | os.PathLike[str], trainable: bool = False, dropout: float = 0.5, l2: float = 0.001
+) -> ElmoEncoder:
+    """Build an `ElmoEncoder`; step one of LARK's three, before `init_pretraining_params` and the call with word ids.
+
+    Args:
+        config: sizes, or a pretrained model's directory or name, whose sizes are read (its parameters are not).
+    """
+    if not isinstance(config, BiLMConfig):
+        config = BiLMConfig.from_dict(json.loads(read_header(config, kind="bilm")["config"]))
+    return ElmoEncoder(config, trainable, dropout, l2)
+
+
+def init_pretraining_params(network: paddle.nn.Layer, path: str | os.PathLike[str]) -> int:
+    """Load a pretrained biLM's parameters into every `ElmoEncoder` and `BiLM` that a built network contains.
+
+    Returns:
+        how many biLMs were filled.
+
+    Raises:
+        InputError: there is none in the network, or the sizes differ from the model's.
+    """
+    models = [layer for layer in network.sublayers(include_self=True) if isinstance(layer, BiLM)]
+    if not models:
+        raise InputError(f"{type(network).__name__} contains no elmo_encoder, so nothing could be loaded from {path}")
+    files = read_model(path, kind="bilm")
+    for model in models:
+        load_arrays(model, files, path)
+    return len(models)

@@ -1,0 +1,250 @@
+"""Evaluation of word vectors on human similarity judgements and on analogy questions, each with its interval."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from elmo.errors import InputError
+
+Floats = NDArray[np.float64]
+
+_QUESTIONS_AT_ONCE = 512
+
+
+class WordSpace(Protocol):
+    """What is evaluated: words in falling order of frequency, each with a vector. `WordVectors` is one."""
+
+    def vector(self, word: str) -> NDArray[np.float32]: ...
+
+    def __contains__(self, word: object) -> bool: ...
+
+    def __iter__(self) -> Iterator[str]: ...
+
+
+class JudgedPair(NamedTuple):
+    """Two words and how similar people find them, on the scale of the set."""
+
+    first: str
+    second: str
+    judgement: float
+
+
+class AnalogyQuestion(NamedTuple):
+    """`a` is to `b` as `c` is to `d`, where `d` is what has to be found."""
+
+    section: str
+    a: str
+    b: str
+    c: str
+    d: str
+
+
+@dataclass(frozen=True)
+class SimilarityResult:
+    """Spearman's rho x 100 between cosines and judgements over the covered pairs, with its 95% bootstrap interval."""
+
+    rho: float
+    low: float
+    high: float
+    covered: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Per cent of the covered questions answered rightly, with its 95% bootstrap interval over questions."""
+
+    percent: float
+    low: float
+    high: float
+    covered: int
+    total: int
+
+
+@dataclass(frozen=True)
+class AnalogyResult:
+    """Accuracy over all questions and within each section, in the order of the set."""
+
+    overall: Accuracy
+    sections: dict[str, Accuracy] = field(default_factory=dict)
+
+
+def read_similarity(path: str | os.PathLike[str]) -> list[JudgedPair]:
+    """Read a similarity set: a line holds two words and a number, separated by tabs (the format of wordsim-240).
+
+    Raises:
+        InputError: the file is missing, empty or not UTF-8, or a line holds anything else.
+    """
+    pairs = []
+    for number, line in _numbered_lines(path):
+        fields = [part.strip() for part in line.split("\t")]
+        try:
+            first, second, judgement = fields
+            pairs.append(JudgedPair(first, second, float(judgement)))
+        except ValueError:
+            raise InputError(
+                f"{path}:{number}: {line!r} is not two words and a number separated by tabs; correct the line"
+            ) from None
+    if not pairs:
+        raise InputError(f"{path}: holds no pair of words; give a similarity set such as wordsim-240")
+    return pairs
+
+
+def read_analogies(path: str | os.PathLike[str]) -> list[AnalogyQuestion]:
+    """Read an analogy set in word2vec's format: a line holds four words, a line `: name` begins a section.
+
+    Raises:
+        InputError: the file is missing, empty or not UTF-8, or a line holds anything else.
+    """
+    questions = []
+    section = ""
+    for number, line in _numbered_lines(path):
+        words = line.split()
+        if words[0] == ":" and len(words) > 1:
+            section = " ".join(words[1:])
+        elif len(words) == 4:
+            questions.append(AnalogyQuestion(section, *words))
+        else:
+            raise InputError(f"{path}:{number}: {line!r} is not four words nor `: section`; correct the line")
+    if not questions:
+        raise InputError(f"{path}: holds no question; give an analogy set of four words a line")
+    return questions
+
+
+def word_similarity(
+    vectors: WordSpace | Mapping[str, NDArray[np.float32]],
+    pairs: Sequence[JudgedPair],
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> SimilarityResult:
+    """Compare the cosines of word pairs with human judgements by Spearman's rank correlation.
+
+    Args:
+        vectors: the words and their vectors.
+        pairs: the judged pairs; one is covered when both of its words have a vector.
+        resamples: how many times the covered pairs are drawn with replacement for the interval.
+        seed: of those draws.
+
+    Raises:
+        InputError: fewer than 3 pairs are covered.
+    """
+    covered = [pair for pair in pairs if pair.first in vectors and pair.second in vectors]
+    if len(covered) < 3:
+        raise InputError(
+            f"{len(covered)} of {len(pairs)} pairs have vectors for both words, too few to correlate: "
+            "train on more text or with a smaller min_count"
+        )
+    first = _unit_rows(vectors, [pair.first for pair in covered])
+    second = _unit_rows(vectors, [pair.second for pair in covered])
+    cosines = np.einsum("pd,pd->p", first, second).astype(np.float64)
+    judgements = np.array([pair.judgement for pair in covered])
+    drawn = np.random.default_rng(seed).integers(len(covered), size=(resamples, len(covered)))
+    low, high = _interval(_spearman(cosines[drawn], judgements[drawn]))
+    rho = float(_spearman(cosines[None], judgements[None])[0])
+    return SimilarityResult(100 * rho, 100 * low, 100 * high, len(covered), len(pairs))
+
+
+def word_analogy(
+    vectors: WordSpace | Mapping[str, NDArray[np.float32]],
+    questions: Sequence[AnalogyQuestion],
+    *,
+    restrict: int | None = None,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> AnalogyResult:
+    """Answer "a is to b as c is to ?" by the word nearest to b - a + c, the three themselves excluded (3CosAdd).
+
+    Mikolov, Yih and Zweig 2013, "Linguistic regularities in continuous space word representations". Questions of one
+    section share words, so the interval, which draws questions one by one, is narrower than one over new words would be.
+
+    Args:
+        vectors: the words and their vectors; an iteration over them gives the possible answers.
+        questions: the questions; one is covered when its four words are among the possible answers.
+        restrict: consider only the first so many words, as a rule the most frequent; None considers all.
+        resamples: how many times the outcomes are drawn with replacement for the interval.
+        seed: of those draws.
+
+    Raises:
+        InputError: no question is covered.
+    """
+    words = list(vectors)[:restrict]
+    index = {word: row for row, word in enumerate(words)}
+    covered = [question for question in questions if all(word in index for word in question[1:])]
+    if not covered:
+        raise InputError(
+            f"none of {len(questions)} questions has all four words among {len(words)}: "
+            "train on more text or with a smaller min_count"
+        )
+    rows = np.array([[index[word] for word in question[1:]] for question in covered])
+    right = _answer(_unit_rows(vectors, words), rows[:, :3]) == rows[:, 3]
+    sections = np.array([question.section for question in covered])
+    rng = np.random.default_rng(seed)
+
+    def accuracy(outcomes: NDArray[np.bool_], total: int) -> Accuracy:
+        if not len(outcomes):
+            return Accuracy(float("nan"), float("nan"), float("nan"), 0, total)
+        drawn = outcomes[rng.integers(len(outcomes), size=(resamples, len(outcomes)))]
+        low, high = _interval(drawn.mean(axis=1))
+        return Accuracy(100 * float(outcomes.mean()), 100 * low, 100 * high, len(outcomes), total)
+
+    names = [question.section for question in questions]
+    return AnalogyResult(
+        accuracy(right, len(questions)),
+        {name: accuracy(right[sections == name], names.count(name)) for name in dict.fromkeys(names)},
+    )
+
+
+def _numbered_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
+    """Lines that hold anything, with their number from 1."""
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a word similarity or analogy set") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    lines = text.replace("\r\n", "\n").split("\n")
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+
+
+def _unit_rows(vectors: WordSpace | Mapping[str, NDArray[np.float32]], words: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors of the words scaled to length 1 (a zero vector stays zero), [words, dim]."""
+    lookup = vectors.__getitem__ if isinstance(vectors, Mapping) else vectors.vector
+    rows = np.array([lookup(word) for word in words], dtype=np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+
+
+def _answer(unit_rows: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Row of the best answer to each question, whose words a, b, c stand in these rows [questions, 3]."""
+    answers = []
+    for start in range(0, len(rows), _QUESTIONS_AT_ONCE):
+        a, b, c = rows[start : start + _QUESTIONS_AT_ONCE].T
+        scores = (unit_rows[b] - unit_rows[a] + unit_rows[c]) @ unit_rows.T
+        questions = np.arange(len(a))
+        for excluded in (a, b, c):
+            scores[questions, excluded] = -np.inf
+        answers.append(scores.argmax(axis=1))
+    return np.concatenate(answers)
+
+
+def _spearman(first: Floats, second: Floats) -> Floats:
+    """Spearman's rho of each row of two arrays [rows, n]; NaN where one of them is constant."""
+    ranks = [rankdata(values, axis=1) for values in (first, second)]
+    x, y = (row - row.mean(axis=1, keepdims=True) for row in ranks)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1)))
+
+
+def _interval(values: Floats) -> tuple[float, float]:
+    """The middle 95% of the values."""
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return float(low), float(high)

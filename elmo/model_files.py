@@ -1,0 +1,183 @@
+"""A model on disk: a directory of `model.safetensors` and `vocabulary.txt`, written whole or not at all.
+
+The safetensors header says what the model is: its kind, configuration, the vocabulary's fingerprint and provenance.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from elmo.errors import InputError
+from elmo.text.vocabulary import Vocabulary
+
+PathLike = str | os.PathLike[str]
+WEIGHTS_FILE = "model.safetensors"
+VOCABULARY_FILE = "vocabulary.txt"
+FORMAT = "elmo/1"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a model directory holds."""
+
+    kind: str  # "bilm", "skipgram", ...
+    config: dict[str, Any]  # sizes and settings, as the model's own class reads them
+    vocabulary: Vocabulary
+    arrays: dict[str, npt.NDArray[Any]]  # parameters by name, float32 or float64
+    provenance: dict[str, Any] = field(default_factory=dict)  # text, command, versions, scores: for people
+
+
+def models_folders() -> list[Path]:
+    """Where models are looked for by name: beside the package in the repository, and inside an installed package."""
+    package = Path(__file__).resolve().parent
+    return [package.parent / "data" / "models", package / "models"]
+
+
+def find_model(path_or_name: PathLike) -> Path:
+    """Return the directory of a model that is given by its path or by the name of one that comes with the project.
+
+    Raises:
+        InputError: there is no such directory; names those that come with the project.
+    """
+    given = Path(path_or_name)
+    if given.is_dir():
+        return given
+    folders = [folder for folder in models_folders() if folder.is_dir()]
+    if given.parent == Path():
+        for folder in folders:
+            if (folder / given).is_dir():
+                return folder / given
+    known = sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
+    offer = f"; models that come with the project: {', '.join(known)}" if known else ""
+    raise InputError(f"{path_or_name}: no such model directory{offer}")
+
+
+def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32", overwrite: bool = False) -> Path:
+    """Write a model directory; `dtype` "float16" halves its size.
+
+    Raises:
+        InputError: the directory exists (and `overwrite` is false), or can't be written.
+    """
+    target = Path(directory)
+    if target.exists() and not overwrite:
+        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    metadata = {
+        "format": FORMAT,
+        "kind": files.kind,
+        "config": json.dumps(files.config, sort_keys=True),
+        "vocabulary_sha256": files.vocabulary.fingerprint,
+        "provenance": json.dumps(files.provenance, ensure_ascii=False, sort_keys=True),
+    }
+    try:
+        temporary.mkdir(parents=True)
+        arrays = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in files.arrays.items()}
+        save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
+        files.vocabulary.save(temporary / VOCABULARY_FILE)
+        replace_directory(temporary, target)
+    except OSError as error:
+        raise InputError(f"{target}: can't be written ({error.strerror or error}); choose another place") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def replace_directory(new: Path, target: Path) -> None:
+    """Put a finished directory in the place of another, which is there until the new one is."""
+    if not target.exists():
+        os.rename(new, target)
+        return
+    old = target.with_name(f".{target.name}.old.{os.getpid()}")
+    os.rename(target, old)
+    try:
+        os.rename(new, target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old)
+
+
+def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles:
+    """Read a model directory and check that its parts belong together; nothing in it is executed.
+
+    Args:
+        path_or_name: see `find_model`.
+        kind: what the caller can use, such as "bilm".
+
+    Raises:
+        InputError: a file is missing, truncated or not ours, the vocabulary is another one, a parameter is not finite.
+    """
+    directory = find_model(path_or_name)
+    metadata = read_header(directory, kind=kind)
+    arrays = {}
+    with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
+        for name in weights.keys():  # noqa: SIM118 - safe_open is not a mapping
+            array = weights.get_tensor(name)
+            if not np.isfinite(array).all():
+                raise InputError(f"{directory / WEIGHTS_FILE}: {name} holds values that are not finite; train it again")
+            arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
+    vocabulary = Vocabulary.load(directory / VOCABULARY_FILE)
+    if vocabulary.fingerprint != metadata["vocabulary_sha256"]:
+        raise InputError(
+            f"{directory / VOCABULARY_FILE}: not the vocabulary this model was trained with "
+            f"({len(vocabulary)} tokens, fingerprint {vocabulary.fingerprint[:12]}, "
+            f"expected {metadata['vocabulary_sha256'][:12]}); put the original file back"
+        )
+    return ModelFiles(
+        metadata["kind"],
+        json.loads(metadata["config"]),
+        vocabulary,
+        arrays,
+        json.loads(metadata.get("provenance", "{}")),
+    )
+
+
+def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str, str]:
+    """Read what the header of a model's weights says, without the weights; raises as `read_model` does."""
+    directory = find_model(path_or_name)
+    path = directory / WEIGHTS_FILE
+    for name in (WEIGHTS_FILE, VOCABULARY_FILE):
+        if not (directory / name).is_file():
+            raise InputError(f"{directory}: {name} is missing; a model directory holds it and its companion")
+    try:
+        with safe_open(str(path), framework="numpy") as weights:
+            metadata = weights.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: truncated or not a safetensors file ({error}); copy or download it again") from None
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: not a model of this package (its header has no format {FORMAT!r}); see `elmo convert`")
+    if kind is not None and metadata.get("kind") != kind:
+        raise InputError(f"{path}: holds a {metadata.get('kind')} model where a {kind} model is needed")
+    try:
+        json.loads(metadata["config"])
+        json.loads(metadata.get("provenance", "{}"))
+        str(metadata["vocabulary_sha256"])
+    except (KeyError, ValueError) as error:
+        raise InputError(f"{path}: its header is damaged ({error}); copy or download it again") from None
+    return metadata
+
+
+def check_shapes(
+    expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, npt.NDArray[Any]], place: object
+) -> None:
+    """Refuse parameters that lack, are unknown or have another shape than the configuration says."""
+    for name in sorted(expected.keys() | arrays.keys()):
+        if name not in arrays:
+            raise InputError(f"{place}: the parameter {name} is missing")
+        if name not in expected:
+            raise InputError(f"{place}: the parameter {name} is not part of the model its configuration describes")
+        if tuple(arrays[name].shape) != tuple(expected[name]):
+            raise InputError(
+                f"{place}: {name} has shape {list(arrays[name].shape)}, the configuration says {list(expected[name])}"
+            )

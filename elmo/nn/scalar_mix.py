@@ -1,0 +1,42 @@
+"""The scalar mix with which a task weighs the layers of a biLM (Peters et al., 2018, equation 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from elmo.runtime import paddle
+
+Tensor = Any
+
+
+class ScalarMix(paddle.nn.Layer):
+    r"""mix = gamma * sum_j s_j * layer_j, with s = softmax(weights).
+
+    Args:
+        num_layers: how many layers are mixed.
+        l2: weight decay of `weights` alone, which pulls the mix towards the mean of the layers (LARK: 0.001).
+
+    Parameters: `weights` [num_layers], zeros at first so that the mix is the mean; `gamma` [1], one at first.
+    """
+
+    def __init__(self, num_layers: int, l2: float = 0.0) -> None:
+        super().__init__()
+        zeros = paddle.nn.initializer.Constant(0.0)
+        regularizer = paddle.regularizer.L2Decay(l2) if l2 else None
+        self.weights = self.create_parameter([num_layers], paddle.ParamAttr(initializer=zeros, regularizer=regularizer))
+        self.gamma = self.create_parameter([1], paddle.ParamAttr(initializer=paddle.nn.initializer.Constant(1.0)))
+
+    def forward(self, layers: Sequence[Tensor]) -> Tensor:
+        """Mix tensors of one shape, [batch, time, dim] each.
+
+        Raises:
+            ValueError: the number of layers is not the one this mix was made for.
+        """
+        if len(layers) != self.weights.shape[0]:
+            raise ValueError(f"{len(layers)} layers were given to a scalar mix of {self.weights.shape[0]}")
+        shares = paddle.nn.functional.softmax(self.weights)
+        mixed = layers[0] * shares[0]
+        for j in range(1, len(layers)):
+            mixed = mixed + layers[j] * shares[j]
+        return self.gamma * mixed

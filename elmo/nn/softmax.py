@@ -1,0 +1,98 @@
+"""Full and sampled softmax over the vocabulary, and the log-uniform (Zipfian) candidates of the sampled one.
+
+Source: Jean et al. (2015), "On Using Very Large Target Vocabulary for Neural Machine Translation"; the expected-count
+correction for candidates drawn until they are distinct is that of TensorFlow's candidate sampling notes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from elmo.nn.linear import add_bias
+from elmo.runtime import paddle
+
+Tensor = Any
+
+
+class LogUniformSampler:
+    """Draws distinct candidate ids, P(id) = log((id + 2) / (id + 1)) / log(vocab_size + 1): frequent words are low ids.
+
+    Args:
+        vocab_size: ids are 0 .. vocab_size - 1, in descending order of frequency.
+        num_samples: how many distinct ids a draw returns; at most vocab_size.
+    """
+
+    def __init__(self, vocab_size: int, num_samples: int) -> None:
+        if not 0 < num_samples <= vocab_size:
+            raise ValueError(f"num_samples {num_samples} must be between 1 and the vocabulary size {vocab_size}")
+        self.vocab_size, self.num_samples = vocab_size, num_samples
+        ids = np.arange(vocab_size, dtype=np.float64)
+        self.probabilities = np.log1p(1.0 / (ids + 1.0)) / np.log(vocab_size + 1.0)
+
+    def draw(self, generator: np.random.Generator) -> tuple[npt.NDArray[np.int64], int]:
+        """Ids [num_samples], distinct, in order of first appearance, and how many draws it took to see them all."""
+        drawn = np.empty(0, dtype=np.int64)
+        while True:
+            uniform = generator.random(max(4 * self.num_samples, 64))
+            ids = np.exp(uniform * np.log(self.vocab_size + 1.0)).astype(np.int64) - 1
+            drawn = np.concatenate([drawn, np.clip(ids, 0, self.vocab_size - 1)])
+            _, first_seen = np.unique(drawn, return_index=True)
+            if len(first_seen) >= self.num_samples:
+                first_seen = np.sort(first_seen)[: self.num_samples]
+                return drawn[first_seen], int(first_seen[-1]) + 1
+
+    def expected_count(self, ids: npt.NDArray[np.int64], num_draws: int) -> npt.NDArray[np.float32]:
+        """Probability that an id is among the distinct ones of `num_draws` draws: 1 - (1 - P(id)) ** num_draws."""
+        return (-np.expm1(num_draws * np.log1p(-self.probabilities[ids]))).astype(np.float32)
+
+
+def full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Cross-entropy in nats of each row over the whole vocabulary.
+
+    Args:
+        features: [count, dim].
+        labels: [count], int64.
+        weight: [vocab, dim].
+        bias: [vocab].
+
+    Returns:
+        [count].
+    """
+    logits = add_bias(paddle.matmul(features, weight, transpose_y=True), bias)
+    return paddle.nn.functional.cross_entropy(logits, labels, reduction="none")
+
+
+def sampled_softmax_loss(
+    features: Tensor,
+    labels: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    sampler: LogUniformSampler,
+    generator: np.random.Generator,
+) -> Tensor:
+    """Cross-entropy of each row's label against candidates that all rows share, logits corrected by -log(expected count).
+
+    Candidates that happen to be a row's own label are left out of that row. Shapes as in `full_softmax_loss`. Only for
+    training: perplexity is always reported with the full softmax.
+    """
+    candidate_ids, num_draws = sampler.draw(generator)
+    label_ids = labels.numpy()
+    ids = paddle.to_tensor(np.concatenate([label_ids, candidate_ids]))
+    correction = -np.log(sampler.expected_count(ids.numpy(), num_draws))
+    rows = paddle.nn.functional.embedding(ids, weight, sparse=True)  # (count + num_samples, dim)
+    biases = paddle.gather(bias, ids) + paddle.to_tensor(correction).astype(bias.dtype)
+    count = len(label_ids)
+    label_logits = (features * rows[:count]).sum(axis=1) + biases[:count]  # (count,)
+    candidate_logits = add_bias(paddle.matmul(features, rows[count:], transpose_y=True), biases[count:])
+    place = np.full(sampler.vocab_size, -1)
+    place[candidate_ids] = np.arange(len(candidate_ids))
+    hit_rows = np.flatnonzero(place[label_ids] >= 0)
+    if len(hit_rows):
+        hits = paddle.to_tensor(np.stack([hit_rows, place[label_ids[hit_rows]]], axis=1))
+        minus_infinity = paddle.full([len(hit_rows)], -1e9, dtype=candidate_logits.dtype)
+        candidate_logits = paddle.scatter_nd_add(candidate_logits, hits, minus_infinity)
+    logits = paddle.concat([label_logits.unsqueeze(1), candidate_logits], axis=1)  # (count, 1 + num_samples)
+    return paddle.logsumexp(logits, axis=1) - label_logits

@@ -1,0 +1,412 @@
+"""Pretraining: one loop that takes batches from an objective, steps an optimiser, measures, and saves checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from elmo import runtime
+from elmo.bilm import BiLM, BiLMConfig, BiLMState, load_arrays
+from elmo.checkpoint import TrainingState, read_training_state, write_checkpoint
+from elmo.errors import InputError, RunError
+from elmo.model_files import ModelFiles, read_model
+from elmo.nn.softmax import LogUniformSampler
+from elmo.runtime import paddle
+from elmo.text.corpus import Batch, SentenceIds
+from elmo.text.vocabulary import Vocabulary
+
+OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """How a run goes; names and defaults are LARK's flags, where LARK had them."""
+
+    batch_size: int = 128  # parallel streams of sentences
+    num_steps: int = 20  # tokens of each stream in a batch; gradients go back no further
+    learning_rate: float = 0.2
+    optim: str = "adagrad"  # see OPTIMIZERS; Adagrad with an initial accumulator of 1 and no epsilon
+    max_grad_norm: float = 10.0  # the gradient's global norm is clipped to this
+    max_epoch: int = 10  # passes over the training text
+    sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
+    n_negative_samples_batch: int = 8000  # candidates of the sampled softmax, shared by a batch
+    shuffle: bool = True  # a new order of sentences each epoch, from the seed
+    random_seed: int = 0
+    log_interval: int = 100  # steps between lines of the log
+    save_interval: int = 10000  # steps between checkpoints within an epoch; 0 for none
+    dev_interval: int = 10000  # steps between held-out perplexities within an epoch; 0 for none
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "num_steps", "max_epoch", "n_negative_samples_batch", "log_interval"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)}: give a whole number above 0")
+        for name in ("save_interval", "dev_interval", "random_seed"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}: give 0 or more")
+        for name in ("learning_rate", "max_grad_norm"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value}: give a number above 0")
+        if self.optim not in OPTIMIZERS:
+            raise InputError(f"optim is {self.optim!r}: give one of {', '.join(OPTIMIZERS)}")
+
+
+class Objective(Protocol):
+    """What the loop trains: a model, its batches, its loss and its score on held-out text."""
+
+    model: Any
+
+    def begin_epoch(self, epoch: int) -> Iterator[Any]:
+        """Batches of one pass, in an order that depends on the seed and the epoch alone."""
+
+    def batches_per_epoch(self) -> int:
+        """About how many batches a pass has, for the progress bar."""
+
+    def training_loss(self, batch: Any) -> tuple[Any, Any, int]:
+        """Loss to be minimised, mean loss to be shown (nats a prediction), and tokens read."""
+
+    def evaluate(self) -> dict[str, float]:
+        """Scores on held-out text, such as perplexity; empty without held-out text."""
+
+    def files(self, provenance: dict[str, Any]) -> ModelFiles:
+        """The model as it can be saved."""
+
+
+class BiLMObjective:
+    """Predict the next word in both reading directions, with LSTM states carried from batch to batch.
+
+    Args:
+        model: the biLM.
+        vocabulary: gives ids; the model's own.
+        train: sentences to learn from.
+        dev: sentences to measure perplexity on, or None.
+        settings: see `PretrainSettings`.
+    """
+
+    def __init__(
+        self,
+        model: BiLM,
+        vocabulary: Vocabulary,
+        train: SentenceIds,
+        dev: SentenceIds | None,
+        settings: PretrainSettings,
+    ) -> None:
+        self.model, self.vocabulary, self.train, self.dev, self.settings = model, vocabulary, train, dev, settings
+        self.sampler: LogUniformSampler | None = None
+        if settings.sample_softmax and settings.n_negative_samples_batch < len(vocabulary):
+            self.sampler = LogUniformSampler(len(vocabulary), settings.n_negative_samples_batch)
+        self._generator = np.random.default_rng(settings.random_seed)
+        self._state: BiLMState | None = None
+
+    def begin_epoch(self, epoch: int) -> Iterator[Batch]:
+        """Shuffle from the seed and the epoch, and begin again from zero state."""
+        settings = self.settings
+        paddle.seed(settings.random_seed * 1_000_003 + epoch)  # dropout
+        self._generator = np.random.default_rng([settings.random_seed, epoch])  # candidates
+        self._state = None
+        order = np.random.default_rng([settings.random_seed, epoch, 1]) if settings.shuffle else None
+        return self.train.batches(settings.batch_size, settings.num_steps, order)
+
+    def batches_per_epoch(self) -> int:
+        """Predictions of a pass divided by those of a full batch."""
+        return math.ceil(self.train.num_targets / (self.settings.batch_size * self.settings.num_steps))
+
+    def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
+        """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
+        forward_outputs, backward_outputs, state = self.model(
+            paddle.to_tensor(batch.forward_ids), paddle.to_tensor(batch.backward_ids), self._state
+        )
+        self._state = _detach(state)
+        losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], self.sampler)
+        # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
+        return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
+
+    def evaluate(self) -> dict[str, float]:
+        """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both."""
+        if self.dev is None:
+            return {}
+        self.model.eval()
+        state, totals, count = None, np.zeros(2), 0
+        with paddle.no_grad():
+            for batch in self.dev.batches(self.settings.batch_size, self.settings.num_steps):
+                forward_outputs, backward_outputs, state = self.model(
+                    paddle.to_tensor(batch.forward_ids), paddle.to_tensor(batch.backward_ids), state
+                )
+                losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
+                totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
+                count += batch.num_tokens
+        self.model.train()
+        forward, backward = totals / count
+        return {
+            "perplexity": _perplexity((forward + backward) / 2),
+            "forward_perplexity": _perplexity(forward),
+            "backward_perplexity": _perplexity(backward),
+        }
+
+    def files(self, provenance: dict[str, Any]) -> ModelFiles:
+        """Return parameters, configuration and vocabulary."""
+        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
+        return ModelFiles("bilm", self.model.config.to_dict(), self.vocabulary, arrays, provenance)
+
+    def _losses(self, batch: Batch, forward: Any, backward: Any, sampler: LogUniformSampler | None) -> Any:
+        """Cross-entropy of every prediction in the batch, those of the forward direction first."""
+        size = forward.shape[-1]
+        rows = paddle.concat([forward.reshape([-1, size]), backward.reshape([-1, size])])
+        targets = np.concatenate([batch.forward_targets.ravel(), batch.backward_targets.ravel()])
+        if not batch.mask.all():
+            kept = np.flatnonzero(np.concatenate([batch.mask.ravel(), batch.mask.ravel()]))
+            rows, targets = paddle.gather(rows, paddle.to_tensor(kept)), targets[kept]
+        return self.model.losses(rows, paddle.to_tensor(targets), sampler, self._generator)
+
+
+def _detach(state: BiLMState) -> BiLMState:
+    forward, backward = ([(hidden.detach(), cell.detach()) for hidden, cell in states] for states in state)
+    return forward, backward
+
+
+def _perplexity(nats: float) -> float:
+    return math.exp(nats) if nats < 700 else math.inf
+
+
+def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
+    """Return the optimiser that the settings name, with the gradient's global norm clipped."""
+    clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
+    rate, library = settings.learning_rate, paddle.optimizer
+    if settings.optim == "adagrad":
+        return library.Adagrad(
+            rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0
+        )
+    classes = {"sgd": library.SGD, "adam": library.Adam, "rmsprop": library.RMSProp}
+    return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
+
+
+class Trainer:
+    """The loop itself.
+
+    Args:
+        objective: what is trained.
+        settings: how.
+        save_dir: where checkpoints go, `epoch_001` and so on; None for none.
+        provenance: written into every checkpoint.
+        console: where progress and log lines go; None for silence.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        settings: PretrainSettings,
+        save_dir: str | os.PathLike[str] | None = None,
+        provenance: dict[str, Any] | None = None,
+        console: Console | None = None,
+    ) -> None:
+        self.objective, self.settings = objective, settings
+        self.save_dir = None if save_dir is None else Path(save_dir)
+        self.provenance = provenance or {}
+        self.console = console or Console(quiet=True)
+        self.optimizer = make_optimizer(settings, objective.model.parameters())
+        self.epoch = self.step = 0
+        self.history: list[dict[str, Any]] = []
+
+    def load_state(self, state: TrainingState) -> None:
+        """Go on after the epochs that a checkpoint has finished; the model's parameters are loaded already."""
+        self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
+        self.optimizer.set_state_dict({name: paddle.to_tensor(array) for name, array in state.optimizer.items()})
+
+    def run(self) -> list[dict[str, Any]]:
+        """Train until `max_epoch` epochs are finished.
+
+        Returns:
+            a record an epoch: epoch, step, mean training loss (nats), tokens/s, seconds, and the held-out scores.
+
+        Raises:
+            RunError: the loss is not finite, or a checkpoint can't be written.
+        """
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
+            while self.epoch < self.settings.max_epoch:
+                task = progress.add_task(
+                    f"epoch {self.epoch + 1}", total=self.objective.batches_per_epoch(), status=""
+                )
+                self.history.append(self._run_epoch(lambda status, task=task: progress.update(task, advance=1, status=status)))
+                progress.remove_task(task)
+                self.epoch += 1
+                self._log_epoch(self.history[-1])
+                self._save(f"epoch_{self.epoch:03d}")
+        return self.history
+
+    def _run_epoch(self, advance: Any) -> dict[str, Any]:
+        settings, model = self.settings, self.objective.model
+        model.train()
+        started = time.perf_counter()
+        total, batches, tokens = 0.0, 0, 0
+        recent = _Window(started)
+        for batch in self.objective.begin_epoch(self.epoch):
+            loss, mean, count = self.objective.training_loss(batch)
+            nats = float(mean)
+            if not math.isfinite(nats):
+                raise RunError(
+                    f"the loss is {nats} at step {self.step + 1} (epoch {self.epoch + 1}): "
+                    f"lower --learning_rate ({settings.learning_rate:g}) or --max_grad_norm ({settings.max_grad_norm:g})"
+                )
+            loss.backward()
+            self.optimizer.step()
+            self.optimizer.clear_grad()
+            self.step += 1
+            total, batches, tokens = total + nats, batches + 1, tokens + count
+            recent.add(nats, count)
+            advance(f"loss {nats:.3f}  {tokens / (time.perf_counter() - started):,.0f} tokens/s")
+            if self.step % settings.log_interval == 0:
+                self.console.print(f"step {self.step}: {recent.report()}", highlight=False)
+                recent = _Window(time.perf_counter())
+            if settings.dev_interval and self.step % settings.dev_interval == 0:
+                scores = self.objective.evaluate()
+                self.console.print(f"step {self.step}: {_format(scores)}", highlight=False)
+            if settings.save_interval and self.step % settings.save_interval == 0:
+                self._save(f"step_{self.step:07d}")
+        seconds = time.perf_counter() - started
+        return {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "training_loss": total / batches,
+            "tokens_per_second": tokens / seconds,
+            "seconds": seconds,
+            **self.objective.evaluate(),
+        }
+
+    def _log_epoch(self, record: dict[str, Any]) -> None:
+        scores = {name: value for name, value in record.items() if name.endswith("perplexity")}
+        self.console.print(
+            f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {_format(scores)}"
+            f"{record['tokens_per_second']:,.0f} tokens/s",
+            highlight=False,
+        )
+
+    def _save(self, name: str) -> None:
+        if self.save_dir is None:
+            return
+        optimizer = {
+            key: value.numpy() for key, value in self.optimizer.state_dict().items() if hasattr(value, "numpy")
+        }
+        state = TrainingState(self.epoch, self.step, dataclasses.asdict(self.settings), self.history, optimizer)
+        provenance = {**self.provenance, "history": self.history}
+        write_checkpoint(self.save_dir / name, self.objective.files(provenance), state)
+
+
+class _Window:
+    """Mean loss and speed over the steps since the last line of the log."""
+
+    def __init__(self, started: float) -> None:
+        self.started, self.nats, self.steps, self.tokens = started, 0.0, 0, 0
+
+    def add(self, nats: float, tokens: int) -> None:
+        self.nats, self.steps, self.tokens = self.nats + nats, self.steps + 1, self.tokens + tokens
+
+    def report(self) -> str:
+        speed = self.tokens / max(time.perf_counter() - self.started, 1e-9)
+        return f"training loss {self.nats / self.steps:.4f}, {speed:,.0f} tokens/s"
+
+
+def _format(scores: dict[str, float]) -> str:
+    return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())
+
+
+def pretrain(
+    train_path: str,
+    vocab_path: str,
+    *,
+    test_path: str | None = None,
+    sizes: dict[str, Any] | None = None,
+    settings: PretrainSettings | None = None,
+    para_save_dir: str | None = "checkpoints",
+    load_dir: str | None = None,
+    load_pretraining_params: str | None = None,
+    all_train_tokens: int | None = None,
+    overwrite: bool = False,
+    console: Console | None = None,
+) -> list[dict[str, Any]]:
+    """Pretrain a biLM on segmented shards and return a record an epoch (see `Trainer.run`).
+
+    Args:
+        train_path: path or glob of the training shards.
+        vocab_path: vocabulary, a token a line.
+        test_path: path or glob of held-out shards for the perplexity.
+        sizes: fields of `BiLMConfig` other than the vocabulary's.
+        settings: how the run goes.
+        para_save_dir: where checkpoints go; must not hold those of another run unless `overwrite`.
+        load_dir: a checkpoint to go on from, with its optimiser and its count of epochs.
+        load_pretraining_params: a model whose parameters are the start; the run is new.
+        all_train_tokens: words in the training shards, if you know; a wrong number is pointed out and not used.
+        overwrite: take the place of checkpoints that are there.
+        console: where progress goes.
+
+    Raises:
+        InputError: bad settings or input. RunError: the run failed.
+    """
+    settings = settings or PretrainSettings()
+    console = console or Console(quiet=True)
+    if load_dir and load_pretraining_params:
+        raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
+    _check_save_dir(para_save_dir, load_dir, overwrite)
+    vocabulary = Vocabulary.load(vocab_path)
+    config = BiLMConfig(
+        vocab_size=len(vocabulary), bos_id=vocabulary.bos_id, eos_id=vocabulary.eos_id, **(sizes or {})
+    )
+    train = SentenceIds(train_path, vocabulary)
+    dev = SentenceIds(test_path, vocabulary) if test_path else None
+    console.print(
+        f"{train.num_words:,} words in {len(train):,} training sentences ({len(train.paths)} shards), "
+        f"{dev.num_words if dev else 0:,} held out; vocabulary {len(vocabulary):,}",
+        highlight=False,
+    )
+    if all_train_tokens is not None and all_train_tokens != train.num_words:
+        console.print(
+            f"warning: all_train_tokens is {all_train_tokens}, but the training shards hold {train.num_words} words: "
+            "the counted number is used",
+            highlight=False,
+        )
+    runtime.seed_everything(settings.random_seed)
+    model = BiLM(config)
+    model.train()
+    if source := load_dir or load_pretraining_params:
+        files = read_model(source, kind="bilm")
+        if files.vocabulary != vocabulary:
+            raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
+        load_arrays(model, files, source)
+    objective = BiLMObjective(model, vocabulary, train, dev, settings)
+    provenance = {
+        "train_words": train.num_words,
+        "settings": dataclasses.asdict(settings),
+        "paddle": paddle.__version__,
+    }
+    trainer = Trainer(objective, settings, para_save_dir, provenance, console)
+    if load_dir:
+        trainer.load_state(read_training_state(load_dir))
+    return trainer.run()
+
+
+def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
+    if save_dir is None or overwrite or load_dir:
+        return
+    earlier = sorted(path.name for path in Path(save_dir).glob("epoch_*"))
+    if earlier:
+        raise InputError(
+            f"{save_dir} holds checkpoints of another run ({earlier[0]}): choose another --para_save_dir, "
+            "go on with --load_dir, or give --overwrite True"
+        )

@@ -1,0 +1,143 @@
+"""Threads, the AMD/MKL switch, device and seeds: all that must be decided before Paddle is imported, or once after.
+
+`prepare()` runs when `elmo` is imported. It sets environment variables only where the user has set none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import random
+import sys
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+_AVX2_FLAGS = frozenset({"avx2", "fma"})
+_AVX512_FLAGS = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What `prepare` found and did: environment variables it set, and those it left as the user had them."""
+
+    chosen: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+    paddle_was_imported: bool = False
+
+
+def available_cores() -> int:
+    """Number of cores this process may use: affinity mask and cgroup quota (v2, v1) considered, at least 1."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    for quota in (_cgroup_v2_cores(), _cgroup_v1_cores()):
+        if quota is not None:
+            cores = min(cores, max(1, int(quota)))
+    return max(1, cores)
+
+
+def _cgroup_v2_cores() -> float | None:
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return None if limit == "max" else int(limit) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def _cgroup_v1_cores() -> float | None:
+    folder = Path("/sys/fs/cgroup/cpu")
+    try:
+        limit = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if limit <= 0 else limit / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def mkl_cpu_type(cpuinfo: str) -> str | None:
+    """Value of MKL_DEBUG_CPU_TYPE that makes MKL use an AMD CPU's own instructions, from the text of /proc/cpuinfo.
+
+    Paddle's bundled MKL takes a slow path on AMD unless told otherwise: "5" selects AVX2, "7" AVX-512. None where the
+    CPU is not AMD's or lacks the instructions, since the wrong value would crash.
+    """
+    fields: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    flags = set(fields.get("flags", "").split())
+    if fields.get("vendor_id") != "AuthenticAMD" or not flags >= _AVX2_FLAGS:
+        return None
+    return "7" if flags >= _AVX512_FLAGS else "5"
+
+
+def prepare() -> Preparation:
+    """Set OMP_NUM_THREADS and, on AMD CPUs that have the instructions, MKL_DEBUG_CPU_TYPE; never override the user."""
+    wanted = {"OMP_NUM_THREADS": str(available_cores())}
+    try:
+        mkl = mkl_cpu_type(Path("/proc/cpuinfo").read_text())
+    except OSError:  # not Linux: leave MKL alone
+        mkl = None
+    if mkl is not None:
+        wanted["MKL_DEBUG_CPU_TYPE"] = mkl
+    chosen: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for name, value in wanted.items():
+        if name in os.environ:
+            kept[name] = os.environ[name]
+        else:
+            os.environ[name] = chosen[name] = value
+    warnings.filterwarnings("ignore", message="No ccache found")
+    return Preparation(chosen, kept, "paddle" in sys.modules)
+
+
+def select_device(use_gpu: bool | None = None) -> str:
+    """Choose where tensors live and return Paddle's name of the device, such as "cpu" or "gpu:0".
+
+    Args:
+        use_gpu: True asks for a GPU, False for the CPU, None takes a GPU where there is one.
+
+    A GPU that is asked for and missing is warned about, and the CPU used.
+    """
+    paddle = _import_paddle()
+    has_gpu = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+    if use_gpu and not has_gpu:
+        build = "finds no GPU" if paddle.is_compiled_with_cuda() else "is a CPU build"
+        warnings.warn(
+            f"a GPU was asked for, but this Paddle {paddle.__version__} {build}: using the CPU (`elmo doctor` says more)",
+            stacklevel=2,
+        )
+    if has_gpu and use_gpu is not False:
+        paddle.set_device(f"gpu:{paddle.distributed.ParallelEnv().device_id}")
+    else:
+        paddle.set_device("cpu")
+    return str(paddle.get_device())
+
+
+def seed_everything(seed: int) -> np.random.Generator:
+    """Seed Python, NumPy and Paddle; return a NumPy generator of the same seed for what draws its own numbers."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    _import_paddle().seed(seed)
+    return np.random.default_rng(seed)
+
+
+def _import_paddle() -> ModuleType:
+    """Import Paddle without its advice to use one thread, which is wrong here: measured, two threads are twice as fast."""
+    noise = io.StringIO()
+    with contextlib.redirect_stderr(noise):
+        module = importlib.import_module("paddle")
+    for line in noise.getvalue().splitlines():
+        if "OMP_NUM_THREADS" not in line:
+            print(line, file=sys.stderr)
+    return module
+
+
+def __getattr__(name: str) -> Any:
+    """`from elmo.runtime import paddle` is how the package imports Paddle: late, quietly, and after `prepare`."""
+    if name == "paddle":
+        return _import_paddle()
+    raise AttributeError(f"module 'elmo.runtime' has no attribute {name!r}")

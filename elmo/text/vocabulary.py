@@ -1,0 +1,227 @@
+"""The vocabulary, a file of one token a line whose place is its id, and the counting of words that it is made from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from elmo.errors import InputError
+
+BOS = "<S>"
+EOS = "</S>"
+UNK = "<UNK>"
+SPECIAL_TOKENS = (BOS, EOS, UNK)
+
+_BYTE_ORDER_MARK = "\ufeff"
+_READ_BYTES = 1 << 20
+
+
+class Vocabulary:
+    """An immutable, ordered set of tokens with their ids 0 .. len - 1, in the file format of LARK's ELMo.
+
+    Args:
+        tokens: distinct, not empty, without line ends, `<S>`, `</S>` and `<UNK>` among them, in any order.
+        source: the file they come from, to be named in an error.
+
+    Raises:
+        InputError: one of these does not hold; names the token and its line, which is its id + 1.
+    """
+
+    __slots__ = ("_fingerprint", "_ids", "_tokens")
+
+    def __init__(self, tokens: Iterable[str], *, source: str | os.PathLike[str] | None = None) -> None:
+        self._tokens = tuple(tokens)
+        self._ids = {token: token_id for token_id, token in enumerate(self._tokens)}
+        problem = _find_problem(self._tokens, self._ids)
+        if problem is not None:
+            index, complaint = problem
+            place = f"vocabulary of {len(self._tokens)} tokens" if source is None else f"{source}"
+            raise InputError(f"{place}: {complaint}" if index is None else f"{place}:{index + 1}: {complaint}")
+        self._fingerprint = hashlib.sha256("\n".join(self._tokens).encode()).hexdigest()
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+        r"""Read a file of one token a line, UTF-8, lines ended by \n or \r\n; no other character ends a line.
+
+        Every line is kept exactly as it is. A byte order mark and empty lines at the end of the file are passed over.
+
+        Raises:
+            InputError: the file is missing, empty or not UTF-8, a line empty or repeated, or a special token missing.
+        """
+        data = _read_bytes(path)
+        try:
+            text = data.decode().removeprefix(_BYTE_ORDER_MARK)
+        except UnicodeDecodeError as error:
+            raise invalid_utf8(path, error) from None
+        tokens = text.split("\n")
+        if "\r" in text:
+            tokens = [line.removesuffix("\r") for line in tokens]
+        while tokens and not tokens[-1]:
+            tokens.pop()
+        if not tokens:
+            raise InputError(f"{path}: the vocabulary is empty; make one with `elmo vocabulary`")
+        return cls(tokens, source=path)
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+        """Make a vocabulary of `<S>`, `</S>`, `<UNK>` and the words by falling count, equal counts by code point.
+
+        Args:
+            counts: how often each word occurs; a special token that occurs as a word is not added a second time.
+            min_count: words that occur less often are left out.
+            max_size: at most so many tokens, the three special ones included.
+
+        Raises:
+            InputError: `min_count` is below 1, `max_size` below 3, or a word is no token.
+        """
+        if min_count < 1:
+            raise InputError(f"min_count is {min_count}: give 1 (every word) or more")
+        if max_size is not None and max_size < len(SPECIAL_TOKENS):
+            raise InputError(f"max_size is {max_size}: give at least 3, the number of special tokens")
+        words = (word for word, count in counts.items() if count >= min_count and word not in SPECIAL_TOKENS)
+        ordered = sorted(words, key=lambda word: (-counts[word], word))
+        return cls((*SPECIAL_TOKENS, *ordered)[:max_size])
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        r"""Write one token a line, UTF-8, each line ended by \n; the file appears whole or not at all."""
+        target = Path(path)
+        temporary = target.parent / f".{target.name}.{os.getpid()}"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes("".join(f"{token}\n" for token in self._tokens).encode())
+            os.replace(temporary, target)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """All tokens in the order of their ids."""
+        return self._tokens
+
+    @property
+    def bos_id(self) -> int:
+        """Id of `<S>`, which begins a sentence."""
+        return self._ids[BOS]
+
+    @property
+    def eos_id(self) -> int:
+        """Id of `</S>`, which ends a sentence."""
+        return self._ids[EOS]
+
+    @property
+    def unk_id(self) -> int:
+        """Id of `<UNK>`, which stands for every word that is not in the vocabulary."""
+        return self._ids[UNK]
+
+    @property
+    def fingerprint(self) -> str:
+        r"""SHA-256, in hexadecimal, of the tokens joined by \n: equal for equal vocabularies."""
+        return self._fingerprint
+
+    def encode(self, words: Iterable[str]) -> list[int]:
+        """Return the id of each word, `unk_id` for those that are not in the vocabulary."""
+        ids, unk_id = self._ids, self.unk_id
+        return [ids.get(word, unk_id) for word in words]
+
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Return the token of each id; InputError for an id that is not within 0 .. len - 1."""
+        tokens = []
+        for token_id in ids:
+            if not 0 <= token_id < len(self._tokens):
+                raise InputError(f"id {token_id} is not in the vocabulary: ids go from 0 to {len(self._tokens) - 1}")
+            tokens.append(self._tokens[token_id])
+        return tokens
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __contains__(self, token: object) -> bool:
+        return token in self._ids
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tokens)
+
+    def __eq__(self, other: object) -> bool:
+        return self._tokens == other._tokens if isinstance(other, Vocabulary) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._fingerprint)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({len(self._tokens)} tokens, fingerprint {self._fingerprint[:12]})"
+
+
+def count_words(paths: Iterable[str | os.PathLike[str]]) -> Counter[str]:
+    """Count the words of segmented shards (UTF-8, words separated by white space), reading about a megabyte at a time.
+
+    Raises:
+        InputError: there is no path, or a file is missing or not UTF-8 (naming line and byte).
+    """
+    counts: Counter[str] = Counter()
+    path = None
+    for path in paths:
+        line_number = 1
+        try:
+            with open(path, "rb") as file:
+                while lines := file.readlines(_READ_BYTES):
+                    text = b"".join(lines).decode()
+                    counts.update((text.removeprefix(_BYTE_ORDER_MARK) if line_number == 1 else text).split())
+                    line_number += len(lines)
+        except UnicodeDecodeError as error:
+            raise invalid_utf8(path, error, line_number) from None
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); give shards made by `elmo preprocess`"
+            ) from error
+    if path is None:
+        raise InputError("no shards were given to count words in; make them with `elmo preprocess`")
+    return counts
+
+
+def invalid_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError, first_line: int = 1) -> InputError:
+    """Name line and byte of a decoding error, in bytes that begin with line `first_line` of a file."""
+    line = first_line + error.object.count(b"\n", 0, error.start)
+    byte = error.start - error.object.rfind(b"\n", 0, error.start)
+    value = error.object[error.start]
+    return InputError(f"{path}:{line}: byte {byte} of the line, 0x{value:02x}, is not UTF-8; save the file as UTF-8")
+
+
+def _read_bytes(path: str | os.PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a vocabulary of one token a line") from error
+
+
+def _find_problem(tokens: Sequence[str], ids: Mapping[str, int]) -> tuple[int | None, str] | None:
+    """Return what is wrong with the tokens, as the index of the culprit (None: no single one) and a message."""
+    if "" in ids:
+        return tokens.index(""), "the line is empty; remove it"
+    if len(ids) != len(tokens):
+        first: dict[str, int] = {}
+        for index, token in enumerate(tokens):
+            if token in first:
+                return index, f"{token!r} stands already in line {first[token] + 1}; remove one of the two"
+            first[token] = index
+    for index, token in enumerate(tokens):
+        if "\n" in token or "\r" in token:
+            return index, f"{token!r} contains a line end, which would break the file of one token a line"
+    try:
+        "".join(tokens).encode()
+    except UnicodeEncodeError as error:
+        culprit = error.object[error.start]
+        index = next(index for index, token in enumerate(tokens) if culprit in token)
+        return index, f"{tokens[index]!r} contains a lone surrogate, which UTF-8 cannot hold; remove it"
+    if tokens and tokens[0].startswith(_BYTE_ORDER_MARK):
+        return 0, f"{tokens[0]!r} begins the file with a byte order mark, which reading drops; move it further down"
+    missing = [token for token in SPECIAL_TOKENS if token not in ids]
+    if missing:
+        return None, f"the vocabulary lacks {', '.join(missing)}; add each as a line of its own"
+    return None
