@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +73,24 @@ def read_sentences(paths: Iterable[str | os.PathLike[str]]) -> Iterator[list[str
             raise InputError(
                 f"{path}: can't be read ({error.strerror}); give shards made by `elmo preprocess`"
             ) from error
+
+
+def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
+    r"""Yield every line of a UTF-8 file, or of standard input for "-", without its end (\n or \r\n); empty ones too.
+
+    Raises:
+        InputError: it can't be read, or is not UTF-8 (naming line and byte).
+    """
+    standard_input = os.fspath(path) == "-"
+    try:
+        with contextlib.nullcontext(sys.stdin.buffer) if standard_input else open(path, "rb") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    yield line.decode().removesuffix("\n").removesuffix("\r")
+                except UnicodeDecodeError:
+                    raise invalid_utf8("standard input" if standard_input else path, line, number) from None
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); give a UTF-8 file, a sentence a line") from error
 
 
 class SentenceIds:

@@ -1,0 +1,280 @@
+"""The command `elmo`: every subcommand reads its flags, calls the package, and prints; no logic of its own.
+
+Flags have LARK's names, with underscores. Bad input prints one line and exits with 2, a failed run with 1.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+import elmo
+from elmo.errors import ElmoError, InputError
+
+app = typer.Typer(
+    help=elmo.__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Public corpora: how they are divided.", no_args_is_help=True)
+eval_app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(eval_app, name="eval")
+
+_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+
+
+def _boolean(value: str | bool) -> bool:
+    """Read LARK's `--flag True` and `--flag False`, which mean what they say."""
+    if isinstance(value, bool):
+        return value
+    if value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    raise typer.BadParameter(f"{value!r} is neither True nor False")
+
+
+def _clip(value: str | float | None) -> float | None:
+    if value is None or isinstance(value, float):
+        return value
+    if value.lower() == "none":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is neither a number nor none") from None
+
+
+def _flag(name: str, text: str) -> Any:
+    return typer.Option(f"--{name}", parser=_boolean, metavar="True|False", help=text)
+
+
+def _clip_option(name: str, text: str) -> Any:
+    return typer.Option(f"--{name}", parser=_clip, metavar="FLOAT|none", help=text)
+
+
+def _console(stderr: bool = True) -> Console:
+    return Console(stderr=stderr, soft_wrap=True, highlight=False)
+
+
+@app.command()
+def preprocess(
+    inputs: Annotated[list[str], typer.Argument(help="Files, globs, folders (every .txt below), or - for standard input.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards sentence_file_*.")],
+    segmenter: Annotated[str, typer.Option("--segmenter", help="jieba, or whitespace for segmented text.")] = "jieba",
+    user_dictionary: Annotated[Path | None, typer.Option("--user_dictionary", help="Words that jieba keeps whole.")] = None,
+    encoding: Annotated[str, typer.Option("--encoding", help="utf-8 or gb18030.")] = "utf-8",
+    line_ends: Annotated[
+        str, typer.Option("--line_ends", help="What a line end is: sentence (ends one), space, or join (nothing).")
+    ] = "sentence",
+    sentences_per_shard: Annotated[int, typer.Option("--sentences_per_shard", help="Sentences in a shard.")] = 100_000,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes; by default one a core.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of shards that are there.")] = False,
+) -> None:
+    """Turn documents into segmented sentences, a sentence a line, words separated by a space."""
+    from elmo.text.preprocess import preprocess as run
+
+    options = {} if user_dictionary is None else {"user_dictionary": str(user_dictionary)}
+    report = run(
+        inputs,
+        output,
+        segmenter=segmenter,
+        segmenter_options=options,
+        encoding=encoding,
+        line_ends=line_ends,  # type: ignore[arg-type]  # checked where it is used
+        sentences_per_shard=sentences_per_shard,
+        workers=workers,
+        overwrite=overwrite,
+    )
+    console = _console()
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", markup=False)
+    console.print(
+        f"{report.documents:,} documents, {report.sentences:,} sentences, {report.words:,} words in "
+        f"{report.shards} shards in {output}  ({report.characters / max(report.seconds, 1e-9):,.0f} characters/s)",
+        markup=False,
+    )
+
+
+@app.command()
+def vocab(
+    shards: Annotated[list[str], typer.Argument(help="Segmented shards or globs of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The vocabulary file, a token a line.")],
+    min_count: Annotated[int, typer.Option("--min_count", help="Words that occur less often are left out.")] = 1,
+    max_size: Annotated[int | None, typer.Option("--max_size", help="Tokens at most, <S> </S> <UNK> included.")] = None,
+) -> None:
+    """Count words and write the vocabulary: <S>, </S>, <UNK>, then words by falling count."""
+    from elmo.text.corpus import find_shards
+    from elmo.text.vocabulary import Vocabulary, count_words
+
+    counts = count_words([path for shard in shards for path in find_shards(shard)])
+    vocabulary = Vocabulary.from_counts(counts, min_count, max_size)
+    vocabulary.save(output)
+    total = sum(counts.values())
+    covered = sum(count for word, count in counts.items() if word in vocabulary)
+    _console().print(
+        f"{len(vocabulary):,} tokens in {output}; they cover {covered / max(total, 1):.2%} of {total:,} words", markup=False
+    )
+
+
+@app.command()
+def pretrain(
+    train_path: Annotated[str, typer.Option("--train_path", help="Training shards: a path or glob.")],
+    vocab_path: Annotated[str, typer.Option("--vocab_path", help="Vocabulary, a token a line.")],
+    test_path: Annotated[str | None, typer.Option("--test_path", help="Held-out shards for the perplexity.")] = None,
+    learning_rate: Annotated[float, typer.Option("--learning_rate")] = 0.2,
+    use_gpu: Annotated[Any, _flag("use_gpu", "Train on a GPU; on the CPU where there is none, with a warning.")] = None,
+    all_train_tokens: Annotated[
+        int | None, typer.Option("--all_train_tokens", help="Words in the training shards; counted and checked.")
+    ] = None,
+    local: Annotated[Any, _flag("local", "One process.")] = True,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences.")] = 128,
+    embed_size: Annotated[int, typer.Option("--embed_size", help="Word vectors and LSTMP outputs.")] = 512,
+    hidden_size: Annotated[int, typer.Option("--hidden_size", help="LSTMP cells.")] = 4096,
+    num_layers: Annotated[int, typer.Option("--num_layers", help="LSTMP layers a direction.")] = 2,
+    num_steps: Annotated[int, typer.Option("--num_steps", help="Tokens of each stream in a batch.")] = 20,
+    dropout: Annotated[float, typer.Option("--dropout")] = 0.1,
+    max_grad_norm: Annotated[float, typer.Option("--max_grad_norm", help="Clip of the gradient's global norm.")] = 10.0,
+    cell_clip: Annotated[Any, _clip_option("cell_clip", "Clip of the cells.")] = 3.0,
+    proj_clip: Annotated[Any, _clip_option("proj_clip", "Clip of the projections.")] = 3.0,
+    max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")] = 10,
+    optim: Annotated[str, typer.Option("--optim", help="adagrad, sgd, adam or rmsprop.")] = "adagrad",
+    sample_softmax: Annotated[Any, _flag("sample_softmax", "Sampled softmax in training.")] = True,
+    n_negative_samples_batch: Annotated[int, typer.Option("--n_negative_samples_batch", help="Its candidates.")] = 8000,
+    shuffle: Annotated[Any, _flag("shuffle", "A new order of sentences each epoch.")] = True,
+    log_interval: Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")] = 100,
+    save_interval: Annotated[int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")] = 10000,
+    dev_interval: Annotated[int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")] = 10000,
+    para_save_dir: Annotated[str, typer.Option("--para_save_dir", help="Where checkpoints go.")] = "checkpoints",
+    load_dir: Annotated[str | None, typer.Option("--load_dir", help="Checkpoint to go on from.")] = None,
+    load_pretraining_params: Annotated[
+        str | None, typer.Option("--load_pretraining_params", help="Model whose parameters are the start.")
+    ] = None,
+    random_seed: Annotated[int, typer.Option("--random_seed")] = 0,
+    update_method: Annotated[str, typer.Option("--update_method", help="nccl2, the only one left.")] = "nccl2",
+    overwrite: Annotated[Any, _flag("overwrite", "Take the place of checkpoints that are there.")] = False,
+) -> None:
+    """Pretrain a biLM; the flags are LARK's."""
+    if update_method != "nccl2":
+        raise InputError(f"update_method is {update_method!r}: parameter servers are gone, give nccl2 or leave it out")
+    if not local:
+        raise InputError("--local False: this version trains in one process; give --local True")
+    from elmo import runtime
+    from elmo.pretrain import PretrainSettings
+    from elmo.pretrain import pretrain as run
+
+    device = runtime.select_device(use_gpu)
+    console = _console()
+    console.print(f"training on {device}", markup=False)
+    settings = PretrainSettings(
+        batch_size=batch_size,
+        num_steps=num_steps,
+        learning_rate=learning_rate,
+        optim=optim,
+        max_grad_norm=max_grad_norm,
+        max_epoch=max_epoch,
+        sample_softmax=sample_softmax,
+        n_negative_samples_batch=n_negative_samples_batch,
+        shuffle=shuffle,
+        random_seed=random_seed,
+        log_interval=log_interval,
+        save_interval=save_interval,
+        dev_interval=dev_interval,
+    )
+    sizes = {
+        "embed_size": embed_size,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "dropout": dropout,
+        "cell_clip": cell_clip,
+        "proj_clip": proj_clip,
+    }
+    run(
+        train_path,
+        vocab_path,
+        test_path=test_path,
+        sizes=sizes,
+        settings=settings,
+        para_save_dir=para_save_dir,
+        load_dir=load_dir,
+        load_pretraining_params=load_pretraining_params,
+        all_train_tokens=all_train_tokens,
+        overwrite=overwrite,
+        console=console,
+    )
+
+
+@app.command()
+def encode(
+    model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
+    sentences: Annotated[str, typer.Argument(help="File of sentences, one a line, or - for standard input.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="vectors.npz or vectors.h5")],
+    layers: Annotated[str, typer.Option("--layers", help="all, average, or the number of one layer.")] = "all",
+    segmenter: Annotated[str, typer.Option("--segmenter", help="jieba, or whitespace for segmented text.")] = "jieba",
+    batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
+    use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+) -> None:
+    """Write the contextual vectors of each line: one dataset a sentence, keyed by line number from 0."""
+    from elmo import runtime
+    from elmo.encoder import load_pretrained
+    from elmo.text.corpus import read_lines
+    from elmo.vectors_file import parse_layers, write_vectors
+
+    wanted = parse_layers(layers)
+    runtime.select_device(use_gpu)
+    encoder = load_pretrained(model, segmenter)
+    count = write_vectors(output, encoder.encode_stream(read_lines(sentences), batch_size), layers=wanted)
+    _console().print(f"{count:,} sentences in {output}", markup=False)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what this machine has, what is wrong, and what to do."""
+    from elmo.doctor import examine, render
+
+    report = examine()
+    print(render(report))
+    raise typer.Exit(1 if report.problems else 0)
+
+
+@data_app.command("split")
+def data_split(
+    raw: Annotated[Path, typer.Argument(help="Folder of raw text, a paragraph a line.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Gets the folders train and dev.")],
+) -> None:
+    """Divide raw text by the fixed rules: what is scored later is never pretrained on."""
+    from elmo.text.splits import split_raw
+
+    report = split_raw(raw, output)
+    _console().print(
+        f"{report.train:,} paragraphs to train on, {report.dev:,} held out; {report.reviews_held_out:,} reviews left out",
+        markup=False,
+    )
+
+
+def main() -> None:
+    """Run the command and exit with 0, 1 for a failed run, 2 for a bad call or bad input, 130 after Ctrl-C."""
+    warnings.showwarning = _show_warning
+    try:
+        app(standalone_mode=True)
+    except ElmoError as error:
+        print(f"elmo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("elmo: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        sys.exit(1)
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)

@@ -1,0 +1,179 @@
+"""Segmenters: words join to the sentence, jieba is silent and keeps its cache to itself, unknown names are named."""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import stat
+import subprocess
+import sys
+
+import jieba
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elmo.errors import InputError, RunError
+from elmo.text import segment
+from elmo.text.segment import (
+    SEGMENTERS,
+    JiebaSegmenter,
+    WhitespaceSegmenter,
+    get_segmenter,
+    segment_chunks,
+    segmenter_factory,
+)
+
+WORDY = st.sampled_from("苹果熟了我们去吃吧 的\u3000\t.,，。%-+#aB3９\u200b𠀀é")
+SENTENCES = st.text(st.one_of(WORDY, st.characters(exclude_categories=("Cs",))))
+
+
+@pytest.fixture(scope="module")
+def jieba_segmenter() -> JiebaSegmenter:
+    return JiebaSegmenter()
+
+
+@given(SENTENCES)
+def test_words_of_jieba_join_to_the_sentence_without_its_white_space(jieba_segmenter, sentence):
+    words = jieba_segmenter.cut(sentence)
+    assert "".join(words) == "".join(sentence.split())
+    assert all(word and not any(character.isspace() for character in word) for word in words)
+
+
+@given(SENTENCES)
+def test_words_are_those_of_jieba(jieba_segmenter, sentence):
+    assert jieba_segmenter.cut(sentence) == [word for word in jieba.cut(sentence) if not word.isspace()]
+
+
+def test_words_of_real_text_are_those_of_jieba(jieba_segmenter, shared):
+    with open(shared / "corpora" / "raw" / "c3.txt", encoding="utf-8") as file:
+        text = file.read(60_000)
+    assert jieba_segmenter.cut(text) == [word for word in jieba.cut(text) if not word.isspace()]
+
+
+def test_whitespace_of_any_kind_separates_words():
+    assert WhitespaceSegmenter().cut(" 我\u3000爱\t苹果 。\u2028") == ["我", "爱", "苹果", "。"]
+    assert WhitespaceSegmenter().cut(" ") == []
+
+
+def test_jieba_finds_the_words_of_a_plain_sentence(jieba_segmenter):
+    assert jieba_segmenter.cut("我们 明天去北京。") == ["我们", "明天", "去", "北京", "。"]
+
+
+def test_a_user_dictionary_adds_words_to_one_segmenter_only(jieba_segmenter, tmp_path):
+    dictionary = tmp_path / "words.txt"
+    dictionary.write_text("果园里 100000 n\n摘苹果\n", encoding="utf-8")
+    words = JiebaSegmenter(user_dictionary=dictionary).cut("果园里摘苹果")
+    assert words == ["果园里", "摘苹果"]
+    assert jieba_segmenter.cut("果园里摘苹果") != words
+
+
+@pytest.mark.parametrize(("data", "message"), [(None, "cannot be read"), ("果园".encode("gb18030"), "is not UTF-8")])
+def test_a_bad_user_dictionary_is_an_error(tmp_path, data, message):
+    dictionary = tmp_path / "words.txt"
+    if data is not None:
+        dictionary.write_bytes(data)
+    with pytest.raises(InputError, match=rf"words\.txt: the user dictionary {message}"):
+        JiebaSegmenter(user_dictionary=dictionary)
+
+
+def test_an_unknown_segmenter_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(InputError, match="no segmenter 'hanlp': choose one of jieba, whitespace"):
+        get_segmenter("hanlp")
+
+
+def test_an_unknown_option_is_an_error():
+    with pytest.raises(InputError, match="segmenter 'whitespace': .*'user_dictionary'"):
+        get_segmenter("whitespace", user_dictionary="words.txt")
+
+
+class CharacterSegmenter:
+    """Every character is a word."""
+
+    name = "character"
+
+    def cut(self, sentence: str) -> list[str]:
+        return list("".join(sentence.split()))
+
+
+def test_a_further_segmenter_is_one_entry_in_the_table(monkeypatch):
+    monkeypatch.setitem(SEGMENTERS, "character", CharacterSegmenter)
+    assert get_segmenter("character").cut("苹 果") == ["苹", "果"]
+    assert pickle.loads(pickle.dumps(segmenter_factory("character")))().name == "character"
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_a_segmenter_knows_its_name(name):
+    assert get_segmenter(name).name == name
+
+
+def test_jieba_says_nothing_and_caches_where_only_its_user_writes(tmp_path):
+    code = "import elmo.text.segment as s; print(s.get_segmenter('jieba').cut('苹果')); print(s.get_segmenter('jieba').name)"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "TMPDIR": str(tmp_path / "tmp"), "PYTHONUTF8": "1"}
+    environment |= {"LOCALAPPDATA": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    (tmp_path / "tmp").mkdir()
+    command = [sys.executable, "-W", "error", "-X", f"pycache_prefix={tmp_path / 'compiled'}", "-c", code]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert (process.stdout, process.stderr) == ("['苹果']\njieba\n", "")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    (cache,) = tmp_path.rglob("jieba-*.cache")
+    assert stat.S_IMODE(cache.stat().st_mode) == 0o600 or os.name == "nt"
+
+
+def test_jieba_works_without_a_place_to_cache(monkeypatch, tmp_path, capfd):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(segment.platformdirs, "user_cache_dir", lambda name: str(tmp_path / "file" / name))
+    assert JiebaSegmenter().cut("苹果") == ["苹果"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_loggers_of_jieba_are_left_as_they_were():
+    level, handlers = jieba.default_logger.level, list(jieba.default_logger.handlers)
+    JiebaSegmenter()
+    assert not jieba.default_logger.disabled
+    assert (jieba.default_logger.level, jieba.default_logger.handlers) == (level, handlers)
+    assert logging.root.level == logging.WARNING
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_chunks_come_back_in_order_with_their_counts(workers):
+    chunks = [(number, [f"w{number} 苹果", "好"]) for number in range(20)]
+    results = list(segment_chunks(iter(chunks), segmenter_factory("whitespace"), workers))
+    assert [number for number, _ in results] == list(range(20))
+    assert results[7][1].lines == "w7 苹果\n好\n".encode()
+    assert (results[7][1].sentences, results[7][1].words, results[7][1].characters) == (2, 3, 5)
+
+
+def test_only_a_few_chunks_are_read_ahead():
+    read = []
+
+    def chunks():
+        for number in range(50):
+            read.append(number)
+            yield number, ["好"]
+
+    results = segment_chunks(chunks(), segmenter_factory("whitespace"), 2)
+    next(results)
+    assert len(read) <= 2 * 2 + 1
+    results.close()
+
+
+def test_an_error_of_a_worker_arrives_as_it_was(tmp_path):
+    factory = segmenter_factory("jieba", user_dictionary=tmp_path / "words.txt")
+    with pytest.raises(InputError, match="words.txt: the user dictionary cannot be read"):
+        list(segment_chunks(iter([(0, ["好"])]), factory, 2))
+
+
+class DyingSegmenter:
+    """Ends its process, as a process does that is killed for want of memory."""
+
+    name = "dying"
+
+    def cut(self, sentence: str) -> list[str]:
+        os._exit(1)
+
+
+def test_a_worker_that_dies_is_an_error_and_no_hang():
+    with pytest.raises(RunError, match="a worker died"):
+        list(segment_chunks(iter([(0, ["好"]), (1, ["好"])]), DyingSegmenter, 2))
