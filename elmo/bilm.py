@@ -44,17 +44,18 @@ class BiLMConfig:
     def __post_init__(self) -> None:
         for name in ("vocab_size", "embed_size", "hidden_size", "num_layers"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if type(value) is not int or value < 1:
                 raise InputError(f"{name} is {value!r}: give a whole number above 0")
         for name in ("cell_clip", "proj_clip"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not (_is_number(value) and value > 0):
                 raise InputError(f"{name} is {value!r}: give a number above 0, or none for no clip")
-        if not 0 <= self.dropout < 1:
+        if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
             raise InputError(f"dropout is {self.dropout!r}: give a share from 0 to below 1")
         for name in ("bos_id", "eos_id"):
-            if not 0 <= getattr(self, name) < self.vocab_size:
-                raise InputError(f"{name} is {getattr(self, name)}: the vocabulary has {self.vocab_size} tokens")
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value < self.vocab_size:
+                raise InputError(f"{name} is {value!r}: the vocabulary has {self.vocab_size} tokens")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -71,6 +72,10 @@ class BiLMConfig:
         return cls(**fields)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 class BiLM(paddle.nn.Layer):
     """Two language models over one vocabulary: one reads a sentence forwards, one backwards.
 
@@ -81,8 +86,9 @@ class BiLM(paddle.nn.Layer):
     def __init__(self, config: BiLMConfig) -> None:
         super().__init__()
         self.config = config
+        self.sparse_gradient = True  # of the embedding: as fast as the batch is small, but few optimisers take it
         vocab, embed = config.vocab_size, config.embed_size
-        uniform = paddle.nn.initializer.Uniform(-(3 / embed) ** 0.5, (3 / embed) ** 0.5)  # rows of unit length
+        uniform = paddle.nn.initializer.Uniform(-((3 / embed) ** 0.5), (3 / embed) ** 0.5)  # rows of unit length
         self.embedding_para = self.create_parameter([vocab, embed], default_initializer=uniform)
         self.forward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
         self.backward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
@@ -103,7 +109,7 @@ class BiLM(paddle.nn.Layer):
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """Look up word vectors: [batch, time] ids give [batch, time, embed]."""
-        return paddle.nn.functional.embedding(token_ids, self.embedding_para, sparse=True)
+        return paddle.nn.functional.embedding(token_ids, self.embedding_para, sparse=self.sparse_gradient)
 
     def run_direction(
         self, layers: paddle.nn.LayerList, inputs: Tensor, states: list[State] | None
@@ -183,11 +189,11 @@ class BiLM(paddle.nn.Layer):
         With a sampler and a generator the softmax is sampled, for training; without, it is full, for perplexity.
         """
         if sampler is not None and generator is not None:
-            return sampled_softmax_loss(
-                outputs, targets, self.softmax_weight, self.softmax_bias, sampler, generator
-            )
+            return sampled_softmax_loss(outputs, targets, self.softmax_weight, self.softmax_bias, sampler, generator)
         parts = [
-            full_softmax_loss(outputs[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], self.softmax_weight, self.softmax_bias)
+            full_softmax_loss(
+                outputs[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], self.softmax_weight, self.softmax_bias
+            )
             for i in range(0, outputs.shape[0], _SOFTMAX_ROWS)
         ]
         return paddle.concat(parts)
@@ -201,7 +207,8 @@ def load_arrays(model: BiLM, files: ModelFiles, place: object) -> None:
     """
     wanted = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     check_shapes(wanted, files.arrays, place)
-    model.set_state_dict({name: paddle.to_tensor(array) for name, array in files.arrays.items()})
+    dtype = model.embedding_para.dtype
+    model.set_state_dict({name: paddle.to_tensor(array, dtype=dtype) for name, array in files.arrays.items()})
 
 
 def bilm_from_files(files: ModelFiles, place: object) -> BiLM:
@@ -233,6 +240,7 @@ class ElmoEncoder(paddle.nn.Layer):
     def __init__(self, config: BiLMConfig, trainable: bool = False, dropout: float = 0.5, l2: float = 0.001) -> None:
         super().__init__()
         self.bilm = BiLM(config)
+        self.bilm.sparse_gradient = False  # AdamW, Adam with weight decay and others refuse or break on sparse ones
         self.scalar_mix = ScalarMix(config.num_layers + 1, l2)
         self.trainable, self.dropout = trainable, dropout
         for parameter in self.bilm.parameters():

@@ -259,6 +259,26 @@ def data_split(
     )
 
 
+@eval_app.command("senses")
+def eval_senses(
+    model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")],
+    senses: Annotated[Path, typer.Option("--senses", help="Marked sentences.")] = Path("data/senses.tsv"),
+    word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors to compare with.")] = None,
+    reviews: Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")] = None,
+) -> None:
+    """Score how well vectors in context tell senses apart: AUC of the cosine for same-sense pairs."""
+    from elmo.encoder import load_pretrained
+    from elmo.explore.evaluate import evaluate_senses, write_results
+    from elmo.skipgram import WordVectors
+
+    encoder = load_pretrained(model)
+    space = None if word2vec is None else WordVectors.load(word2vec)
+    result = evaluate_senses(encoder, space, senses, reviews)
+    write_results(output, {"model": str(model), "word2vec": word2vec, **result})
+    _console().print(f"results in {output}", markup=False)
+
+
 def main() -> None:
     """Run the command and exit with 0, 1 for a failed run, 2 for a bad call or bad input, 130 after Ctrl-C."""
     warnings.showwarning = _show_warning

@@ -67,11 +67,18 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
     """Write a model directory; `dtype` "float16" halves its size.
 
     Raises:
-        InputError: the directory exists (and `overwrite` is false), or can't be written.
+        InputError: the directory exists (and `overwrite` is false), or can't be written, or a value is not finite.
     """
     target = Path(directory)
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{target} is a file, a model is a directory: choose another place")
+    with np.errstate(over="ignore"):  # too large for float16: caught by the next lines
+        arrays = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in files.arrays.items()}
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{target}: {name} holds values that are not finite in {dtype}, so it was not written")
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     metadata = {
         "format": FORMAT,
@@ -82,19 +89,19 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
     }
     try:
         temporary.mkdir(parents=True)
-        arrays = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in files.arrays.items()}
         save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
         files.vocabulary.save(temporary / VOCABULARY_FILE)
         replace_directory(temporary, target)
-    except OSError as error:
-        raise InputError(f"{target}: can't be written ({error.strerror or error}); choose another place") from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{target}: can't be written ({reason}); choose another place") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
 def replace_directory(new: Path, target: Path) -> None:
-    """Put a finished directory in the place of another, which is there until the new one is."""
+    """Put a finished directory in the place of another, which comes back if that fails."""
     if not target.exists():
         os.rename(new, target)
         return
@@ -123,7 +130,15 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
     arrays = {}
     with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
         for name in weights.keys():  # noqa: SIM118 - safe_open is not a mapping
-            array = weights.get_tensor(name)
+            try:
+                array = weights.get_tensor(name)
+            except (TypeError, AttributeError):  # what NumPy has no type for, such as bfloat16
+                array = None
+            if array is None or array.dtype not in (np.float16, np.float32, np.float64):
+                kind_of_number = weights.get_slice(name).get_dtype()
+                raise InputError(
+                    f"{directory / WEIGHTS_FILE}: {name} is {kind_of_number}, not F16, F32 or F64; save it so"
+                )
             if not np.isfinite(array).all():
                 raise InputError(f"{directory / WEIGHTS_FILE}: {name} holds values that are not finite; train it again")
             arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
@@ -156,14 +171,17 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path}: truncated or not a safetensors file ({error}); copy or download it again") from None
     if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: not a model of this package (its header has no format {FORMAT!r}); see `elmo convert`")
+        raise InputError(
+            f"{path}: not a model of this package (its header has no format {FORMAT!r}); see `elmo convert`"
+        )
     if kind is not None and metadata.get("kind") != kind:
         raise InputError(f"{path}: holds a {metadata.get('kind')} model where a {kind} model is needed")
     try:
-        json.loads(metadata["config"])
-        json.loads(metadata.get("provenance", "{}"))
+        for name, text in (("config", metadata["config"]), ("provenance", metadata.get("provenance", "{}"))):
+            if not isinstance(json.loads(text), dict):
+                raise ValueError(f"{name} is no JSON object")
         str(metadata["vocabulary_sha256"])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged ({error}); copy or download it again") from None
     return metadata
 

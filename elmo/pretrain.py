@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMConfig, BiLMState, load_arrays
-from elmo.checkpoint import TrainingState, read_training_state, write_checkpoint
+from elmo.checkpoint import TrainingState, load_optimizer, optimizer_arrays, read_training_state, write_checkpoint
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, read_model
 from elmo.nn.softmax import LogUniformSampler
@@ -48,15 +48,15 @@ class PretrainSettings:
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "num_steps", "max_epoch", "n_negative_samples_batch", "log_interval"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)}: give a whole number above 0")
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
         for name in ("save_interval", "dev_interval", "random_seed"):
-            if getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)}: give 0 or more")
+            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 or more")
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
-            if not (value > 0 and math.isfinite(value)):
-                raise InputError(f"{name} is {value}: give a number above 0")
+            if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r}: give a number above 0")
         if self.optim not in OPTIMIZERS:
             raise InputError(f"optim is {self.optim!r}: give one of {', '.join(OPTIMIZERS)}")
 
@@ -183,9 +183,7 @@ def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
     clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
     rate, library = settings.learning_rate, paddle.optimizer
     if settings.optim == "adagrad":
-        return library.Adagrad(
-            rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0
-        )
+        return library.Adagrad(rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0)
     classes = {"sgd": library.SGD, "adam": library.Adam, "rmsprop": library.RMSProp}
     return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
 
@@ -217,10 +215,16 @@ class Trainer:
         self.epoch = self.step = 0
         self.history: list[dict[str, Any]] = []
 
-    def load_state(self, state: TrainingState) -> None:
-        """Go on after the epochs that a checkpoint has finished; the model's parameters are loaded already."""
+    def load_state(self, state: TrainingState, place: object) -> None:
+        """Go on after the epochs that a checkpoint has finished; the model's parameters are loaded already.
+
+        Raises:
+            InputError: the checkpoint is another optimiser's, or not this model's.
+        """
+        if (optim := state.settings.get("optim")) != self.settings.optim:
+            raise InputError(f"{place}: was trained with optim {optim!r}, not {self.settings.optim!r}; give that one")
         self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
-        self.optimizer.set_state_dict({name: paddle.to_tensor(array) for name, array in state.optimizer.items()})
+        load_optimizer(self.optimizer, self.objective.model, state.optimizer, place)
 
     def run(self) -> list[dict[str, Any]]:
         """Train until `max_epoch` epochs are finished.
@@ -241,10 +245,10 @@ class Trainer:
         )
         with Progress(*columns, console=self.console, disable=not self.console.is_terminal) as progress:
             while self.epoch < self.settings.max_epoch:
-                task = progress.add_task(
-                    f"epoch {self.epoch + 1}", total=self.objective.batches_per_epoch(), status=""
+                task = progress.add_task(f"epoch {self.epoch + 1}", total=self.objective.batches_per_epoch(), status="")
+                self.history.append(
+                    self._run_epoch(lambda status, task=task: progress.update(task, advance=1, status=status))
                 )
-                self.history.append(self._run_epoch(lambda status, task=task: progress.update(task, advance=1, status=status)))
                 progress.remove_task(task)
                 self.epoch += 1
                 self._log_epoch(self.history[-1])
@@ -263,7 +267,8 @@ class Trainer:
             if not math.isfinite(nats):
                 raise RunError(
                     f"the loss is {nats} at step {self.step + 1} (epoch {self.epoch + 1}): "
-                    f"lower --learning_rate ({settings.learning_rate:g}) or --max_grad_norm ({settings.max_grad_norm:g})"
+                    f"lower --learning_rate ({settings.learning_rate:g}) "
+                    f"or --max_grad_norm ({settings.max_grad_norm:g})"
                 )
             loss.backward()
             self.optimizer.step()
@@ -301,9 +306,7 @@ class Trainer:
     def _save(self, name: str) -> None:
         if self.save_dir is None:
             return
-        optimizer = {
-            key: value.numpy() for key, value in self.optimizer.state_dict().items() if hasattr(value, "numpy")
-        }
+        optimizer = optimizer_arrays(self.optimizer, self.objective.model)
         state = TrainingState(self.epoch, self.step, dataclasses.asdict(self.settings), self.history, optimizer)
         provenance = {**self.provenance, "history": self.history}
         write_checkpoint(self.save_dir / name, self.objective.files(provenance), state)
@@ -365,9 +368,8 @@ def pretrain(
         raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
     _check_save_dir(para_save_dir, load_dir, overwrite)
     vocabulary = Vocabulary.load(vocab_path)
-    config = BiLMConfig(
-        vocab_size=len(vocabulary), bos_id=vocabulary.bos_id, eos_id=vocabulary.eos_id, **(sizes or {})
-    )
+    tokens = {"vocab_size": len(vocabulary), "bos_id": vocabulary.bos_id, "eos_id": vocabulary.eos_id}
+    config = BiLMConfig.from_dict({**(sizes or {}), **tokens})
     train = SentenceIds(train_path, vocabulary)
     dev = SentenceIds(test_path, vocabulary) if test_path else None
     console.print(
@@ -397,14 +399,14 @@ def pretrain(
     }
     trainer = Trainer(objective, settings, para_save_dir, provenance, console)
     if load_dir:
-        trainer.load_state(read_training_state(load_dir))
+        trainer.load_state(read_training_state(load_dir), load_dir)
     return trainer.run()
 
 
 def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
     if save_dir is None or overwrite or load_dir:
         return
-    earlier = sorted(path.name for path in Path(save_dir).glob("epoch_*"))
+    earlier = sorted(path.name for kind in ("epoch_*", "step_*") for path in Path(save_dir).glob(kind))
     if earlier:
         raise InputError(
             f"{save_dir} holds checkpoints of another run ({earlier[0]}): choose another --para_save_dir, "

@@ -22,7 +22,9 @@ _QUESTIONS_AT_ONCE = 512
 class WordSpace(Protocol):
     """What is evaluated: words in falling order of frequency, each with a vector. `WordVectors` is one."""
 
-    def vector(self, word: str) -> NDArray[np.float32]: ...
+    def vector(self, word: str) -> NDArray[np.float32]:
+        """Return the vector of a word."""
+        ...
 
     def __contains__(self, word: object) -> bool: ...
 
@@ -163,8 +165,8 @@ def word_analogy(
 ) -> AnalogyResult:
     """Answer "a is to b as c is to ?" by the word nearest to b - a + c, the three themselves excluded (3CosAdd).
 
-    Mikolov, Yih and Zweig 2013, "Linguistic regularities in continuous space word representations". Questions of one
-    section share words, so the interval, which draws questions one by one, is narrower than one over new words would be.
+    Mikolov, Yih and Zweig 2013, "Linguistic regularities in continuous space word representations". Questions of a
+    section share words, so the interval, which draws questions one by one, is narrower than one over new words.
 
     Args:
         vectors: the words and their vectors; an iteration over them gives the possible answers.

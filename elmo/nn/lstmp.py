@@ -28,70 +28,71 @@ class _Scan(paddle.autograd.PyLayer):
         projection_weight: Tensor,  # (H, P)
         cell_clip: float | None,
         proj_clip: float | None,
+        record: bool,  # False where no gradient will be asked for: nothing is kept then
     ) -> tuple[Tensor, Tensor]:
         size = cell.shape[1]
-        candidates, gates, cells, cell_tanhs, unprojected, hiddens = [], [], [cell], [], [], [hidden]
-        cell_masks, proj_masks = [], []
+        ctx.wanted = [
+            not tensor.stop_gradient for tensor in (gate_inputs, hidden, cell, recurrent_weight, projection_weight)
+        ]
+        recorded = record and any(ctx.wanted)
+        outputs, steps = [], []
         for step in range(gate_inputs.shape[0]):
             preactivation = paddle.addmm(gate_inputs[step], hidden, recurrent_weight)  # (B, 4H)
             candidate = paddle.tanh(preactivation[:, :size])
             gate = paddle.nn.functional.sigmoid(preactivation[:, size:])  # (B, 3H): input, forget, output
+            last_hidden, last_cell = hidden, cell
             cell = gate[:, size : 2 * size] * cell + gate[:, :size] * candidate
+            cell_mask = proj_mask = None
             if cell_clip is not None:
-                cell_masks.append(cell.abs() <= cell_clip)
+                cell_mask = cell.abs() <= cell_clip
                 cell = paddle.clip(cell, -cell_clip, cell_clip)
             cell_tanh = paddle.tanh(cell)
             output = gate[:, 2 * size :] * cell_tanh  # (B, H)
             hidden = paddle.matmul(output, projection_weight)  # (B, P)
             if proj_clip is not None:
-                proj_masks.append(hidden.abs() <= proj_clip)
+                proj_mask = hidden.abs() <= proj_clip
                 hidden = paddle.clip(hidden, -proj_clip, proj_clip)
-            candidates.append(candidate)
-            gates.append(gate)
-            cells.append(cell)
-            cell_tanhs.append(cell_tanh)
-            unprojected.append(output)
-            hiddens.append(hidden)
-        ctx.wanted = [not tensor.stop_gradient for tensor in (gate_inputs, hiddens[0], cells[0])]
+            outputs.append(hidden)
+            if recorded:  # never what is returned: a returned tensor that its own graph holds is never freed
+                steps.append((candidate, gate, last_cell, cell_tanh, output, last_hidden, cell_mask, proj_mask))
         ctx.weights = recurrent_weight, projection_weight
-        ctx.steps = candidates, gates, cells, cell_tanhs, unprojected, hiddens, cell_masks, proj_masks
-        return paddle.stack(hiddens[1:]), cell
+        ctx.steps = steps
+        return paddle.stack(outputs), cell
 
     @staticmethod
-    def backward(ctx: Any, d_hiddens: Tensor, d_cell: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, d_hiddens: Tensor, d_cell: Tensor) -> tuple[Tensor | None, ...]:
         recurrent_weight, projection_weight = ctx.weights
-        candidates, gates, cells, cell_tanhs, unprojected, hiddens, cell_masks, proj_masks = ctx.steps
-        ctx.steps = None
+        steps, ctx.steps = ctx.steps, None
         size = d_cell.shape[1]
-        d_hidden = paddle.zeros_like(hiddens[0])
+        d_hidden = paddle.zeros_like(d_hiddens[0])
         d_preactivations, d_projections = [], []
-        for step in reversed(range(len(candidates))):
-            candidate, gate = candidates[step], gates[step]
+        for step in reversed(range(len(steps))):
+            candidate, gate, last_cell, cell_tanh, _, _, cell_mask, proj_mask = steps[step]
             input_gate, forget_gate, output_gate = gate[:, :size], gate[:, size : 2 * size], gate[:, 2 * size :]
             d_hidden = d_hiddens[step] + d_hidden
-            if proj_masks:
-                d_hidden = d_hidden * proj_masks[step].astype(d_hidden.dtype)
+            if proj_mask is not None:
+                d_hidden = d_hidden * proj_mask.astype(d_hidden.dtype)
             d_projections.append(d_hidden)
             d_output = paddle.matmul(d_hidden, projection_weight, transpose_y=True)  # (B, H)
-            cell_tanh = cell_tanhs[step]
             d_cell = d_cell + d_output * output_gate * (1 - cell_tanh * cell_tanh)
-            if cell_masks:
-                d_cell = d_cell * cell_masks[step].astype(d_cell.dtype)
-            d_gate = paddle.concat([d_cell * candidate, d_cell * cells[step], d_output * cell_tanh], axis=1)
+            if cell_mask is not None:
+                d_cell = d_cell * cell_mask.astype(d_cell.dtype)
+            d_gate = paddle.concat([d_cell * candidate, d_cell * last_cell, d_output * cell_tanh], axis=1)
             d_candidate = d_cell * input_gate * (1 - candidate * candidate)
             d_preactivation = paddle.concat([d_candidate, d_gate * gate * (1 - gate)], axis=1)  # (B, 4H)
             d_preactivations.append(d_preactivation)
             d_hidden = paddle.matmul(d_preactivation, recurrent_weight, transpose_y=True)  # (B, P)
             d_cell = d_cell * forget_gate
         d_gate_inputs = paddle.stack(d_preactivations[::-1])  # (T, B, 4H)
-        d_recurrent = paddle.matmul(
-            paddle.concat(hiddens[:-1]), d_gate_inputs.reshape([-1, 4 * size]), transpose_x=True
-        )
-        d_projection = paddle.matmul(
-            paddle.concat(unprojected), paddle.concat(d_projections[::-1]), transpose_x=True
-        )
-        d_inputs = (d_gate_inputs, d_hidden, d_cell)
-        return *(d if wanted else None for d, wanted in zip(d_inputs, ctx.wanted, strict=True)), d_recurrent, d_projection
+        d_recurrent = d_projection = None
+        if ctx.wanted[3]:
+            last_hiddens = paddle.concat([step[5] for step in steps])  # (T * B, P)
+            d_recurrent = paddle.matmul(last_hiddens, d_gate_inputs.reshape([-1, 4 * size]), transpose_x=True)
+        if ctx.wanted[4]:
+            unprojected = paddle.concat([step[4] for step in steps])  # (T * B, H)
+            d_projection = paddle.matmul(unprojected, paddle.concat(d_projections[::-1]), transpose_x=True)
+        gradients = (d_gate_inputs, d_hidden, d_cell, d_recurrent, d_projection)
+        return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
 
 class LSTMP(paddle.nn.Layer):
@@ -140,7 +141,7 @@ class LSTMP(paddle.nn.Layer):
 
         Returns:
             outputs [batch, time, proj_size] and the state after the last step. Gradients flow into `state`; detach it
-            to stop them.
+            to stop them. The gradient can be asked for once: there is no retain_graph and no second derivative.
         """
         batch, time, _ = inputs.shape
         hidden, cell = self.zero_state(batch) if state is None else state
@@ -154,5 +155,6 @@ class LSTMP(paddle.nn.Layer):
             self.projection_weight,
             self.cell_clip,
             self.proj_clip,
+            paddle.is_grad_enabled(),
         )
         return paddle.transpose(outputs, [1, 0, 2]), (outputs[-1], cell)

@@ -46,7 +46,8 @@ class LogUniformSampler:
 
     def expected_count(self, ids: npt.NDArray[np.int64], num_draws: int) -> npt.NDArray[np.float32]:
         """Probability that an id is among the distinct ones of `num_draws` draws: 1 - (1 - P(id)) ** num_draws."""
-        return (-np.expm1(num_draws * np.log1p(-self.probabilities[ids]))).astype(np.float32)
+        counts: npt.NDArray[np.float64] = -np.expm1(num_draws * np.log1p(-self.probabilities[ids]))
+        return counts.astype(np.float32)
 
 
 def full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
@@ -73,10 +74,10 @@ def sampled_softmax_loss(
     sampler: LogUniformSampler,
     generator: np.random.Generator,
 ) -> Tensor:
-    """Cross-entropy of each row's label against candidates that all rows share, logits corrected by -log(expected count).
+    """Cross-entropy of each row's label against candidates that all rows share, from corrected logits.
 
-    Candidates that happen to be a row's own label are left out of that row. Shapes as in `full_softmax_loss`. Only for
-    training: perplexity is always reported with the full softmax.
+    The correction is -log(expected count). Candidates that happen to be a row's own label are left out of that row.
+    Shapes as in `full_softmax_loss`. Only for training: perplexity is always reported with the full softmax.
     """
     candidate_ids, num_draws = sampler.draw(generator)
     label_ids = labels.numpy()

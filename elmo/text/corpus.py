@@ -23,8 +23,8 @@ Ids = npt.NDArray[np.int64]
 class Batch:
     """`num_steps` tokens of each of `batch_size` parallel streams; all arrays are [batch_size, num_steps].
 
-    The forward direction reads `<S> w1 .. wn` and predicts `w1 .. wn </S>`; the backward direction reads `</S> wn .. w1`
-    and predicts `wn .. w1 <S>`. Both are at the same sentence, so one mask serves both.
+    The forward direction reads `<S> w1 .. wn` and predicts `w1 .. wn </S>`; the backward direction reads
+    `</S> wn .. w1` and predicts `wn .. w1 <S>`. Both are at the same sentence, so one mask serves both.
     """
 
     forward_ids: Ids
@@ -45,7 +45,8 @@ def find_shards(pattern: str | os.PathLike[str]) -> list[Path]:
     Raises:
         InputError: nothing matches.
     """
-    paths = [Path(path) for path in sorted(glob.glob(os.fspath(pattern), recursive=True)) if os.path.isfile(path)]
+    names = [os.fspath(pattern)] if os.path.isfile(pattern) else sorted(glob.glob(os.fspath(pattern), recursive=True))
+    paths = [Path(name) for name in names if os.path.isfile(name)]
     if not paths:
         raise InputError(
             f"{pattern}: no such file; give shards made by `elmo preprocess`, as in 'data/train/sentence_file_*'"
@@ -64,15 +65,20 @@ def read_sentences(paths: Iterable[str | os.PathLike[str]]) -> Iterator[list[str
             with open(path, "rb") as file:
                 for number, line in enumerate(file, 1):
                     try:
-                        words = line.decode().split()
-                    except UnicodeDecodeError:
-                        raise invalid_utf8(path, line, number) from None
+                        words = _decode(line, number).split()
+                    except UnicodeDecodeError as error:
+                        raise invalid_utf8(path, error, number) from None
                     if words:
                         yield words
         except OSError as error:
             raise InputError(
                 f"{path}: can't be read ({error.strerror}); give shards made by `elmo preprocess`"
             ) from error
+
+
+def _decode(line: bytes, number: int) -> str:
+    text = line.decode()
+    return text.removeprefix("\ufeff") if number == 1 else text  # a byte order mark is no part of the first word
 
 
 def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
@@ -86,9 +92,10 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
         with contextlib.nullcontext(sys.stdin.buffer) if standard_input else open(path, "rb") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    yield line.decode().removesuffix("\n").removesuffix("\r")
-                except UnicodeDecodeError:
-                    raise invalid_utf8("standard input" if standard_input else path, line, number) from None
+                    text = _decode(line, number)
+                except UnicodeDecodeError as error:
+                    raise invalid_utf8("standard input" if standard_input else path, error, number) from None
+                yield text.removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give a UTF-8 file, a sentence a line") from error
 
@@ -143,6 +150,9 @@ def stream_batches(
     sentences: Iterable[npt.NDArray[np.int32]], vocabulary: Vocabulary, batch_size: int, num_steps: int
 ) -> Iterator[Batch]:
     """Fill `batch_size` streams from sentences of ids, `num_steps` tokens at a time; see `SentenceIds.batches`."""
+    for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
+        if value < 1:
+            raise InputError(f"{name} is {value}: give a whole number above 0")
     upcoming = iter(sentences)
     bos, eos = vocabulary.bos_id, vocabulary.eos_id
     streams = [(np.empty(0, np.int64), np.empty(0, np.int64)) for _ in range(batch_size)]

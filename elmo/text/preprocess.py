@@ -158,10 +158,7 @@ def _find_documents(inputs: Sequence[str | os.PathLike[str]], is_output: Callabl
             if not is_output(Path(real)):
                 documents.setdefault(real, path)
     if not documents:
-        given = ", ".join(map(os.fspath, inputs))
-        raise InputError(
-            f"{given}: only shards of the output folder, which are not read" if given else "no input is given"
-        )
+        raise InputError(f"inputs {[str(given) for given in inputs]}: give documents; shards of the output are none")
     return list(documents.values())
 
 

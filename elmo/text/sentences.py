@@ -25,7 +25,7 @@ _UP_TO_LAST_PAUSE = re.compile(r".*(?:[，、；： ]|[,;:](?!\d))", re.DOTALL)
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ODD_SPACE = re.compile(r"(?:[^\S\n ]| (?=[^\S\n]))[^\S\n]*")
-_LINE_END = re.compile(r"\s*\n\s*")
+_LINE_END = re.compile(r" ?\n[ \n]*")
 _NEEDS_NO_SPACE = re.compile(
     r"[\u2010-\u2027\u2e80-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]"
 )
@@ -116,9 +116,10 @@ class SentenceSplitter:
         body = text.rstrip()
         line_ends = text.count("\n", len(body))
         self._held = body[-1:] + ("\n" * min(line_ends, 2) or " " * (len(text) > len(body)))
+        body = _ODD_SPACE.sub(" ", body)
         if self._joins_lines:
             body = _LINE_END.sub(_join, body)
-        return _ODD_SPACE.sub(" ", body)[:-1]
+        return body[:-1]
 
     def _split(self, *, final: bool) -> list[str]:
         buffer, start, size = self._buffer, self._start, len(self._buffer)
@@ -170,6 +171,8 @@ class SentenceSplitter:
         """Return where the sentence stops when an ASCII quote among its closing marks opens the next one."""
         buffer = self._buffer
         begin, end = match.span(2)
+        if buffer[end : end + 2].lstrip(" ")[:1] in ("", "\n"):
+            return end  # at the end of a paragraph nothing opens, however many quotes there were
         quotes = self._quotes + buffer.count('"', start, begin)
         for place in range(begin, end):
             if buffer[place] == '"':

@@ -1,4 +1,4 @@
-"""Which public text is never pretrained on, fixed once: a text's own hash decides, so that order and files don't matter."""
+"""Which public text is never pretrained on, fixed once: a text's own hash decides, so order and files don't matter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.text.vocabulary import invalid_utf8
 
 REVIEWS_FILE = "shopping_reviews.txt"
 _REVIEWS_HELD_OUT = 10  # one review in ten is kept for the sense scores
@@ -58,11 +59,15 @@ def split_raw(raw_dir: str | os.PathLike[str], output_dir: str | os.PathLike[str
             (temporary / part).mkdir(parents=True)
         for source in sources:
             with (
-                open(source, encoding="utf-8", newline="\n") as lines,
+                open(source, "rb") as lines,
                 open(temporary / "train" / source.name, "w", encoding="utf-8", newline="\n") as train_file,
                 open(temporary / "dev" / source.name, "w", encoding="utf-8", newline="\n") as dev_file,
             ):
-                for line in lines:
+                for number, data in enumerate(lines, 1):
+                    try:
+                        line = data.decode()
+                    except UnicodeDecodeError as error:
+                        raise invalid_utf8(source, error, number) from None
                     if source.name == REVIEWS_FILE and is_held_out_review(line):
                         reviews += 1
                     elif source.name != REVIEWS_FILE and is_held_out_paragraph(line):
@@ -72,8 +77,8 @@ def split_raw(raw_dir: str | os.PathLike[str], output_dir: str | os.PathLike[str
                         train_file.write(line)
                         train += 1
         os.rename(temporary, target)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{source}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise InputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return SplitReport(train, dev, reviews)

@@ -1,0 +1,71 @@
+# ELMo from the inside. `make book` builds the book, `make test` runs every check; both set up .venv when it is needed.
+# Another interpreter: make book PYTHON=/path/to/python3.12
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHON ?=
+export PYTHONHASHSEED := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help book test notebooks lint format lock bench clean
+
+help:
+	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
+	@echo "make test       ruff, mypy and pytest: what CI runs"
+	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb"
+	@echo "make bench      run the benchmarks in benchmarks/"
+	@echo "make lint       ruff and mypy only"
+	@echo "make format     let ruff format the code and mend what it can"
+	@echo "make lock       resolve requirements.txt again from pyproject.toml (needs uv)"
+	@echo "make clean      remove what was built; .venv stays"
+
+book: $(READY)
+	@$(BIN)/python -m book.tools.build
+
+notebooks: $(READY)
+	@$(BIN)/python -m book.tools.notebooks
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(READY)
+	@for script in benchmarks/[a-z]*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+lock:
+	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.txt
+
+clean:
+	rm -rf _build book/_static/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# One environment, set up again when the lock or the package's metadata changes.
+$(READY): requirements.txt pyproject.toml
+	@candidates="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)"; python=; bare=; \
+	for candidate in $$candidates; do \
+		"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || continue; \
+		if "$$candidate" -c 'import ensurepip, venv' 2>/dev/null; then python=$$candidate; break; fi; \
+		bare=$${bare:-$$candidate}; \
+	done; \
+	if [ -z "$$python" ] && [ -n "$$bare" ]; then \
+		echo "$$bare cannot make a virtual environment (no ensurepip): on Debian or Ubuntu, 'apt install python3-venv'" >&2; exit 1; \
+	elif [ -z "$$python" ]; then \
+		echo "no Python 3.11, 3.12 or 3.13 among '$$candidates': install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; \
+	fi; \
+	"$(BIN)/python" -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV) || exit 1; \
+	echo "Installing the locked packages into $(VENV), about 1.5 GB: a minute or a few, once ..."; \
+	$(BIN)/python -m pip install -qq --no-input --require-hashes -r requirements.txt || exit 1; \
+	$(BIN)/python -m pip install -qq --no-input --no-deps --no-build-isolation --editable . || exit 1
+	@touch $@

@@ -1,0 +1,80 @@
+"""Fonts and formulas that work with no network: MathJax and a Chinese web font, taken from installed packages."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from fontTools import subset
+
+from book.tools import BOOK, REPOSITORY
+
+GENERATED = BOOK / "_static" / "generated"
+_FIRST_CJK = 0x2E80  # where book.css begins to use the font: Latin text keeps the reader's own
+_ALWAYS = "　、。〈〉《》「」『』【】〔〕！（），．：；？［］～￥０１２３４５６７８９"
+_JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
+
+
+def make_assets() -> Path:
+    """Make book/_static/generated anew and return it; MathJax is copied, the font cut to what the pages hold."""
+    building = GENERATED.with_name("generated.part")
+    shutil.rmtree(building, ignore_errors=True)
+    copy_mathjax(building / "mathjax")
+    make_font(characters(page_files()), building / "fonts")
+    shutil.rmtree(GENERATED, ignore_errors=True)
+    building.rename(GENERATED)
+    return GENERATED
+
+
+def page_files() -> list[Path]:
+    """Every file whose text can reach a page."""
+    pages = [path for pattern in ("*.md", "*.ipynb") for path in BOOK.glob(pattern)]
+    return sorted([*pages, REPOSITORY / "_config.yml", REPOSITORY / "_toc.yml"])
+
+
+def characters(files: Iterable[Path]) -> set[str]:
+    r"""Chinese characters and punctuation in the files, those that JSON writes as \uXXXX among them."""
+    found = set(_ALWAYS)
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        found.update(text)
+        found.update(chr(int(code, 16)) for code in _JSON_ESCAPE.findall(text))
+    return {character for character in found if ord(character) >= _FIRST_CJK}
+
+
+def make_font(wanted: set[str], folder: Path) -> Path:
+    """Write the characters of Noto Sans SC as chinese.woff2 with its licence beside it.
+
+    Characters that the font lacks are left to the reader's own fonts.
+    """
+    fonts = _package_folder("zhplot") / "fonts"
+    folder.mkdir(parents=True)
+    options = subset.Options(flavor="woff2", layout_features=["*"], notdef_outline=True)
+    font = subset.load_font(str(fonts / "NotoSansSC-Regular.ttf"), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(unicodes=sorted(map(ord, wanted)))
+    subsetter.subset(font)
+    target = folder / "chinese.woff2"
+    subset.save_font(font, str(target), options)
+    shutil.copyfile(fonts / "OFL.txt", folder / "OFL.txt")
+    return target
+
+
+def copy_mathjax(folder: Path) -> None:
+    """Copy MathJax 3: TeX and MathML in, HTML with web fonts out, and the TeX extensions that it loads when asked."""
+    package = _package_folder("mathjax") / "static" / "mathjax"
+    for part in ("output/chtml/fonts/woff-v2", "input/tex/extensions"):
+        shutil.copytree(package / "es5" / part, folder / part)
+    shutil.copyfile(package / "es5" / "tex-mml-chtml.js", folder / "tex-mml-chtml.js")
+    shutil.copyfile(package / "LICENSE", folder / "LICENSE")
+
+
+def _package_folder(name: str) -> Path:
+    """Folder of an installed package, found without importing it."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"the book needs the package {name}: `make book` installs it")
+    return Path(spec.submodule_search_locations[0])

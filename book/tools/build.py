@@ -1,0 +1,51 @@
+"""`python -m book.tools.build`: the book as HTML, strictly, from the executed notebooks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from book.tools import REPOSITORY
+from book.tools.assets import make_assets
+
+BUILT = REPOSITORY / "_build"
+
+
+def build(output: Path) -> int:
+    """Build the pages into output/html and return Jupyter Book's exit code; a warning is an error."""
+    make_assets()
+    jupyter_book = Path(sys.executable).with_name("jupyter-book")
+    command = [str(jupyter_book), "build", str(REPOSITORY), "-q", "-W", "-n", "--keep-going"]
+    if output != BUILT:
+        command += ["--path-output", str(output.parent)]
+    environment = os.environ | {"JUPYTER_PLATFORM_DIRS": "1"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False)
+    if done.returncode:  # Sphinx does not repeat the warnings of pages that it thinks done
+        shutil.rmtree(output / ".doctrees", ignore_errors=True)
+    return done.returncode
+
+
+def main() -> int:
+    """Build, and say where the first page is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=BUILT.parent, help="folder in which _build is made")
+    output = parser.parse_args().output.resolve() / "_build"
+    print("Building the book ...", flush=True)
+    start = time.monotonic()
+    code = build(output)
+    index = output / "html" / "index.html"
+    if code or not index.is_file():
+        print("The book was not built: the messages above say why.", file=sys.stderr)
+        return code or 1
+    shown = index.relative_to(Path.cwd()) if index.is_relative_to(Path.cwd()) else index
+    print(f"Built in {time.monotonic() - start:.0f} s. Open {shown} in a browser.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

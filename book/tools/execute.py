@@ -1,0 +1,144 @@
+"""Run one chapter from its source: a clean kernel of this environment, and a notebook without traces of the machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import jupytext
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+from book.tools import BOOK
+from book.tools.checks import Cell, Notebook, code_cells, first_line
+
+_KERNEL_ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONWARNINGS": "ignore:No ccache found",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+    "GLOG_minloglevel": "2",  # Paddle's own chatter; its errors are exceptions
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+# Runs after the last cell; what it prints is the stamp.
+_PROBE = """
+import importlib.metadata, json, os, platform, sys
+_names = {"elmo": "elmo", "paddle": "paddlepaddle", "numpy": "numpy", "jieba": "jieba", "sklearn": "scikit-learn",
+          "gensim": "gensim", "matplotlib": "matplotlib", "plotly": "plotly"}
+_versions = {"python": platform.python_version()}
+for _module, _package in _names.items():
+    if _module in sys.modules:
+        for _name in (_package, _package + "-gpu"):
+            try:
+                _versions[_name] = importlib.metadata.version(_name)
+            except importlib.metadata.PackageNotFoundError:
+                pass
+_paddle = sys.modules.get("paddle")
+_device = str(_paddle.get_device()) if _paddle else "cpu"
+if _device.startswith("gpu"):
+    _device = _paddle.device.cuda.get_device_name()
+else:
+    try:
+        _lines = open("/proc/cpuinfo").read().splitlines()
+        _model = next(line.split(":")[1].strip() for line in _lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        _model = platform.machine()
+    _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    _device = f"{_cores} cores of {_model}"
+print(json.dumps({"versions": _versions, "device": _device}))
+"""
+
+
+class ChapterError(Exception):
+    """A chapter that cannot be executed; the message names the cell."""
+
+
+def execute(source: Path, profile: str, cell_timeout: int) -> tuple[Notebook, dict[str, Any]]:
+    """Execute a MyST text notebook in book/ and return it with {seconds, versions, device}.
+
+    Raises ChapterError naming the cell that raised, hung for cell_timeout seconds or killed the kernel.
+    """
+    notebook = read_source(source)
+    manager = AsyncKernelManager(kernel_name="python3")
+    # Without folders to search, Jupyter takes the kernel of the running interpreter, not a "python3" of the user's.
+    manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=cell_timeout,
+        record_timing=False,
+        coalesce_streams=True,
+        shutdown_kernel="graceful",
+    )
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as ipython_folder:
+        environment = os.environ | _KERNEL_ENVIRONMENT | {"ELMO_PROFILE": profile, "IPYTHONDIR": ipython_folder}
+        with client.setup_kernel(cwd=str(BOOK), env=environment):
+            for index, cell in enumerate(notebook.cells):
+                _execute_cell(client, cell, index, source)
+            seconds = round(time.monotonic() - start)
+            probe = nbformat.v4.new_code_cell(_PROBE)
+            notebook.cells.append(probe)
+            client.execute_cell(probe, len(notebook.cells) - 1, store_history=False)
+            notebook.cells.pop()
+    found = json.loads(probe.outputs[-1].text)
+    _normalise(notebook)
+    return notebook, {"seconds": seconds, **found}
+
+
+def read_source(source: Path) -> Notebook:
+    """Read a MyST text notebook, with cell ids that depend on the cells' text alone."""
+    notebook = jupytext.read(source, fmt="md:myst")
+    notebook.metadata = nbformat.NotebookNode(
+        kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"},
+    )
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        name = f"{cell.cell_type[:4]}-{hashlib.sha256(cell.source.encode()).hexdigest()[:8]}"
+        seen[name] = seen.get(name, 0) + 1
+        cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def _execute_cell(client: NotebookClient, cell: Cell, index: int, source: Path) -> None:
+    try:
+        client.execute_cell(cell, index)
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        number = code_cells(client.nb).index(cell) + 1
+        if isinstance(error, CellExecutionError):
+            print(_ANSI.sub("", error.traceback), file=sys.stderr)
+            what = f"{error.ename}: {error.evalue}"
+        elif isinstance(error, CellTimeoutError):
+            what = f"took more than {client.timeout} s (--timeout allows more)"
+        else:
+            what = "the kernel died (out of memory?)"
+        raise ChapterError(f"{source.name}: code cell {number} ({first_line(cell)}): {what}") from None
+
+
+def _normalise(notebook: Notebook) -> None:
+    """Keep what a reader sees; drop what differs from machine to machine."""
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["language_info"] = {
+        "name": "python",
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "pygments_lexer": "ipython3",
+    }
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if output.get("name") in ("stdout", "stderr"):
+                output.text = _ANSI.sub("", output.text)

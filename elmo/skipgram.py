@@ -1,0 +1,421 @@
+"""word2vec: skip-gram with negative sampling (Mikolov et al. 2013), computed in blocks of text, and its vectors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from elmo.errors import InputError, RunError
+from elmo.model_files import ModelFiles, PathLike, check_shapes, read_model, write_model
+from elmo.runtime import paddle
+from elmo.text.corpus import read_sentences
+from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
+
+Floats = npt.NDArray[np.floating]
+Ids = npt.NDArray[np.int64]
+
+BLOCK_WORDS = 32  # neighbouring words whose pairs are computed as one matrix product
+SHARED_NEGATIVES = 32  # noise words that the pairs of a block share
+_REPEATS = 16  # a batch is so short that no word is expected in it more often: their steps are summed
+_CHUNK_WORDS = 1 << 20  # words that are subsampled, cut into blocks and shuffled at once
+_LOSS_INTERVAL = 100  # steps between two looks at the loss
+
+
+@dataclass(frozen=True)
+class SkipGramConfig:
+    """How word vectors are trained; names are gensim's, where gensim has them."""
+
+    vector_size: int = 128
+    window: int = 5  # furthest context word; each word draws its own reach from 1 .. window
+    negative: int = 5  # noise words that a pair is told from
+    sample: float = 1e-3  # words with a larger share of the text are thinned out; 0 keeps all
+    min_count: int = 5  # rarer words are left out, before windows are made
+    epochs: int = 5  # passes over the text
+    learning_rate: float = 0.025  # falls linearly with the words read ...
+    min_learning_rate: float = 1e-4  # ... to this
+    batch_words: int = 512  # words whose steps are taken together; fewer where one word is very frequent
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("vector_size", "window", "negative", "min_count", "epochs", "batch_words"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
+        if type(self.seed) is not int or self.seed < 0:
+            raise InputError(f"seed is {self.seed!r}: give a whole number, 0 or more")
+        for name in ("sample", "learning_rate", "min_learning_rate"):
+            value = getattr(self, name)
+            if not (type(value) in (int, float) and value >= 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r}: give a number, 0 or more")
+        if not 0 < self.learning_rate >= self.min_learning_rate:
+            raise InputError(
+                f"learning_rate is {self.learning_rate:g} and min_learning_rate {self.min_learning_rate:g}: "
+                "the first must be above 0 and not below the second"
+            )
+
+
+class WordVectors:
+    """One vector a word.
+
+    A row of zeros means that the token has no vector: the special tokens, and words that the training text lacked.
+
+    Args:
+        vocabulary: names the rows.
+        vectors: [words, dim], float32.
+        config: how they were trained.
+        provenance: on what, for people; saved with them.
+
+    Raises:
+        InputError: not one row for each token of the vocabulary.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        vectors: npt.NDArray[np.float32],
+        config: SkipGramConfig | None = None,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        vectors = np.asarray(vectors, dtype=np.float32)
+        if vectors.ndim != 2 or len(vectors) != len(vocabulary):
+            raise InputError(
+                f"vectors have shape {list(vectors.shape)} for a vocabulary of {len(vocabulary)} tokens: "
+                "give one row a token, [words, dim]"
+            )
+        self.vocabulary = vocabulary
+        self.vectors = vectors
+        self.config = config or SkipGramConfig(vector_size=vectors.shape[1])
+        self.provenance = provenance or {}
+
+    def vector(self, word: str) -> npt.NDArray[np.float32]:
+        """Return the vector of a word, [dim]; InputError if it has none."""
+        return np.asarray(self.vectors[self._row(word)])
+
+    def similarity(self, first: str, second: str) -> float:
+        """Return the cosine of two words' vectors; InputError if one has none."""
+        return float(self._units[self._row(first)] @ self._units[self._row(second)])
+
+    def most_similar(
+        self, positive: str | Sequence[str], negative: str | Sequence[str] = (), topn: int = 10
+    ) -> list[tuple[str, float]]:
+        """Return the `topn` words nearest to the sum of some words less the sum of others, with their cosines.
+
+        All vectors are scaled to length 1 before they are summed; the given words are not among the answers.
+
+        Raises:
+            InputError: a word has no vector, no word is given, or `topn` is less than 1.
+        """
+        if topn < 1:
+            raise InputError(f"topn is {topn}: give 1 or more")
+        plus = [self._row(word) for word in ([positive] if isinstance(positive, str) else positive)]
+        minus = [self._row(word) for word in ([negative] if isinstance(negative, str) else negative)]
+        if not plus and not minus:
+            raise InputError("there is no word to compare with: give one or more")
+        target = self._units[plus].sum(axis=0) - self._units[minus].sum(axis=0)
+        cosines = self._units @ target / max(float(np.linalg.norm(target)), np.finfo(np.float32).tiny)
+        cosines[~self._has_vector] = -np.inf
+        cosines[plus + minus] = -np.inf
+        order = np.argsort(-cosines, kind="stable")[:topn]
+        return [(self.vocabulary.tokens[row], float(cosines[row])) for row in order if cosines[row] > -np.inf]
+
+    def analogy(self, a: str, b: str, c: str, topn: int = 10) -> list[tuple[str, float]]:
+        """Answer "a is to b as c is to ?" by the words nearest to b - a + c (3CosAdd, Mikolov, Yih and Zweig 2013)."""
+        return self.most_similar([b, c], [a], topn)
+
+    def save(self, directory: PathLike, *, overwrite: bool = False) -> None:
+        """Write a model directory, see `elmo.model_files.write_model`; it appears whole or not at all."""
+        config = dataclasses.asdict(self.config)
+        files = ModelFiles("skipgram", config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
+        write_model(directory, files, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path_or_name: PathLike) -> WordVectors:
+        """Read what `save` wrote; InputError if a file is missing, damaged, or of another vocabulary."""
+        files = read_model(path_or_name, kind="skipgram")
+        try:
+            config = SkipGramConfig(**files.config)
+        except (TypeError, InputError) as error:
+            raise InputError(
+                f"{path_or_name}: the configuration is damaged ({error}); train or copy it again"
+            ) from None
+        check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, path_or_name)
+        return cls(files.vocabulary, files.arrays["vectors"], config, files.provenance)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.vocabulary and bool(self._has_vector[self.vocabulary.encode([str(word)])[0]])
+
+    def __iter__(self) -> Iterator[str]:
+        return (word for word, has in zip(self.vocabulary.tokens, self._has_vector, strict=True) if has)
+
+    def __len__(self) -> int:
+        return int(self._has_vector.sum())
+
+    def __repr__(self) -> str:
+        return f"WordVectors({len(self):,} words, {self.vectors.shape[1]} numbers a vector)"
+
+    def _row(self, word: str) -> int:
+        if word not in self:
+            raise InputError(f"{word!r} has no vector: it was not in the training text, or too rare; ask for another")
+        return self.vocabulary.encode([word])[0]
+
+    @cached_property
+    def _has_vector(self) -> npt.NDArray[np.bool_]:
+        return np.asarray(self.vectors.any(axis=1))
+
+    @cached_property
+    def _units(self) -> npt.NDArray[np.float32]:
+        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        return np.asarray(self.vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+
+
+def keep_probability(counts: npt.ArrayLike, sample: float) -> npt.NDArray[np.float64]:
+    """min(1, (sqrt(f / t) + 1) t / f) for a word with share f of the text and t = `sample`: word2vec.c's subsampling.
+
+    Args:
+        counts: how often each word occurs, [words]; a word that does not occur is kept with probability 1.
+        sample: the threshold; 0 keeps every word.
+    """
+    counts = np.asarray(counts, dtype=np.float64)
+    if not sample:
+        return np.ones(len(counts))
+    ratio = counts / (max(counts.sum(), 1) * sample)
+    ratio[ratio == 0] = 1
+    return np.asarray(np.minimum(1, (np.sqrt(ratio) + 1) / ratio))
+
+
+def noise_distribution(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Probability with which each word is drawn as noise: proportional to its count to the power 3/4, [words]."""
+    weights = np.asarray(counts, dtype=np.float64) ** 0.75
+    return np.asarray(weights / weights.sum())
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Blocks of neighbouring words with the context words around them, and the noise words that each block shares.
+
+    A word and a context word are a pair if the context word stands at most `left` before or `right` behind it.
+    """
+
+    contexts: Ids  # [blocks, BLOCK_WORDS + 2 window]: the block's words and `window` more at either end
+    words: Ids  # [blocks, BLOCK_WORDS]
+    noise: Ids  # [blocks, SHARED_NEGATIVES]
+    left: npt.NDArray[np.float32]  # [blocks, BLOCK_WORDS]; -1 for a place that is only padding
+    right: npt.NDArray[np.float32]
+
+
+def make_blocks(
+    words: npt.NDArray[np.int32], lengths: Ids, window: int, noise: npt.NDArray[np.float64], rng: np.random.Generator
+) -> Batch:
+    """Cut subsampled text into blocks and draw each word's reach and each block's noise words.
+
+    Args:
+        words: ids of the words of all sentences, end to end.
+        lengths: words of each sentence; no pair reaches beyond its sentence.
+        window: the reach is drawn evenly from 1 .. window.
+        noise: cumulative noise distribution, [words].
+    """
+    count = len(words)
+    blocks = -(-count // BLOCK_WORDS)
+    place = np.arange(count) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    behind = np.repeat(lengths, lengths) - 1 - place
+    reach = rng.integers(1, window + 1, size=count)
+    left, right = (np.full((blocks, BLOCK_WORDS), -1, dtype=np.float32) for _ in range(2))
+    left.reshape(-1)[:count] = np.minimum(reach, place)
+    right.reshape(-1)[:count] = np.minimum(reach, behind)
+    padded = np.zeros(blocks * BLOCK_WORDS + 2 * window, dtype=np.int64)
+    padded[window : window + count] = words
+    contexts = np.lib.stride_tricks.sliding_window_view(padded, BLOCK_WORDS + 2 * window)[::BLOCK_WORDS]
+    drawn = np.searchsorted(noise, rng.random((blocks, SHARED_NEGATIVES)), side="right")
+    return Batch(contexts, contexts[:, window : window + BLOCK_WORDS], drawn, left, right)
+
+
+def pair_gradients(inputs: Any, outputs: Any, pairs: Any, negative: int) -> tuple[Any, Any, Any, Any]:
+    """Gradients of -sum over pairs (c, w) of [log s(c w) + negative * mean over noise n of log s(-c n)], s the sigmoid.
+
+    This is formula (4) of Mikolov et al. 2013 ("Distributed representations ...") with the expectation over noise
+    estimated from the noise words of the block, all of them for every pair, so that it takes matrix products only.
+
+    Args:
+        inputs: vectors of the context words, [blocks, contexts, dim].
+        outputs: vectors of the words, then of the noise words, [blocks, words + noise, dim].
+        pairs: 1 where context and word are a pair, else 0, [blocks, contexts, words].
+        negative: noise words a pair.
+
+    Returns:
+        gradients of inputs and of outputs, and what the loss is made of: scores and weights, [blocks, contexts,
+        words + noise].
+    """
+    num_words = pairs.shape[-1]
+    num_noise = outputs.shape[1] - num_words
+    # A product with a constant column sums and copies at once: [contexts, words] -> [contexts, noise].
+    spread = paddle.full([num_words, num_noise], negative / num_noise, dtype=inputs.dtype)
+    weights = paddle.concat([pairs, paddle.matmul(pairs, spread)], axis=-1)
+    scores = paddle.matmul(inputs, outputs, transpose_y=True)
+    labels = paddle.concat([paddle.ones([num_words], inputs.dtype), paddle.zeros([num_noise], inputs.dtype)])
+    slopes = (paddle.nn.functional.sigmoid(scores) - labels) * weights
+    return paddle.matmul(slopes, outputs), paddle.matmul(slopes, inputs, transpose_x=True), scores, weights
+
+
+def pair_loss(scores: Any, weights: Any, num_words: int) -> float:
+    """Mean loss of a pair in nats, from what `pair_gradients` returns."""
+    losses = paddle.nn.functional.softplus(paddle.concat([-scores[..., :num_words], scores[..., num_words:]], axis=-1))
+    return float((losses * weights).sum() / weights[..., :num_words].sum().clip(min=1))
+
+
+class SkipGram:
+    """The two vectors of each word and the step that moves them; on Paddle's current device.
+
+    Args:
+        vocab_size: number of words.
+        config: see `SkipGramConfig`.
+        rng: draws the start: inputs even in -1/dim .. 1/dim as in gensim, outputs zero.
+    """
+
+    def __init__(self, vocab_size: int, config: SkipGramConfig, rng: np.random.Generator) -> None:
+        self.config = config
+        start = rng.uniform(-1, 1, size=(vocab_size, config.vector_size)) / config.vector_size
+        self.inputs = paddle.to_tensor(start.astype(np.float32))  # [vocab_size, dim]; the word vectors
+        self.outputs = paddle.zeros([vocab_size, config.vector_size], dtype="float32")  # [vocab_size, dim]
+        # Places of the context words relative to a word of the block; a word is no context of itself: out of reach.
+        offsets = np.arange(-config.window, BLOCK_WORDS + config.window)[:, None] - np.arange(BLOCK_WORDS)
+        offsets = np.where(offsets == 0, BLOCK_WORDS + 2 * config.window, offsets)
+        self._offsets = paddle.to_tensor(offsets.astype(np.float32))  # [contexts, words]
+
+    def pairs(self, left: Floats, right: Floats) -> Any:
+        """Return 1 where context and word are a pair, else 0, [blocks, contexts, words], from the words' reach."""
+        lower = paddle.to_tensor(-left).unsqueeze(1)
+        upper = paddle.to_tensor(right).unsqueeze(1)
+        return paddle.logical_and(self._offsets >= lower, self._offsets <= upper).astype("float32")
+
+    def step(self, batch: Batch, learning_rate: float, *, with_loss: bool = False) -> float | None:
+        """Take the summed steps of all pairs, touching only rows of words in the batch; return the loss if wanted."""
+        dim = self.config.vector_size
+        contexts = paddle.to_tensor(batch.contexts.reshape(-1))
+        words = paddle.to_tensor(np.concatenate([batch.words, batch.noise], axis=1).reshape(-1))
+        inputs = paddle.nn.functional.embedding(contexts, self.inputs).reshape([*batch.contexts.shape, dim])
+        outputs = paddle.nn.functional.embedding(words, self.outputs).reshape([len(batch.words), -1, dim])
+        pairs = self.pairs(batch.left, batch.right)
+        d_inputs, d_outputs, scores, weights = pair_gradients(inputs, outputs, pairs, self.config.negative)
+        paddle.index_add_(self.inputs, contexts, 0, d_inputs.reshape([-1, dim]) * -learning_rate)
+        paddle.index_add_(self.outputs, words, 0, d_outputs.reshape([-1, dim]) * -learning_rate)
+        return pair_loss(scores, weights, BLOCK_WORDS) if with_loss else None
+
+
+def train_skipgram(
+    shards: Sequence[PathLike],
+    config: SkipGramConfig | None = None,
+    *,
+    vocabulary: Vocabulary | None = None,
+    progress: bool = True,
+) -> WordVectors:
+    """Train word vectors on segmented shards: a sentence a line, words separated by spaces.
+
+    The text is held in memory, 4 bytes a word. On a CPU the same seed and threads give the same vectors to the bit.
+
+    Args:
+        shards: files, such as `elmo preprocess` makes.
+        config: see `SkipGramConfig`.
+        vocabulary: words to use instead of those that occur `min_count` times, for instance a biLM's.
+        progress: show a bar on standard error if that is a terminal.
+
+    Raises:
+        InputError: a shard can't be read, or the text has too few words.
+        RunError: the loss is not finite.
+    """
+    config = config or SkipGramConfig()
+    if vocabulary is None:
+        vocabulary = _count_vocabulary(shards, config)
+    words, starts = _read_ids(shards, vocabulary)
+    counts = np.bincount(words, minlength=len(vocabulary))
+    rng = np.random.default_rng(config.seed)
+    model = SkipGram(len(vocabulary), config, rng)
+    total = config.epochs * len(words)
+    with _progress_bar(progress, total) as advance, paddle.no_grad():
+        for step, (batch, done) in enumerate(_batches(words, starts, counts, config, rng), start=1):
+            rate = config.learning_rate - (config.learning_rate - config.min_learning_rate) * done / total
+            loss = model.step(batch, rate, with_loss=step % _LOSS_INTERVAL == 1)
+            if loss is None:
+                continue
+            if not math.isfinite(loss):
+                raise RunError(f"the loss is {loss} at step {step}: lower learning_rate ({config.learning_rate:g})")
+            advance(done, f"loss {loss:.3f}")
+    vectors = model.inputs.numpy()
+    if not np.isfinite(vectors).all():
+        raise RunError(f"a vector is not finite at step {step}: lower learning_rate ({config.learning_rate:g})")
+    vectors[counts == 0] = 0
+    provenance = {"shards": [os.path.basename(shard) for shard in shards], "words": len(words)}
+    return WordVectors(vocabulary, vectors, config, provenance)
+
+
+def _count_vocabulary(shards: Sequence[PathLike], config: SkipGramConfig) -> Vocabulary:
+    counts = count_words(shards)
+    vocabulary = Vocabulary.from_counts(counts, config.min_count)
+    if len(vocabulary) < len(SPECIAL_TOKENS) + 2:
+        raise InputError(
+            f"{shards[0]}: of {len(counts)} different words in {len(shards)} shards, "
+            f"{len(vocabulary) - len(SPECIAL_TOKENS)} occur min_count ({config.min_count}) times: "
+            "give more text or a smaller min_count"
+        )
+    return vocabulary
+
+
+def _read_ids(shards: Sequence[PathLike], vocabulary: Vocabulary) -> tuple[npt.NDArray[np.int32], Ids]:
+    """All words that are in the vocabulary, end to end, and the places where sentences begin and the last one ends."""
+    specials = set(vocabulary.encode(SPECIAL_TOKENS))
+    sentences = []
+    for sentence in read_sentences(shards):
+        ids = [word_id for word_id in vocabulary.encode(sentence) if word_id not in specials]
+        sentences.append(np.array(ids, dtype=np.int32))
+    lengths = np.array([len(ids) for ids in sentences], dtype=np.int64)
+    if lengths.max(initial=0) < 2:
+        raise InputError(
+            f"{', '.join(map(str, shards[:3])) or 'no shards'}: no sentence has two words of the vocabulary "
+            f"({len(vocabulary)} tokens): give segmented text, a sentence a line, words separated by spaces"
+        )
+    return np.concatenate(sentences), np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _batches(
+    words: npt.NDArray[np.int32], starts: Ids, counts: Ids, config: SkipGramConfig, rng: np.random.Generator
+) -> Iterator[tuple[Batch, int]]:
+    """Batches of all epochs, each with the number of words read before it; chunks and their blocks are shuffled."""
+    keep = keep_probability(counts, config.sample)
+    noise = np.cumsum(noise_distribution(counts))
+    noise /= noise[-1]
+    shares = counts * keep / (counts * keep).sum()
+    batch_blocks = max(1, int(min(config.batch_words, _REPEATS / shares.max()) / BLOCK_WORDS))
+    cuts = np.unique(np.searchsorted(starts, [*range(0, len(words), _CHUNK_WORDS), len(words)]))
+    done = 0
+    for _ in range(config.epochs):
+        for chunk in rng.permutation(len(cuts) - 1):
+            begins = starts[cuts[chunk] : cuts[chunk + 1] + 1]
+            text = words[begins[0] : begins[-1]]
+            kept = rng.random(len(text)) < keep[text]
+            lengths = np.diff(np.concatenate([[0], np.cumsum(kept)])[begins - begins[0]])
+            blocks = make_blocks(text[kept], lengths, config.window, noise, rng)
+            order = rng.permutation(len(blocks.words))
+            for first in range(0, len(order), batch_blocks):
+                rows = order[first : first + batch_blocks]
+                batch = Batch(*(getattr(blocks, field.name)[rows] for field in dataclasses.fields(Batch)))
+                yield batch, done + len(text) * first // len(order)
+            done += len(text)
+
+
+@contextmanager
+def _progress_bar(wanted: bool, total: int) -> Iterator[Callable[[int, str], None]]:
+    console = Console(stderr=True)
+    columns = (TextColumn("word2vec"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[status]}"))
+    shown = wanted and console.is_terminal
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown, transient=True) as bar:
+        task = bar.add_task("word2vec", total=total, status="")
+        yield lambda done, status: bar.update(task, completed=done, status=status)

@@ -1,0 +1,122 @@
+"""What `elmo.load_pretrained` returns: vectors that depend on the sentence alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import elmo
+from elmo.bilm import BiLM, BiLMConfig
+from elmo.encoder import Encoder
+from elmo.errors import InputError
+from elmo.model_files import ModelFiles, write_model
+from elmo.runtime import paddle
+from elmo.text.segment import get_segmenter
+from elmo.text.vocabulary import Vocabulary
+
+WORDS = "我 新 买 了 一 个 苹果 手机 ， 它 很 好 。 昨天 河边 的 风 真 大".split()
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    paddle.seed(5)
+    vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", *WORDS])
+    model = BiLM(BiLMConfig(len(vocabulary), embed_size=6, hidden_size=10))
+    model.eval()
+    return Encoder(model, vocabulary, get_segmenter("whitespace"))
+
+
+def sentences(count: int, seed: int = 11) -> list[list[str]]:
+    generator = np.random.default_rng(seed)
+    return [list(generator.choice([*WORDS, "生词"], size=generator.integers(1, 40))) for _ in range(count)]
+
+
+def test_the_result_has_layers_words_and_both_directions(encoder: Encoder) -> None:
+    first, second = encoder.encode(["我 买 了 苹果", ["河边"]])
+    assert first.shape == (3, 4, 12) and second.shape == (3, 1, 12)
+    assert first.dtype == np.float32
+
+
+def test_a_string_is_segmented_and_a_list_taken_as_it_is(encoder: Encoder) -> None:
+    from_string, from_list = encoder.encode(["我 买 了 苹果", ["我", "买", "了", "苹果"]])
+    np.testing.assert_allclose(from_string, from_list, atol=1e-6)  # two rows of a product may round differently
+
+
+def test_neighbours_in_the_call_do_not_change_a_sentence(encoder: Encoder) -> None:
+    batch = sentences(50)
+    together = encoder.encode(batch)
+    for words, vectors in zip(batch, together, strict=True):
+        # float32 products of other shapes round differently
+        np.testing.assert_allclose(encoder.encode([words])[0], vectors, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 1000])
+def test_the_batch_size_does_not_change_the_result(encoder: Encoder, batch_size: int) -> None:
+    batch = sentences(40, seed=3)
+    for ours, reference in zip(encoder.encode(batch, batch_size=batch_size), encoder.encode(batch), strict=True):
+        np.testing.assert_allclose(ours, reference, atol=1e-5)
+
+
+def test_nothing_is_left_over_between_calls(encoder: Encoder) -> None:
+    sentence = [["我", "新", "买", "了", "苹果"]]
+    before = encoder.encode(sentence)[0]
+    encoder.encode(sentences(20))
+    np.testing.assert_array_equal(encoder.encode(sentence)[0], before)
+
+
+def test_one_word_has_two_vectors_in_two_sentences_but_one_word_vector(encoder: Encoder) -> None:
+    first, second = encoder.encode(["我 买 了 苹果", "苹果 手机 很 好"])
+    np.testing.assert_array_equal(first[0, 3], second[0, 0])
+    for layer in (1, 2):
+        assert np.abs(first[layer, 3] - second[layer, 0]).max() > 1e-4
+
+
+def test_the_stream_gives_words_and_vectors_in_order_over_many_batches(encoder: Encoder) -> None:
+    batch = sentences(150, seed=8)
+    pairs = list(encoder.encode_stream(iter(batch), batch_size=2))  # 64 batches of 2 are read ahead at a time
+    assert [words for words, _ in pairs] == batch
+    np.testing.assert_allclose(pairs[140][1], encoder.encode([batch[140]])[0], atol=1e-5)
+
+
+def test_a_sentence_without_words_gives_no_vectors(encoder: Encoder) -> None:
+    empty, blank, full = encoder.encode(["", [], "我"])
+    assert empty.shape == blank.shape == (3, 0, 12) and full.shape == (3, 1, 12)
+
+
+def test_no_sentences_give_an_empty_list(encoder: Encoder) -> None:
+    assert encoder.encode([]) == []
+
+
+def test_unknown_words_have_the_vector_of_unk(encoder: Encoder) -> None:
+    known, unknown = encoder.encode([["<UNK>", "风"], ["鹿茸", "风"]])
+    np.testing.assert_array_equal(known, unknown)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "message"),
+    [("我 买 了 苹果", r"encode\(\[sentence\]\)"), ([["我", 3]], "word 1 of a sentence is 3")],
+)
+def test_what_is_no_sentence_is_refused(encoder: Encoder, sentences: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        encoder.encode(sentences)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_batch_size_of_zero_is_refused(encoder: Encoder) -> None:
+    with pytest.raises(InputError, match="batch_size is 0"):
+        encoder.encode(["我"], batch_size=0)
+
+
+def test_a_saved_model_encodes_as_before(encoder: Encoder, tmp_path: Path) -> None:
+    arrays = {name: parameter.numpy() for name, parameter in encoder.model.named_parameters()}
+    files = ModelFiles("bilm", encoder.model.config.to_dict(), encoder.vocabulary, arrays, {"text": "none"})
+    write_model(tmp_path / "model", files)
+    loaded = elmo.load_pretrained(tmp_path / "model", segmenter="whitespace")
+    np.testing.assert_array_equal(loaded.encode(["我 买 了 苹果"])[0], encoder.encode(["我 买 了 苹果"])[0])
+    assert loaded.provenance == {"text": "none"}
+
+
+def test_an_unknown_name_lists_the_models_that_come_with_the_project() -> None:
+    with pytest.raises(InputError, match="elmo-zh-first"):
+        elmo.load_pretrained("elmo-zh-nonexistent")

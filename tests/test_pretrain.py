@@ -1,0 +1,383 @@
+"""Pretraining: what it learns, that it repeats itself bit by bit, how it goes on, and how it ends when it goes wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import math
+import re
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from elmo import pretrain as module
+from elmo.bilm import BiLM, BiLMConfig, bilm_from_files
+from elmo.checkpoint import read_training_state
+from elmo.errors import InputError, RunError
+from elmo.model_files import read_model
+from elmo.pretrain import BiLMObjective, PretrainSettings, pretrain
+from elmo.runtime import paddle
+from elmo.text.corpus import SentenceIds
+from elmo.text.vocabulary import Vocabulary
+
+# What follows a word, and what goes before it, is almost certain: a model that learns anything gets better at once.
+SENTENCES = ["我 吃 苹果 。", "他 吃 米饭 。", "我 买 手机 。", "她 在 河边 散步 。", "今天 风 很 大 。", "好 。"]
+SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.1}
+SETTINGS = PretrainSettings(
+    batch_size=4, num_steps=5, max_epoch=2, n_negative_samples_batch=9, log_interval=3, save_interval=0, dev_interval=0
+)
+SPEEDS = ("seconds", "tokens_per_second")
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """Training shards, held-out text and a vocabulary."""
+    folder = tmp_path_factory.mktemp("text")
+    for shard in range(2):
+        lines = [SENTENCES[(3 * number + shard) % 6] for number in range(24)]
+        (folder / f"train_{shard}").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "dev").write_text("我 吃 米饭 。\n他 买 苹果 。\n今天 很 好 。\n", encoding="utf-8")
+    words = dict.fromkeys(word for sentence in SENTENCES for word in sentence.split())
+    Vocabulary(["<S>", "</S>", "<UNK>", *words]).save(folder / "vocabulary.txt")
+    return folder
+
+
+@pytest.fixture
+def run(text, tmp_path):
+    """Call `pretrain` on the text, with what a test changes."""
+
+    def call(save="run", settings=SETTINGS, **more):
+        arguments = {"test_path": f"{text}/dev", "sizes": SIZES, **more}
+        save_dir = None if save is None else str(tmp_path / save)
+        return pretrain(
+            f"{text}/train_*", f"{text}/vocabulary.txt", settings=settings, para_save_dir=save_dir, **arguments
+        )
+
+    return call
+
+
+def changed(**fields) -> PretrainSettings:
+    return dataclasses.replace(SETTINGS, **fields)
+
+
+def numbers(history: list[dict]) -> list[dict]:
+    """A history without what depends on the machine's mood."""
+    return [{name: value for name, value in record.items() if name not in SPEEDS} for record in history]
+
+
+def arrays_of(path) -> dict:
+    return read_model(path).arrays
+
+
+def assert_same_parameters(first, second) -> None:
+    ours, theirs = arrays_of(first), arrays_of(second)
+    assert ours.keys() == theirs.keys()
+    for name, array in ours.items():
+        assert (array == theirs[name]).all(), name
+
+
+# Learning
+
+
+@pytest.mark.parametrize(("optim", "rate"), [("adagrad", 0.2), ("sgd", 0.1), ("adam", 0.01), ("rmsprop", 0.005)])
+@pytest.mark.parametrize("sampled", [True, False])
+def test_training_loss_and_held_out_perplexity_fall(run, optim, rate, sampled):
+    history = run(None, changed(optim=optim, learning_rate=rate, sample_softmax=sampled, max_epoch=4))
+    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
+    assert history[-1]["training_loss"] < 0.8 * history[0]["training_loss"]
+    assert history[-1]["perplexity"] < history[0]["perplexity"]
+
+
+def test_the_same_seed_gives_identical_numbers_and_another_one_does_not(run, tmp_path):
+    first, again, other = run("first"), run("again"), run(None, changed(random_seed=1))
+    assert numbers(first) == numbers(again)
+    assert_same_parameters(tmp_path / "first" / "epoch_002", tmp_path / "again" / "epoch_002")
+    assert numbers(first)[0]["training_loss"] != numbers(other)[0]["training_loss"]
+
+
+def test_measuring_more_often_does_not_change_what_is_learnt(run, tmp_path):
+    run("seldom")
+    run("often", changed(dev_interval=2, save_interval=3, log_interval=1))
+    assert_same_parameters(tmp_path / "seldom" / "epoch_002", tmp_path / "often" / "epoch_002")
+
+
+def test_every_epoch_reads_every_token_once_and_in_another_order(text):
+    vocabulary = Vocabulary.load(text / "vocabulary.txt")
+    corpus = SentenceIds(f"{text}/train_*", vocabulary)
+    objective = BiLMObjective(BiLM(BiLMConfig(len(vocabulary), 4, 4)), vocabulary, corpus, None, SETTINGS)
+    passes = [list(objective.begin_epoch(epoch)) for epoch in (0, 1, 0)]
+    for batches in passes:
+        assert sum(batch.num_tokens for batch in batches) == corpus.num_targets
+        assert abs(len(batches) - objective.batches_per_epoch()) <= 1
+    first, second, again = ([batch.forward_ids.tolist() for batch in batches] for batches in passes)
+    assert first == again
+    assert first != second
+
+
+def test_without_shuffling_every_pass_is_in_the_order_of_the_shards(text):
+    vocabulary = Vocabulary.load(text / "vocabulary.txt")
+    corpus = SentenceIds(f"{text}/train_*", vocabulary)
+    model = BiLM(BiLMConfig(len(vocabulary), 4, 4))
+    objective = BiLMObjective(model, vocabulary, corpus, None, changed(shuffle=False))
+    expected = [batch.forward_ids.tolist() for batch in corpus.batches(4, 5)]
+    for epoch in range(2):
+        assert [batch.forward_ids.tolist() for batch in objective.begin_epoch(epoch)] == expected
+
+
+def test_the_loss_is_larks_and_states_are_carried_without_their_gradients(text):
+    vocabulary = Vocabulary.load(text / "vocabulary.txt")
+    corpus = SentenceIds(f"{text}/train_0", vocabulary)
+    model = BiLM(BiLMConfig(len(vocabulary), 4, 6, dropout=0.0))
+    objective = BiLMObjective(model, vocabulary, corpus, None, changed(sample_softmax=False))
+    state = None
+    for number, batch in enumerate(objective.begin_epoch(0)):
+        loss, mean, count = objective.training_loss(batch)
+        ids = paddle.to_tensor(batch.forward_ids), paddle.to_tensor(batch.backward_ids)
+        forward, backward, state = model(*ids, state)
+        state = tuple([(h.detach(), c.detach()) for h, c in states] for states in state)
+        total = 0.0
+        for outputs, targets in ((forward, batch.forward_targets), (backward, batch.backward_targets)):
+            losses = model.losses(outputs[-1].reshape([-1, 4]), paddle.to_tensor(targets.ravel())).numpy()
+            total += losses[batch.mask.ravel()].sum()
+        assert float(mean) == pytest.approx(total / (2 * batch.num_tokens), rel=1e-5)  # float32 sums of 40 terms
+        assert float(loss) == pytest.approx(total / (2 * SETTINGS.batch_size), rel=1e-5)
+        assert count == batch.num_tokens
+        loss.backward()  # would fail in the second batch if the first one's graph were still asked for
+        if number == 3:
+            break
+    assert number == 3
+
+
+# Perplexity
+
+
+def test_perplexity_equals_one_computed_with_numpy_from_one_long_pass(run, text, tmp_path):
+    history = run("run", changed(batch_size=1, num_steps=3, max_epoch=1))
+    files = read_model(tmp_path / "run" / "epoch_001")
+    model, encode = bilm_from_files(files, "run"), files.vocabulary.encode
+    sentences = [encode(line.split()) for line in (text / "dev").read_text(encoding="utf-8").splitlines()]
+    bos, eos = files.vocabulary.bos_id, files.vocabulary.eos_id
+    streams = (
+        ([i for s in sentences for i in (bos, *s)], [i for s in sentences for i in (*s, eos)]),
+        ([i for s in sentences for i in (eos, *s[::-1])], [i for s in sentences for i in (*s[::-1], bos)]),
+    )
+    forward, backward, _ = model(paddle.to_tensor([streams[0][0]]), paddle.to_tensor([streams[1][0]]))
+    nats = []
+    for outputs, (_, targets) in zip((forward, backward), streams, strict=True):
+        logits = outputs[-1].numpy()[0].astype(np.float64) @ files.arrays["softmax_weight"].T.astype(np.float64)
+        logits += files.arrays["softmax_bias"]
+        log_sums = np.log(np.exp(logits).sum(axis=1))
+        nats.append(np.mean(log_sums - logits[np.arange(len(targets)), targets]))
+    # The run computes in float32 and in pieces of three tokens: relative error about 1e-6.
+    assert history[0]["forward_perplexity"] == pytest.approx(math.exp(nats[0]), rel=1e-5)
+    assert history[0]["backward_perplexity"] == pytest.approx(math.exp(nats[1]), rel=1e-5)
+    assert history[0]["perplexity"] == pytest.approx(math.exp(np.mean(nats)), rel=1e-5)
+
+
+def test_perplexity_does_not_depend_on_how_the_softmax_was_trained_or_the_text_cut(run, tmp_path, text):
+    run("run", changed(max_epoch=1))
+    files = read_model(tmp_path / "run" / "epoch_001")
+    dev = SentenceIds(f"{text}/dev", files.vocabulary)
+    scores = [
+        BiLMObjective(
+            bilm_from_files(files, "run"), files.vocabulary, dev, dev, changed(sample_softmax=sampled, num_steps=steps)
+        ).evaluate()["perplexity"]
+        for sampled, steps in ((True, 5), (False, 5), (False, 40))
+    ]
+    assert scores[0] == scores[1]
+    one_sentence_a_stream = changed(batch_size=3, num_steps=6), changed(batch_size=3, num_steps=2)
+    scores = [
+        BiLMObjective(bilm_from_files(files, "run"), files.vocabulary, dev, dev, settings).evaluate()["perplexity"]
+        for settings in one_sentence_a_stream
+    ]
+    assert all(math.isfinite(score) for score in scores)
+
+
+def test_without_held_out_text_there_is_no_perplexity(run):
+    (record,) = run(None, changed(max_epoch=1), test_path=None)
+    assert "perplexity" not in record
+    assert record["training_loss"] > 0
+
+
+# Going on
+
+
+@pytest.mark.parametrize("optim", ["adagrad", "adam"])
+def test_going_on_after_the_first_epoch_ends_where_an_unbroken_run_does(run, tmp_path, optim):
+    settings = changed(optim=optim, learning_rate=0.05)
+    whole = run("whole", settings)
+    run("parts", dataclasses.replace(settings, max_epoch=1))
+    resumed = run("parts", settings, load_dir=str(tmp_path / "parts" / "epoch_001"))
+    assert numbers(resumed) == numbers(whole)
+    assert_same_parameters(tmp_path / "whole" / "epoch_002", tmp_path / "parts" / "epoch_002")
+    states = [read_training_state(tmp_path / name / "epoch_002") for name in ("whole", "parts")]
+    assert states[0].step == states[1].step
+    for name, array in states[0].optimizer.items():
+        assert (array == states[1].optimizer[name]).all(), name
+
+
+def test_going_on_with_another_optimiser_is_refused(run, tmp_path):
+    run("run", changed(max_epoch=1))
+    with pytest.raises(InputError, match="was trained with optim 'adagrad', not 'adam'"):
+        run("run", changed(optim="adam"), load_dir=str(tmp_path / "run" / "epoch_001"))
+
+
+def test_starting_from_a_model_takes_its_parameters_and_begins_a_new_run(run, tmp_path):
+    run("first")
+    (record,) = run(
+        "second",
+        changed(max_epoch=1, learning_rate=1e-9),
+        load_pretraining_params=str(tmp_path / "first" / "epoch_002"),
+    )
+    assert record["epoch"] == 1
+    first, second = arrays_of(tmp_path / "first" / "epoch_002"), arrays_of(tmp_path / "second" / "epoch_001")
+    for name, array in first.items():
+        np.testing.assert_allclose(second[name], array, rtol=0, atol=1e-6)  # some 12 steps of 1e-9
+
+
+def test_a_finished_run_that_is_gone_on_with_is_left_as_it_is(run, tmp_path):
+    history = run("run")
+    assert run("run", load_dir=str(tmp_path / "run" / "epoch_002")) == history
+
+
+# Checkpoints and the log
+
+
+def test_checkpoints_and_perplexities_come_at_their_intervals(run, tmp_path):
+    console = Console(file=io.StringIO(), width=200)
+    history = run("run", changed(save_interval=4, dev_interval=5, log_interval=6), console=console)
+    last, end_of_first = history[-1]["step"], history[0]["step"]
+    assert last >= 10
+    saved = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert saved == ["epoch_001", "epoch_002", *(f"step_{step:07d}" for step in range(4, last + 1, 4))]
+    log = console.file.getvalue()
+    steps = {kind: [int(n) for n in re.findall(rf"^step (\d+): {kind}", log, re.M)] for kind in ("training", "perpl")}
+    assert steps["perpl"] == list(range(5, last + 1, 5))
+    assert steps["training"] == list(range(6, last + 1, 6))
+    assert len(re.findall(r"^epoch \d+: training loss [\d.]+, perplexity [\d.]+", log, re.M)) == 2
+    state = read_training_state(tmp_path / "run" / "step_0000004")
+    assert (state.epoch, state.step) == ((0, 4) if end_of_first >= 4 else (1, 4))
+
+
+def test_a_checkpoint_says_what_it_was_made_from(run, tmp_path):
+    history = run("run", changed(max_epoch=1))
+    files = read_model(tmp_path / "run" / "epoch_001", kind="bilm")
+    assert files.provenance["history"] == history
+    assert files.provenance["settings"] == dataclasses.asdict(changed(max_epoch=1))
+    assert files.provenance["paddle"] == paddle.__version__
+    state = read_training_state(tmp_path / "run" / "epoch_001")
+    assert state.settings == dataclasses.asdict(changed(max_epoch=1))
+    assert (state.epoch, state.history) == (1, history)
+
+
+@pytest.mark.parametrize("earlier", ["epoch_001", "step_0010000"])
+def test_checkpoints_of_another_run_are_not_overwritten_unasked(run, tmp_path, earlier):
+    (tmp_path / "run" / earlier).mkdir(parents=True)
+    with pytest.raises(InputError, match=f"holds checkpoints of another run .{earlier}"):
+        run("run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [earlier]
+    run("run", changed(max_epoch=1), overwrite=True)
+    assert (tmp_path / "run" / "epoch_001" / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("claim", [None, 0, "right", 12345])
+def test_a_wrong_number_of_words_is_pointed_out_and_not_used(run, claim, text):
+    words = sum(len((text / f"train_{shard}").read_text(encoding="utf-8").split()) for shard in range(2))
+    console = Console(file=io.StringIO(), width=200)
+    run(None, changed(max_epoch=1), all_train_tokens=words if claim == "right" else claim, console=console)
+    log = console.file.getvalue()
+    assert f"{words} words in 48 training sentences (2 shards)" in log
+    warned = f"warning: all_train_tokens is {claim}, but the training shards hold {words} words" in log
+    assert warned == (claim in (0, 12345))
+
+
+# Bad calls and bad ends
+
+
+@pytest.mark.parametrize("name", ["batch_size", "num_steps", "max_epoch", "n_negative_samples_batch", "log_interval"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
+def test_counts_must_be_whole_numbers_above_zero(name, value):
+    with pytest.raises(InputError, match=f"{name} is {value!r}: give a whole number above 0"):
+        PretrainSettings(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["save_interval", "dev_interval", "random_seed"])
+@pytest.mark.parametrize("value", [-1, 0.5, "0"])
+def test_intervals_and_seed_must_be_whole_numbers(name, value):
+    with pytest.raises(InputError, match=f"{name} is {value!r}: give a whole number, 0 or more"):
+        PretrainSettings(**{name: value})
+    PretrainSettings(**{name: 0})
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "max_grad_norm"])
+@pytest.mark.parametrize("value", [0, -0.1, math.nan, math.inf, "0.2", None])
+def test_rates_must_be_finite_and_above_zero(name, value):
+    with pytest.raises(InputError, match=f"{name} is .*: give a number above 0"):
+        PretrainSettings(**{name: value})
+
+
+def test_an_unknown_optimiser_is_refused_and_the_known_ones_named():
+    with pytest.raises(InputError, match="optim is 'adamw': give one of adagrad, sgd, adam, rmsprop"):
+        PretrainSettings(optim="adamw")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sizes": {"hidden_size": 0}}, "hidden_size is 0"),
+        ({"sizes": {"depth": 3}}, "unknown field 'depth'"),
+        ({"test_path": "/nowhere/dev"}, "/nowhere/dev: no such file"),
+        ({"load_dir": "/nowhere"}, "/nowhere: no such model directory"),
+        ({"load_pretraining_params": "/nowhere"}, "/nowhere: no such model directory"),
+        ({"load_dir": "a", "load_pretraining_params": "b"}, "not both"),
+    ],
+)
+def test_bad_arguments_are_refused_before_anything_is_written(run, tmp_path, arguments, message):
+    with pytest.raises(InputError) as caught:
+        run("run", **arguments)
+    assert message in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_of_another_vocabulary_or_other_sizes_is_refused(run, tmp_path, text):
+    run("run", changed(max_epoch=1))
+    source = str(tmp_path / "run" / "epoch_001")
+    with pytest.raises(InputError, match="has shape"):
+        run("other", sizes={**SIZES, "hidden_size": 5}, load_pretraining_params=source)
+    tokens = Vocabulary.load(text / "vocabulary.txt").tokens
+    Vocabulary([*tokens[:-1], "别的"]).save(tmp_path / "words.txt")
+    with pytest.raises(InputError, match="was trained with another vocabulary"):
+        pretrain(
+            f"{text}/train_0",
+            str(tmp_path / "words.txt"),
+            sizes=SIZES,
+            para_save_dir=None,
+            load_pretraining_params=source,
+        )
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_checkpoints(run, tmp_path, monkeypatch):
+    run("whole", changed(max_epoch=1))
+    original, calls = module.BiLMObjective.training_loss, []
+
+    def breaks_in_the_second_epoch(self, batch):
+        calls.append(1)
+        loss, mean, count = original(self, batch)
+        return loss, mean * (math.nan if self.model.training and len(calls) > steps + 2 else 1.0), count
+
+    steps = read_training_state(tmp_path / "whole" / "epoch_001").step
+    monkeypatch.setattr(module.BiLMObjective, "training_loss", breaks_in_the_second_epoch)
+    with pytest.raises(RunError) as caught:
+        run("broken")
+    assert str(caught.value).startswith(f"the loss is nan at step {steps + 3} (epoch 2): lower --learning_rate (0.2)")
+    assert [path.name for path in (tmp_path / "broken").iterdir()] == ["epoch_001"]
+    assert_same_parameters(tmp_path / "broken" / "epoch_001", tmp_path / "whole" / "epoch_001")
+
+
+def test_a_rate_far_too_high_ends_in_one_line_and_no_checkpoint_holds_broken_numbers(run, tmp_path):
+    with pytest.raises(RunError) as caught:
+        run("run", changed(optim="sgd", learning_rate=1e38, max_grad_norm=1e38, save_interval=1))
+    assert "\n" not in str(caught.value)
+    for path in (tmp_path / "run").glob("*"):
+        assert all(np.isfinite(array).all() for array in arrays_of(path).values())

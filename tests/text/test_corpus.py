@@ -1,0 +1,207 @@
+"""Batches of a biLM: every sentence once, both directions aligned, streams that go on where they stopped."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elmo.errors import InputError
+from elmo.text.corpus import Batch, SentenceIds, find_shards, read_lines, read_sentences, stream_batches
+from elmo.text.vocabulary import Vocabulary
+
+# Ids of the special tokens are not 0, 1, 2 here: nothing may take that for granted.
+VOCABULARY = Vocabulary([*"天地玄黄", "</S>", "<UNK>", *"宇宙洪荒", "<S>"])
+BOS, EOS = VOCABULARY.bos_id, VOCABULARY.eos_id
+SENTENCES = st.lists(st.lists(st.sampled_from([0, 1, 2, 3, 5, 6, 7, 8, 9]), min_size=1, max_size=9), max_size=12)
+
+
+def batches_of(sentences: list[list[int]], batch_size: int, num_steps: int) -> list[Batch]:
+    arrays = [np.array(sentence, np.int32) for sentence in sentences]
+    return list(stream_batches(arrays, VOCABULARY, batch_size, num_steps))
+
+
+def rows_joined(batches: list[Batch]) -> list[dict[str, list[int]]]:
+    """What each stream read over all batches, without what is masked."""
+    rows = []
+    for row in range(batches[0].mask.shape[0]):
+        read = {}
+        for name in ("forward_ids", "forward_targets", "backward_ids", "backward_targets"):
+            read[name] = [int(i) for batch in batches for i in getattr(batch, name)[row][batch.mask[row]]]
+        rows.append(read)
+    return rows
+
+
+def split_at(tokens: list[int], boundary: int) -> list[list[int]]:
+    """Sentences of a stream whose every sentence ends with a boundary."""
+    sentences: list[list[int]] = [[]]
+    for token in tokens:
+        if token == boundary:
+            sentences.append([])
+        else:
+            sentences[-1].append(token)
+    assert sentences.pop() == [], "a stream ends within a sentence"
+    return sentences
+
+
+@given(SENTENCES, st.integers(1, 5), st.integers(1, 7))
+@settings(max_examples=200, deadline=None)
+def test_any_corpus_is_read_once_and_aligned(sentences, batch_size, num_steps):
+    batches = batches_of(sentences, batch_size, num_steps)
+    assert sum(batch.num_tokens for batch in batches) == sum(len(sentence) + 1 for sentence in sentences)
+    if not sentences:
+        assert batches == []
+        return
+    seen: list[tuple[int, ...]] = []
+    for stream in rows_joined(batches):
+        forward = split_at(stream["forward_targets"], EOS)
+        backward = split_at(stream["backward_targets"], BOS)
+        assert [sentence[::-1] for sentence in backward] == forward, "both directions are at the same sentences"
+        assert stream["forward_ids"] == [i for sentence in forward for i in (BOS, *sentence)]
+        assert stream["backward_ids"] == [i for sentence in backward for i in (EOS, *sentence)]
+        seen += [tuple(sentence) for sentence in forward]
+    assert Counter(seen) == Counter(tuple(sentence) for sentence in sentences)
+    for batch in batches:
+        assert batch.mask.shape == (batch_size, num_steps)
+        assert batch.mask.any()
+        assert (np.sort(batch.mask, axis=1)[:, ::-1] == batch.mask).all(), "a stream never goes on behind a gap"
+        for name in ("forward_ids", "forward_targets", "backward_ids", "backward_targets"):
+            ids = getattr(batch, name)
+            assert ids.shape == batch.mask.shape
+            assert ids.dtype == np.int64
+            assert ids.min() >= 0
+            assert ids.max() < len(VOCABULARY), "also where it is masked, an id can be looked up"
+
+
+def test_a_stream_takes_the_next_sentence_that_no_stream_has_read():
+    first, second = batches_of([[0, 1], [2], [3, 6, 7]], batch_size=2, num_steps=4)
+    assert first.forward_ids.tolist() == [[BOS, 0, 1, BOS], [BOS, 3, 6, 7]]  # stream 0 takes 玄 before stream 1 begins
+    assert first.forward_targets.tolist() == [[0, 1, EOS, 2], [3, 6, 7, EOS]]
+    assert first.backward_ids.tolist() == [[EOS, 1, 0, EOS], [EOS, 7, 6, 3]]
+    assert first.backward_targets.tolist() == [[1, 0, BOS, 2], [7, 6, 3, BOS]]
+    assert second.mask.tolist() == [[True, False, False, False], [False] * 4]
+    assert (second.forward_ids[0, 0], second.forward_targets[0, 0]) == (2, EOS)
+    assert (second.backward_ids[0, 0], second.backward_targets[0, 0]) == (2, BOS)
+
+
+def test_targets_are_the_inputs_one_step_ahead_within_a_sentence():
+    (batch,) = batches_of([[0, 1, 2, 3]], batch_size=1, num_steps=5)
+    assert batch.forward_ids[0].tolist() == [BOS, 0, 1, 2, 3]
+    assert batch.forward_targets[0].tolist() == [0, 1, 2, 3, EOS]
+    assert batch.backward_ids[0].tolist() == [EOS, 3, 2, 1, 0]
+    assert batch.backward_targets[0].tolist() == [3, 2, 1, 0, BOS]
+
+
+def test_a_sentence_longer_than_a_batch_goes_on_in_the_same_row():
+    batches = batches_of([[0, 1, 2, 3, 6, 7, 8], [9]], batch_size=2, num_steps=3)
+    assert [batch.forward_ids[0].tolist() for batch in batches] == [[BOS, 0, 1], [2, 3, 6], [7, 8, EOS]]
+    assert [batch.mask[0].tolist() for batch in batches] == [[True] * 3, [True] * 3, [True, True, False]]
+    assert [batch.backward_ids[0].tolist() for batch in batches][1] == [6, 3, 2]
+    assert [int(batch.mask[1].sum()) for batch in batches] == [2, 0, 0]
+
+
+def test_more_streams_than_sentences_leave_streams_empty():
+    (batch,) = batches_of([[0], [1]], batch_size=4, num_steps=2)
+    assert batch.mask.tolist() == [[True, True]] * 2 + [[False, False]] * 2
+    assert batch.num_tokens == 4
+
+
+@pytest.mark.parametrize(("batch_size", "num_steps"), [(0, 3), (2, 0), (-1, 3)])
+def test_no_streams_or_no_steps_are_refused(batch_size, num_steps):
+    with pytest.raises(InputError, match="give a whole number above 0"):
+        batches_of([[0]], batch_size, num_steps)
+
+
+# Shards
+
+
+@pytest.fixture
+def shards(tmp_path):
+    (tmp_path / "sentence_file_0").write_text("天 地\n玄 黄 宇\n\n", encoding="utf-8")
+    (tmp_path / "sentence_file_1").write_bytes("  宙 洪\t荒  \r\n天 火星\n天".encode())
+    return tmp_path
+
+
+def test_sentences_of_all_shards_become_ids(shards):
+    corpus = SentenceIds(f"{shards}/sentence_file_*", VOCABULARY)
+    assert len(corpus) == 5
+    words = [VOCABULARY.decode(corpus[index]) for index in range(5)]
+    assert words == [["天", "地"], ["玄", "黄", "宇"], ["宙", "洪", "荒"], ["天", "<UNK>"], ["天"]]
+    assert corpus.num_words == 11
+    assert corpus.num_targets == 16
+    assert [path.name for path in corpus.paths] == ["sentence_file_0", "sentence_file_1"]
+
+
+def test_without_a_generator_sentences_come_in_the_order_of_the_file(shards):
+    corpus = SentenceIds(f"{shards}/*", VOCABULARY)
+    (stream,) = rows_joined(list(corpus.batches(1, 4)))
+    assert split_at(stream["forward_targets"], EOS) == [corpus[index].tolist() for index in range(5)]
+
+
+def test_a_generator_shuffles_and_its_seed_decides(tmp_path):
+    (tmp_path / "shard").write_text("\n".join("天地玄黄宇宙洪荒"), encoding="utf-8")
+    corpus = SentenceIds(tmp_path / "shard", VOCABULARY)
+
+    def order(seed):
+        (stream,) = rows_joined(list(corpus.batches(1, 4, np.random.default_rng(seed))))
+        return split_at(stream["forward_targets"], EOS)
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+    assert sorted(order(1)) == sorted(corpus[index].tolist() for index in range(8))
+
+
+def test_num_targets_is_what_a_pass_predicts(shards):
+    corpus = SentenceIds(f"{shards}/*", VOCABULARY)
+    assert sum(batch.num_tokens for batch in corpus.batches(3, 2)) == corpus.num_targets
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
+    (tmp_path / "shard").write_bytes("\ufeff天 地\n\ufeff玄\n".encode())
+    assert list(read_sentences([tmp_path / "shard"])) == [["天", "地"], ["\ufeff玄"]]
+    assert next(read_lines(tmp_path / "shard")) == "天 地"
+
+
+def test_bytes_that_are_not_utf8_are_named_with_line_and_byte(tmp_path):
+    path = tmp_path / "shard"
+    path.write_bytes("天 地\n玄 ".encode() + b"\xff\n")
+    for read in (lambda: list(read_sentences([path])), lambda: list(read_lines(path))):
+        with pytest.raises(InputError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{path}:2: byte 5 of the line, 0xff, is not UTF-8")
+
+
+def test_a_missing_or_empty_corpus_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no such file; give shards made by `elmo preprocess`"):
+        SentenceIds(tmp_path / "nothing_*", VOCABULARY)
+    (tmp_path / "blank").write_text(" \n\n", encoding="utf-8")
+    with pytest.raises(InputError, match="holds no sentence"):
+        SentenceIds(tmp_path / "blank", VOCABULARY)
+    with pytest.raises(InputError, match="can't be read"):
+        list(read_sentences([tmp_path / "gone"]))
+
+
+def test_shards_come_in_sorted_order_and_folders_are_passed_over(tmp_path):
+    for name in ("b", "a", "c"):
+        (tmp_path / name).write_text("天\n", encoding="utf-8")
+    (tmp_path / "d").mkdir()
+    assert [path.name for path in find_shards(f"{tmp_path}/*")] == ["a", "b", "c"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_found(tmp_path):
+    (tmp_path / "part[1]").write_text("天\n", encoding="utf-8")
+    assert find_shards(tmp_path / "part[1]") == [tmp_path / "part[1]"]
+
+
+def test_lines_keep_everything_but_their_ends(tmp_path, monkeypatch):
+    data = " 天 地\r\n\n玄\u2028黄\n末".encode()
+    (tmp_path / "text").write_bytes(data)
+    expected = [" 天 地", "", "玄\u2028黄", "末"]
+    assert list(read_lines(tmp_path / "text")) == expected
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    assert list(read_lines("-")) == expected
