@@ -212,6 +212,47 @@ def pretrain(
 
 
 @app.command()
+def word2vec(
+    shards: Annotated[list[str], typer.Argument(help="Segmented shards or globs of them.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the vectors.")],
+    vocab_path: Annotated[Path | None, typer.Option("--vocab_path", help="Words to learn; by default by count.")] = None,
+    vector_size: Annotated[int, typer.Option("--vector_size", help="Numbers a vector.")] = 128,
+    window: Annotated[int, typer.Option("--window", help="Furthest context word.")] = 5,
+    negative: Annotated[int, typer.Option("--negative", help="Noise words a pair is told from.")] = 5,
+    sample: Annotated[float, typer.Option("--sample", help="Words more frequent than this share are thinned out.")] = 1e-3,
+    min_count: Annotated[int, typer.Option("--min_count", help="Rarer words are left out.")] = 5,
+    max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the text.")] = 5,
+    learning_rate: Annotated[float, typer.Option("--learning_rate")] = 0.025,
+    random_seed: Annotated[int, typer.Option("--random_seed")] = 0,
+    use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+    overwrite: Annotated[Any, _flag("overwrite", "Take the place of vectors that are there.")] = False,
+) -> None:
+    """Train word vectors: skip-gram with negative sampling."""
+    from elmo import runtime
+    from elmo.skipgram import SkipGramConfig, train_skipgram
+    from elmo.text.corpus import find_shards
+    from elmo.text.vocabulary import Vocabulary
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists already: choose another --output, or give --overwrite True")
+    config = SkipGramConfig(
+        vector_size=vector_size,
+        window=window,
+        negative=negative,
+        sample=sample,
+        min_count=min_count,
+        epochs=max_epoch,
+        learning_rate=learning_rate,
+        seed=random_seed,
+    )
+    runtime.select_device(use_gpu)
+    vocabulary = None if vocab_path is None else Vocabulary.load(vocab_path)
+    vectors = train_skipgram([path for shard in shards for path in find_shards(shard)], config, vocabulary=vocabulary)
+    vectors.save(output, overwrite=overwrite)
+    _console().print(f"{len(vectors):,} vectors in {output}", markup=False)
+
+
+@app.command()
 def encode(
     model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
     sentences: Annotated[str, typer.Argument(help="File of sentences, one a line, or - for standard input.")],

@@ -27,7 +27,7 @@ Ids = npt.NDArray[np.int64]
 
 BLOCK_WORDS = 32  # neighbouring words whose pairs are computed as one matrix product
 SHARED_NEGATIVES = 32  # noise words that the pairs of a block share
-_REPEATS = 16  # a batch is so short that no word is expected in it more often: their steps are summed
+_LARGEST_STEP = 4.0  # learning rate times pairs, noise included, that move one vector in one batch: see `step_scales`
 _CHUNK_WORDS = 1 << 20  # words that are subsampled, cut into blocks and shuffled at once
 _LOSS_INTERVAL = 100  # steps between two looks at the loss
 
@@ -44,7 +44,7 @@ class SkipGramConfig:
     epochs: int = 5  # passes over the text
     learning_rate: float = 0.025  # falls linearly with the words read ...
     min_learning_rate: float = 1e-4  # ... to this
-    batch_words: int = 512  # words whose steps are taken together; fewer where one word is very frequent
+    batch_words: int = 512  # words whose steps are taken together
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -199,6 +199,21 @@ def noise_distribution(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
+def step_scales(counts: npt.ArrayLike, config: SkipGramConfig) -> tuple[npt.NDArray[np.float32], ...]:
+    """Factors of the learning rate, 1 except for very frequent words, for input and output vectors, [words] each.
+
+    word2vec.c moves a vector after every pair; in a batch all pairs see the same vector, and their steps are summed.
+    For most words, which a batch holds once, that is nearly the same. The sum for a word that it holds many times
+    would overshoot: where learning rate times pairs is expected to exceed `_LARGEST_STEP`, it is scaled down to that.
+    """
+    kept = np.asarray(counts) * keep_probability(counts, config.sample)
+    positive = (config.window + 1) * config.batch_words * kept / kept.sum()  # pairs a batch: mean reach on both sides
+    negative = config.negative * positive.sum() * noise_distribution(counts)
+    loads = ((1 + config.negative) * positive, positive + negative)
+    limit = _LARGEST_STEP / config.learning_rate
+    return tuple((limit / np.maximum(load, limit)).astype(np.float32) for load in loads)
+
+
 @dataclass(frozen=True)
 class Batch:
     """Blocks of neighbouring words with the context words around them, and the noise words that each block shares.
@@ -276,16 +291,17 @@ class SkipGram:
     """The two vectors of each word and the step that moves them; on Paddle's current device.
 
     Args:
-        vocab_size: number of words.
+        counts: how often each word occurs, [words].
         config: see `SkipGramConfig`.
         rng: draws the start: inputs even in -1/dim .. 1/dim as in gensim, outputs zero.
     """
 
-    def __init__(self, vocab_size: int, config: SkipGramConfig, rng: np.random.Generator) -> None:
+    def __init__(self, counts: Ids, config: SkipGramConfig, rng: np.random.Generator) -> None:
         self.config = config
-        start = rng.uniform(-1, 1, size=(vocab_size, config.vector_size)) / config.vector_size
-        self.inputs = paddle.to_tensor(start.astype(np.float32))  # [vocab_size, dim]; the word vectors
-        self.outputs = paddle.zeros([vocab_size, config.vector_size], dtype="float32")  # [vocab_size, dim]
+        start = rng.uniform(-1, 1, size=(len(counts), config.vector_size)) / config.vector_size
+        self.inputs = paddle.to_tensor(start.astype(np.float32))  # [words, dim]; the word vectors
+        self.outputs = paddle.zeros([len(counts), config.vector_size], dtype="float32")  # [words, dim]
+        self._input_scales, self._output_scales = step_scales(counts, config)
         # Places of the context words relative to a word of the block; a word is no context of itself: out of reach.
         offsets = np.arange(-config.window, BLOCK_WORDS + config.window)[:, None] - np.arange(BLOCK_WORDS)
         offsets = np.where(offsets == 0, BLOCK_WORDS + 2 * config.window, offsets)
@@ -300,14 +316,17 @@ class SkipGram:
     def step(self, batch: Batch, learning_rate: float, *, with_loss: bool = False) -> float | None:
         """Take the summed steps of all pairs, touching only rows of words in the batch; return the loss if wanted."""
         dim = self.config.vector_size
-        contexts = paddle.to_tensor(batch.contexts.reshape(-1))
-        words = paddle.to_tensor(np.concatenate([batch.words, batch.noise], axis=1).reshape(-1))
+        input_ids = batch.contexts.reshape(-1)
+        output_ids = np.concatenate([batch.words, batch.noise], axis=1).reshape(-1)
+        contexts, words = paddle.to_tensor(input_ids), paddle.to_tensor(output_ids)
         inputs = paddle.nn.functional.embedding(contexts, self.inputs).reshape([*batch.contexts.shape, dim])
         outputs = paddle.nn.functional.embedding(words, self.outputs).reshape([len(batch.words), -1, dim])
         pairs = self.pairs(batch.left, batch.right)
         d_inputs, d_outputs, scores, weights = pair_gradients(inputs, outputs, pairs, self.config.negative)
-        paddle.index_add_(self.inputs, contexts, 0, d_inputs.reshape([-1, dim]) * -learning_rate)
-        paddle.index_add_(self.outputs, words, 0, d_outputs.reshape([-1, dim]) * -learning_rate)
+        input_rates = paddle.to_tensor(-learning_rate * self._input_scales[input_ids, None])
+        output_rates = paddle.to_tensor(-learning_rate * self._output_scales[output_ids, None])
+        paddle.index_add_(self.inputs, contexts, 0, d_inputs.reshape([-1, dim]) * input_rates)
+        paddle.index_add_(self.outputs, words, 0, d_outputs.reshape([-1, dim]) * output_rates)
         return pair_loss(scores, weights, BLOCK_WORDS) if with_loss else None
 
 
@@ -338,7 +357,7 @@ def train_skipgram(
     words, starts = _read_ids(shards, vocabulary)
     counts = np.bincount(words, minlength=len(vocabulary))
     rng = np.random.default_rng(config.seed)
-    model = SkipGram(len(vocabulary), config, rng)
+    model = SkipGram(counts, config, rng)
     total = config.epochs * len(words)
     with _progress_bar(progress, total) as advance, paddle.no_grad():
         for step, (batch, done) in enumerate(_batches(words, starts, counts, config, rng), start=1):
@@ -392,8 +411,7 @@ def _batches(
     keep = keep_probability(counts, config.sample)
     noise = np.cumsum(noise_distribution(counts))
     noise /= noise[-1]
-    shares = counts * keep / (counts * keep).sum()
-    batch_blocks = max(1, int(min(config.batch_words, _REPEATS / shares.max()) / BLOCK_WORDS))
+    batch_blocks = max(1, config.batch_words // BLOCK_WORDS)
     cuts = np.unique(np.searchsorted(starts, [*range(0, len(words), _CHUNK_WORDS), len(words)]))
     done = 0
     for _ in range(config.epochs):

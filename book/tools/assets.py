@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -24,6 +26,7 @@ def make_assets() -> Path:
     shutil.rmtree(building, ignore_errors=True)
     copy_mathjax(building / "mathjax")
     make_font(characters(page_files()), building / "fonts")
+    extract_figures(BOOK.glob("*.ipynb"), building / "figures")
     shutil.rmtree(GENERATED, ignore_errors=True)
     building.rename(GENERATED)
     return GENERATED
@@ -61,6 +64,20 @@ def make_font(wanted: set[str], folder: Path) -> Path:
     subset.save_font(font, str(target), options)
     shutil.copyfile(fonts / "OFL.txt", folder / "OFL.txt")
     return target
+
+
+def extract_figures(notebooks: Iterable[Path], folder: Path) -> list[Path]:
+    """Write each figure that has a name (mystnb: figure: name) as NAME.png, so that other pages can show it too."""
+    folder.mkdir(parents=True)
+    written = []
+    for path in sorted(notebooks):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name")
+            images = [output.get("data", {}).get("image/png") for output in cell.get("outputs", [])]
+            for image in filter(None, images if name else []):
+                written.append(folder / f"{name}.png")
+                written[-1].write_bytes(base64.b64decode("".join(image)))
+    return written
 
 
 def copy_mathjax(folder: Path) -> None:

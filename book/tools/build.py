@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from book.tools import REPOSITORY
 from book.tools.assets import make_assets
 
 BUILT = REPOSITORY / "_build"
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_CHATTER = re.compile(r"Building prefix dict|Loading model|Dumping model|Prefix dict has been built|\s*$")  # jieba's
 
 
 def build(output: Path) -> int:
@@ -24,10 +27,24 @@ def build(output: Path) -> int:
     if output != BUILT:
         command += ["--path-output", str(output.parent)]
     environment = os.environ | {"JUPYTER_PLATFORM_DIRS": "1"}
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, check=False)
-    if done.returncode:  # Sphinx does not repeat the warnings of pages that it thinks done
+    with subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        for line in process.stderr or ():
+            shown = _ANSI.sub("", line)
+            if not _CHATTER.match(shown):
+                print(shown, end="", file=sys.stderr)
+    if process.returncode:  # Sphinx does not repeat the warnings of pages that it thinks done
         shutil.rmtree(output / ".doctrees", ignore_errors=True)
-    return done.returncode
+    return process.returncode
 
 
 def main() -> int:

@@ -99,8 +99,11 @@ def execute(source: Path, profile: str, cell_timeout: int) -> tuple[Notebook, di
 
 
 def read_source(source: Path) -> Notebook:
-    """Read a MyST text notebook, with cell ids that depend on the cells' text alone."""
-    notebook = jupytext.read(source, fmt="md:myst")
+    """Read a MyST text notebook, with cell ids that depend on the cells' text alone; ChapterError if it is none."""
+    try:
+        notebook = jupytext.read(source, fmt="md:myst")
+    except nbformat.ValidationError as error:
+        raise ChapterError(f"{source.name}: not a MyST text notebook: {error.message}; see its front matter") from None
     notebook.metadata = nbformat.NotebookNode(
         kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"},
     )

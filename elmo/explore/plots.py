@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
@@ -192,12 +192,14 @@ def plot_cosine_matrix(matrix: Vectors, labels: Sequence[str], *, title: str = "
         lines = max(1, 23 // size)  # that fit beside a row
         rows = [_shorten(f"{number}  {label}", 28, lines) for number, label in enumerate(labels, start=1)]
         columns = [str(number) for number in range(1, size + 1)]
-    figure, axes = _new_figure(height=4.5 if size > 3 else 3.2)
+    figure, axes = _new_figure(height=4.5 if size > 3 else 3.2, layout="compressed")
     low = min(0.0, float(values.min()))
     image = axes.imshow(values, cmap="cividis", vmin=low, vmax=1)
     step = 1 if size <= _MAX_ROWS // 2 else 2
     axes.set_xticks(range(0, size, step), columns[::step])
-    axes.set_yticks(range(size), rows, multialignment="left")
+    widest = max(_width(line) for row in rows for line in row.split("\n"))
+    axes.set_yticks(range(size), rows, ha="left")
+    axes.tick_params(axis="y", pad=5.2 * widest + 3)  # half of 10 points, and a little, for each column
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(title)
@@ -303,10 +305,12 @@ def plot_curve(
     return figure
 
 
-def _new_figure(height: float = 4.5) -> tuple[Figure, Axes]:
+def _new_figure(
+    height: float = 4.5, layout: Literal["constrained", "compressed"] = "constrained"
+) -> tuple[Figure, Axes]:
     """A figure that its caller shows; left open in pyplot, a notebook would show it a second time."""
     use_chinese_font()
-    figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, height), layout=layout)
     plt.close(figure)
     return figure, axes
 

@@ -103,8 +103,8 @@ def preprocess(
     make_segmenter = segmenter_factory(segmenter, **(segmenter_options or {}))
     target = Path(os.path.abspath(output_dir))
     is_shard = re.compile(re.escape(prefix) + r"\d+").fullmatch
-    warnings: list[str] = []
     documents = _find_documents(inputs, lambda path: path.parent == target.resolve() and bool(is_shard(path.name)))
+    warnings: list[str] = []
     size = _total_size(documents)
     if workers is None:
         workers = available_cores() if size is None else min(available_cores(), 1 + size // _BYTES_WORTH_A_WORKER)
@@ -120,9 +120,8 @@ def preprocess(
                 characters += chunk.characters
                 shards = shard + 1
         if sentences == 0:
-            raise InputError(
-                f"{', '.join(map(_name, documents))}: no sentence in all of the input, so nothing is written"
-            )
+            named = _name(documents[0]) + (f" and {len(documents) - 1} more" if len(documents) > 1 else "")
+            raise InputError(f"{named}: no sentence in all of the input; give documents with text")
     return PreprocessReport(
         documents=len(documents),
         sentences=sentences,
@@ -209,31 +208,27 @@ def _sentences(
 
 def _decoded(document: str, codec: str, advance: Callable[[int], None], warnings: list[str]) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(codec)()
+    name = _name(document)
     offset = line_ends = 0
+    last = b""  # byte before this block, for a line end of two bytes that two blocks share
     try:
         with _open(document) as file:
             while data := file.read(_BLOCK_BYTES):
                 if offset == 0 and codec != "utf-8" and _is_utf8(data):
-                    warnings.append(
-                        f"{_name(document)}: reads as UTF-8 too; if its text looks wrong, use encoding utf-8"
-                    )
+                    warnings.append(f"{name}: reads as UTF-8 too; if its text looks wrong, use encoding utf-8")
                 yield decoder.decode(data)
                 offset += len(data)
-                line_ends += _count_line_ends(data)
+                line_ends += _count_line_ends(last + data) - _count_line_ends(last)
+                last = data[-1:]
                 advance(len(data))
-            data = b""
-            decoder.decode(data, final=True)
+            decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        valid = error.object[: error.start]
-        place = f"byte {offset + len(data) - len(error.object) + error.start}"
-        line = 1 + line_ends + _count_line_ends(valid)
-        value = f"0x{error.object[error.start]:02x}"
-        hint = _encoding_hint(codec, error.object, error.start)
-        raise InputError(
-            f"{_name(document)}:{line}: {place} of the file, {value}, is not {codec.upper()}; {hint}"
-        ) from None
+        line = 1 + line_ends + _count_line_ends(last + error.object[: error.start]) - _count_line_ends(last)
+        byte = offset + len(data) - len(error.object) + error.start
+        problem = f"byte {byte} of the file, 0x{error.object[error.start]:02x}, is not {codec.upper()}"
+        raise InputError(f"{name}:{line}: {problem}; {_encoding_hint(codec, error.object, error.start)}") from None
     except OSError as error:
-        raise InputError(f"{_name(document)}: cannot be read ({error.strerror}); check it") from error
+        raise InputError(f"{name}: cannot be read ({error.strerror}); check that it is a file you may read") from error
 
 
 def _open(document: str) -> AbstractContextManager[BinaryIO]:
@@ -310,14 +305,7 @@ def _staged(target: Path, prefix: str, is_shard: Callable[[str], object], overwr
         raise InputError(f"{target}: cannot be written to ({error.strerror}); choose another folder") from error
     try:
         yield staging
-        if exists:
-            new = {shard.name for shard in staging.iterdir()}
-            for name in sorted(new):
-                os.replace(staging / name, target / name)
-            for name in old - new:
-                (target / name).unlink()
-        else:
-            os.rename(staging, target)
+        _publish(staging, target, old if exists else None)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         with suppress(OSError):
@@ -325,6 +313,21 @@ def _staged(target: Path, prefix: str, is_shard: Callable[[str], object], overwr
                 folder.rmdir()
         raise
     shutil.rmtree(staging, ignore_errors=True)
+
+
+def _publish(staging: Path, target: Path, old: set[str] | None) -> None:
+    """Move all shards to the target, which holds the old ones; None: there is no target yet."""
+    try:
+        if old is None:
+            os.rename(staging, target)
+            return
+        new = {shard.name for shard in staging.iterdir()}
+        for name in sorted(new):
+            os.replace(staging / name, target / name)
+        for name in old - new:
+            (target / name).unlink()
+    except OSError as error:
+        raise RunError(f"{target}: shards cannot be moved there ({error.strerror}); choose another folder") from error
 
 
 def _old_shards(target: Path, prefix: str, is_shard: Callable[[str], object], overwrite: bool) -> set[str]:

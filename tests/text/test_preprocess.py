@@ -235,6 +235,7 @@ def test_input_without_text_is_an_error_of_one_line(write, tmp_path, monkeypatch
         ("苹果\n好".encode() + b"\xff\n", "utf-8", r"a\.txt:2: byte 10 of the file, 0xff, is not UTF-8; mend"),
         ("你好\n苹果".encode("gb18030"), "utf-8", r"a\.txt:1: byte 0 .* is not UTF-8; it reads as GB18030: try"),
         ("苹果".encode("utf-16"), "utf-8", r"a\.txt:1: byte 0 .* looks like UTF-16"),
+        (b"ab\r\nab\r\n\xff", "utf-8", r"a\.txt:3: byte 8 of the file"),
         ("ok\r\rok\r\n好".encode()[:-1], "utf-8", r"a\.txt:4: byte 8 of the file"),
         ("ok\n好好".encode()[:-1], "gb18030", r"a\.txt:2: byte 7 .*, 0xa5, is not GB18030; mend"),
         ("ok\n好。x".encode(), "gb18030", r"a\.txt:2: byte 7 .* is not GB18030; it reads as UTF-8: try"),
@@ -323,6 +324,19 @@ def test_an_interruption_leaves_everything_as_it_was(write, output, monkeypatch,
             run([write("b.txt", DOCUMENT * 20)], folder, sentences_per_shard=5, overwrite=True, workers=workers)
     assert shards(output) == before
     assert sorted(path.name for path in output.parent.iterdir()) == ["a.txt", "b.txt", "shards"]
+
+
+def test_a_folder_that_somebody_else_fills_meanwhile_is_left_to_them(write, output, monkeypatch):
+    def fill_meanwhile(*arguments):
+        write("shards/theirs.txt", "theirs")
+        return iter_chunks(*arguments)
+
+    iter_chunks = module.segment_chunks
+    monkeypatch.setattr(module, "segment_chunks", fill_meanwhile)
+    with pytest.raises(RunError, match="shards cannot be moved there"):
+        run([write("a.txt")], output)
+    assert shards(output) == {"theirs.txt": b"theirs"}
+    assert sorted(path.name for path in output.parent.iterdir()) == ["a.txt", "shards"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT to a process group")

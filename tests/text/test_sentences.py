@@ -171,11 +171,11 @@ def test_a_splitter_takes_one_text_after_another():
 
 @pytest.mark.parametrize("line_ends", ["sentence", "join"])
 @pytest.mark.parametrize("unit", ["字", "!", "a, ", '。"', " \n", " \u3000", "'", "Aa. ", "a.", "x!\n"])
-def test_half_a_million_characters_take_linear_time(unit, line_ends):
-    text = f"a{unit * (500_000 // len(unit))}b"
+def test_endless_marks_and_spaces_take_linear_time(unit, line_ends):
+    text = f"a{unit * (200_000 // len(unit))}b"
     begin = time.perf_counter()
     split_sentences(text, line_ends=line_ends)
-    assert time.perf_counter() - begin < 20  # measured: half a second at most; quadratic time would be hours
+    assert time.perf_counter() - begin < 20  # linear time is a second on a busy machine, quadratic time minutes
 
 
 def test_an_endless_line_is_returned_as_it_comes_and_not_kept():

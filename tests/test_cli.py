@@ -1,0 +1,202 @@
+"""The command `elmo`: from documents to vectors, and one clear line with the right exit code for what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elmo import cli
+from elmo.vectors_file import read_vectors
+
+TEXT = """我昨天买了一斤苹果，又红又甜。
+他把旧手机换成了一部新的苹果，屏幕大得多！
+雨下了一夜，河水涨到了桥边。
+你明天来不来？她没有说。
+"""
+SMALL = "--embed_size 8 --hidden_size 12 --batch_size 2 --num_steps 5 --n_negative_samples_batch 4 --use_gpu False".split()
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Run the command in this process; return exit code, standard output and standard error."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture
+def work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A folder with documents, shards and a vocabulary."""
+    (tmp_path / "document.txt").write_text(TEXT * 3, encoding="utf-8")
+    assert run(capsys, "preprocess", tmp_path / "document.txt", "-o", tmp_path / "shards", "--workers", 1)[0] == 0
+    assert run(capsys, "vocab", tmp_path / "shards/sentence_file_*", "-o", tmp_path / "vocab.txt")[0] == 0
+    return tmp_path
+
+
+@pytest.fixture
+def model(work: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    """A checkpoint that one epoch made."""
+    arguments = ["--para_save_dir", work / "checkpoints", "--max_epoch", 1, *SMALL]
+    assert run(capsys, "pretrain", *data_flags(work), *arguments)[0] == 0
+    return work / "checkpoints" / "epoch_001"
+
+
+def data_flags(work: Path) -> list[object]:
+    shards = work / "shards/sentence_file_*"
+    return ["--train_path", shards, "--test_path", shards, "--vocab_path", work / "vocab.txt"]
+
+
+def test_a_text_becomes_shards_vocabulary_model_and_vectors(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines.txt").write_text("我买了苹果。\n\n雨/下 了\n", encoding="utf-8")
+    for name in ("vectors.npz", "vectors.h5"):
+        code, _, _ = run(capsys, "encode", model, tmp_path / "lines.txt", "-o", tmp_path / name, "--use_gpu", "False")
+        assert code == 0
+        sentences, arrays = read_vectors(tmp_path / name)
+        assert ["".join(words) for words in sentences] == ["我买了苹果。", "", "雨/下了"]
+        assert [array.shape for array in arrays] == [(3, len(words), 16) for words in sentences]
+
+
+def test_larks_flags_are_taken_as_they_are(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--learning_rate", 0.2, "--use_gpu", "False", "--all_train_tokens", 35479, "--local", "True"]
+    flags += ["--max_grad_norm", 10, "--cell_clip", 3, "--proj_clip", 3, "--num_layers", 2, "--dropout", 0.1]
+    flags += ["--optim", "adagrad", "--sample_softmax", "True", "--log_interval", 100, "--save_interval", 10000]
+    flags += ["--dev_interval", 10000, "--random_seed", 0, "--update_method", "nccl2", "--max_epoch", 2]
+    code, _, err = run(capsys, "pretrain", *data_flags(work), *flags, *SMALL, "--para_save_dir", work / "out")
+    assert code == 0
+    assert "all_train_tokens is 35479" in err
+    assert sorted(path.name for path in (work / "out").iterdir()) == ["epoch_001", "epoch_002"]
+    history = json.loads((work / "out/epoch_002/training.json").read_text(encoding="utf-8"))["history"]
+    assert all(math.isfinite(record["perplexity"]) for record in history)
+
+
+def test_switches_mean_what_they_say(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for value in ("False", "false", "0", "no"):
+        out = work / f"out_{value}"
+        arguments = [*SMALL, "--sample_softmax", value, "--max_epoch", 1, "--para_save_dir", out]
+        assert run(capsys, "pretrain", *data_flags(work), *arguments)[0] == 0
+        settings = json.loads((out / "epoch_001/training.json").read_text(encoding="utf-8"))["settings"]
+        assert settings["sample_softmax"] is False
+    code, _, err = run(capsys, "pretrain", *data_flags(work), "--shuffle", "perhaps")
+    assert code == 2 and "'perhaps' is neither True nor False" in err
+
+
+def spoil_vocabulary(model: Path) -> None:
+    (model / "vocabulary.txt").write_text("<S>\n</S>\n<UNK>\n别的\n", encoding="utf-8")
+
+
+def cut_weights(model: Path) -> None:
+    path = model / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (shutil.rmtree, "no such model directory"),
+        (lambda model: (model / "vocabulary.txt").unlink(), "vocabulary.txt is missing"),
+        (lambda model: (model / "model.safetensors").unlink(), "model.safetensors is missing"),
+        (cut_weights, "truncated"),
+        (spoil_vocabulary, "not the vocabulary this model was trained with"),
+    ],
+)
+def test_a_damaged_model_is_refused_in_one_line(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], spoil: object, message: str
+) -> None:
+    spoil(model)  # type: ignore[operator]
+    (tmp_path / "lines.txt").write_text("雨\n", encoding="utf-8")
+    code, out, err = run(capsys, "encode", model, tmp_path / "lines.txt", "-o", tmp_path / "v.npz", "--use_gpu", "False")
+    assert code == 2 and out == "" and message in err
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "v.npz").exists()
+
+
+BAD_CALLS = [
+    (["preprocess", "{w}/nothing_*", "-o", "{w}/x"], "nothing_*"),
+    (["preprocess", "{w}/missing.txt", "-o", "{w}/x"], "missing.txt"),
+    (["preprocess", "{w}/empty.txt", "-o", "{w}/x"], "empty.txt"),
+    (["preprocess", "{w}/latin.txt", "-o", "{w}/x"], "latin.txt:2"),
+    (["preprocess", "{w}/document.txt", "-o", "{w}/x", "--segmenter", "lac3"], "lac3"),
+    (["preprocess", "{w}/document.txt", "-o", "{w}/x", "--encoding", "ebcdic"], "ebcdic"),
+    (["preprocess", "{w}/document.txt", "-o", "{w}/shards"], "shards"),
+    (["vocab", "{w}/nothing_*", "-o", "{w}/v"], "nothing_*"),
+    (["vocab", "{w}/shards/sentence_file_*", "-o", "{w}/v", "--min_count", "0"], "min_count is 0"),
+    (["pretrain", "--train_path", "{w}/no_*", "--vocab_path", "{w}/vocab.txt"], "no_*"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/missing"], "missing"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/no_unk"], "<UNK>"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/double"], "double:4"),
+    (["pretrain", "--train_path", "{w}/empty.txt", "--vocab_path", "{w}/vocab.txt"], "holds no sentence"),
+    (["pretrain", "--train_path", "{w}/latin.txt", "--vocab_path", "{w}/vocab.txt"], "latin.txt:2"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--dropout", "1"], "dropout is 1.0"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--batch_size", "0"], "batch_size"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--optim", "sofia"], "sofia"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--update_method", "pserver"], "pserver"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--load_dir", "{w}/none"], "none"),
+    (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz"], "no such model directory"),
+    (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--layers", "top"], "top"),
+    (["word2vec", "{w}/nothing_*", "-o", "{w}/vectors"], "nothing_*"),
+    (["eval", "senses", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
+    (["data", "split", "{w}/shards", "-o", "{w}/split"], "no .txt file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD_CALLS)
+def test_bad_input_prints_one_line_exits_with_2_and_writes_nothing(
+    work: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    (work / "empty.txt").write_bytes(b"")
+    (work / "latin.txt").write_bytes("雨。\n".encode() + b"caf\xe9\n")
+    (work / "no_unk").write_text("<S>\n</S>\n雨\n", encoding="utf-8")
+    (work / "double").write_text("<S>\n</S>\n<UNK>\n<S>\n", encoding="utf-8")
+    before = sorted(path for path in work.rglob("*"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(work)
+        code, out, err = run(capsys, *[argument.format(w=work) for argument in arguments])
+    assert code == 2
+    assert out == ""
+    errors = [line for line in err.strip().splitlines() if line.startswith("elmo: ")]
+    assert len(errors) == 1 and message in errors[0]
+    assert "Traceback" not in err
+    assert sorted(path for path in work.rglob("*")) == before
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_with_1(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*SMALL, "--optim", "sgd", "--learning_rate", "1e30", "--cell_clip", "none", "--proj_clip", "none"]
+    code, _, err = run(capsys, "pretrain", *data_flags(work), *arguments, "--para_save_dir", work / "out")
+    assert code == 1
+    assert re.search(r"elmo: the loss is \S+ at step \d+", err)
+    assert not list((work / "out").glob("*")) if (work / "out").exists() else True
+
+
+def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from elmo.skipgram import WordVectors
+
+    arguments = ["--vector_size", 8, "--min_count", 1, "--max_epoch", 1, "--use_gpu", "False"]
+    assert run(capsys, "word2vec", work / "shards/sentence_file_*", "-o", work / "vectors", *arguments)[0] == 0
+    assert WordVectors.load(work / "vectors").vector("苹果").shape == (8,)
+    assert np.isfinite(WordVectors.load(work / "vectors").vectors).all()
+
+
+def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_path: Path) -> None:
+    arguments = ["--max_epoch", "1", "--embed_size", "8", "--hidden_size", "8", "--n_negative_samples_batch", "64"]
+    arguments += ["--para_save_dir", str(tmp_path / "checkpoints"), "--use_gpu", "False", "--batch_size", "64"]
+    done = subprocess.run(
+        ["bash", str(repository / "run.sh"), *arguments], capture_output=True, text=True, timeout=200, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "epoch 1: training loss" in done.stderr
+    assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()
