@@ -68,4 +68,4 @@ $(READY): requirements.txt pyproject.toml
 	echo "Installing the locked packages into $(VENV), about 1.5 GB: a minute or a few, once ..."; \
 	$(BIN)/python -m pip install -qq --no-input --require-hashes -r requirements.txt || exit 1; \
 	$(BIN)/python -m pip install -qq --no-input --no-deps --no-build-isolation --editable . || exit 1
-	@touch $@
+	@$(BIN)/python -m book.tools.libgomp && touch $@

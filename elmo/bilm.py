@@ -81,12 +81,16 @@ class BiLM(paddle.nn.Layer):
 
     Parameters: `embedding_para` [vocab, embed], `forward_layers` and `backward_layers` (see `elmo.nn.lstmp.LSTMP`),
     `softmax_weight` [vocab, embed], `softmax_bias` [vocab].
+
+    `sparse_gradient` may be set where the vocabulary is large and the optimiser is Adagrad or SGD: gradients then hold
+    only the rows that were looked up. In Paddle 3.3 the other optimisers compute something else from such a gradient
+    than from a dense one, or refuse it.
     """
 
     def __init__(self, config: BiLMConfig) -> None:
         super().__init__()
         self.config = config
-        self.sparse_gradient = True  # of the embedding: as fast as the batch is small, but few optimisers take it
+        self.sparse_gradient = False
         vocab, embed = config.vocab_size, config.embed_size
         uniform = paddle.nn.initializer.Uniform(-((3 / embed) ** 0.5), (3 / embed) ** 0.5)  # rows of unit length
         self.embedding_para = self.create_parameter([vocab, embed], default_initializer=uniform)
@@ -189,7 +193,9 @@ class BiLM(paddle.nn.Layer):
         With a sampler and a generator the softmax is sampled, for training; without, it is full, for perplexity.
         """
         if sampler is not None and generator is not None:
-            return sampled_softmax_loss(outputs, targets, self.softmax_weight, self.softmax_bias, sampler, generator)
+            return sampled_softmax_loss(
+                outputs, targets, self.softmax_weight, self.softmax_bias, sampler, generator, self.sparse_gradient
+            )
         parts = [
             full_softmax_loss(
                 outputs[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], self.softmax_weight, self.softmax_bias
@@ -240,7 +246,6 @@ class ElmoEncoder(paddle.nn.Layer):
     def __init__(self, config: BiLMConfig, trainable: bool = False, dropout: float = 0.5, l2: float = 0.001) -> None:
         super().__init__()
         self.bilm = BiLM(config)
-        self.bilm.sparse_gradient = False  # AdamW, Adam with weight decay and others refuse or break on sparse ones
         self.scalar_mix = ScalarMix(config.num_layers + 1, l2)
         self.trainable, self.dropout = trainable, dropout
         for parameter in self.bilm.parameters():

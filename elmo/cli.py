@@ -66,14 +66,25 @@ def _console(stderr: bool = True) -> Console:
 
 @app.command()
 def preprocess(
-    inputs: Annotated[list[str], typer.Argument(help="Files, globs, folders (every .txt below), or - for standard input.")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="Files, globs, folders (every .txt below), or - for standard input.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards sentence_file_*.")],
     segmenter: Annotated[str, typer.Option("--segmenter", help="jieba, or whitespace for segmented text.")] = "jieba",
-    user_dictionary: Annotated[Path | None, typer.Option("--user_dictionary", help="Words that jieba keeps whole.")] = None,
+    user_dictionary: Annotated[
+        Path | None, typer.Option("--user_dictionary", help="Words that jieba keeps whole.")
+    ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="utf-8 or gb18030.")] = "utf-8",
     line_ends: Annotated[
-        str, typer.Option("--line_ends", help="What a line end is: sentence (ends one), space, or join (nothing).")
+        str,
+        typer.Option(
+            "--line_ends",
+            help="What a line end is: a sentence's end (sentence), a space (space), nothing within Chinese (join).",
+        ),
     ] = "sentence",
+    max_sentence_chars: Annotated[
+        int, typer.Option("--max_sentence_chars", help="Longer sentences are cut, at a comma where there is one.")
+    ] = 1000,
     sentences_per_shard: Annotated[int, typer.Option("--sentences_per_shard", help="Sentences in a shard.")] = 100_000,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes; by default one a core.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of shards that are there.")] = False,
@@ -89,6 +100,7 @@ def preprocess(
         segmenter_options=options,
         encoding=encoding,
         line_ends=line_ends,  # type: ignore[arg-type]  # checked where it is used
+        max_sentence_chars=max_sentence_chars,
         sentences_per_shard=sentences_per_shard,
         workers=workers,
         overwrite=overwrite,
@@ -96,6 +108,10 @@ def preprocess(
     console = _console()
     for warning in report.warnings:
         console.print(f"warning: {warning}", markup=False)
+    if report.removed_control_characters:
+        console.print(f"{report.removed_control_characters:,} control characters were removed", markup=False)
+    if report.cut_sentences:
+        console.print(f"{report.cut_sentences:,} sentences were longer than {max_sentence_chars} and cut", markup=False)
     console.print(
         f"{report.documents:,} documents, {report.sentences:,} sentences, {report.words:,} words in "
         f"{report.shards} shards in {output}  ({report.characters / max(report.seconds, 1e-9):,.0f} characters/s)",
@@ -120,7 +136,8 @@ def vocab(
     total = sum(counts.values())
     covered = sum(count for word, count in counts.items() if word in vocabulary)
     _console().print(
-        f"{len(vocabulary):,} tokens in {output}; they cover {covered / max(total, 1):.2%} of {total:,} words", markup=False
+        f"{len(vocabulary):,} tokens in {output}; they cover {covered / max(total, 1):.2%} of {total:,} words",
+        markup=False,
     )
 
 
@@ -150,8 +167,12 @@ def pretrain(
     n_negative_samples_batch: Annotated[int, typer.Option("--n_negative_samples_batch", help="Its candidates.")] = 8000,
     shuffle: Annotated[Any, _flag("shuffle", "A new order of sentences each epoch.")] = True,
     log_interval: Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")] = 100,
-    save_interval: Annotated[int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")] = 10000,
-    dev_interval: Annotated[int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")] = 10000,
+    save_interval: Annotated[
+        int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")
+    ] = 10000,
+    dev_interval: Annotated[
+        int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")
+    ] = 10000,
     para_save_dir: Annotated[str, typer.Option("--para_save_dir", help="Where checkpoints go.")] = "checkpoints",
     load_dir: Annotated[str | None, typer.Option("--load_dir", help="Checkpoint to go on from.")] = None,
     load_pretraining_params: Annotated[
@@ -215,11 +236,15 @@ def pretrain(
 def word2vec(
     shards: Annotated[list[str], typer.Argument(help="Segmented shards or globs of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the vectors.")],
-    vocab_path: Annotated[Path | None, typer.Option("--vocab_path", help="Words to learn; by default by count.")] = None,
+    vocab_path: Annotated[
+        Path | None, typer.Option("--vocab_path", help="Words to learn; by default by count.")
+    ] = None,
     vector_size: Annotated[int, typer.Option("--vector_size", help="Numbers a vector.")] = 128,
     window: Annotated[int, typer.Option("--window", help="Furthest context word.")] = 5,
     negative: Annotated[int, typer.Option("--negative", help="Noise words a pair is told from.")] = 5,
-    sample: Annotated[float, typer.Option("--sample", help="Words more frequent than this share are thinned out.")] = 1e-3,
+    sample: Annotated[
+        float, typer.Option("--sample", help="Words more frequent than this share are thinned out.")
+    ] = 1e-3,
     min_count: Annotated[int, typer.Option("--min_count", help="Rarer words are left out.")] = 5,
     max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the text.")] = 5,
     learning_rate: Annotated[float, typer.Option("--learning_rate")] = 0.025,
@@ -260,7 +285,9 @@ def encode(
     layers: Annotated[str, typer.Option("--layers", help="all, average, or the number of one layer.")] = "all",
     segmenter: Annotated[str, typer.Option("--segmenter", help="jieba, or whitespace for segmented text.")] = "jieba",
     batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
+    half: Annotated[Any, _flag("half", "Half precision: half the size.")] = False,
     use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+    overwrite: Annotated[Any, _flag("overwrite", "Take the place of a file that is there.")] = False,
 ) -> None:
     """Write the contextual vectors of each line: one dataset a sentence, keyed by line number from 0."""
     from elmo import runtime
@@ -271,8 +298,24 @@ def encode(
     wanted = parse_layers(layers)
     runtime.select_device(use_gpu)
     encoder = load_pretrained(model, segmenter)
-    count = write_vectors(output, encoder.encode_stream(read_lines(sentences), batch_size), layers=wanted)
+    encoded = encoder.encode_stream(read_lines(sentences), batch_size)
+    dtype = "float16" if half else "float32"
+    count = write_vectors(output, encoded, layers=wanted, dtype=dtype, model=str(model), overwrite=overwrite)
     _console().print(f"{count:,} sentences in {output}", markup=False)
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
+    output: Annotated[Path, typer.Argument(help="Directory for the copy.")],
+    half: Annotated[Any, _flag("half", "Half precision: half the size.")] = True,
+    note: Annotated[str | None, typer.Option("--note", help="A sentence for the copy's provenance.")] = None,
+) -> None:
+    """Copy a model out of a checkpoint, without the optimiser, for others to use."""
+    from elmo.model_files import export_model
+
+    export_model(model, output, dtype="float16" if half else "float32", note=note)
+    _console().print(f"{sum(path.stat().st_size for path in output.iterdir()) / 1e6:.1f} MB in {output}", markup=False)
 
 
 @app.command()
@@ -295,7 +338,8 @@ def data_split(
 
     report = split_raw(raw, output)
     _console().print(
-        f"{report.train:,} paragraphs to train on, {report.dev:,} held out; {report.reviews_held_out:,} reviews left out",
+        f"{report.train:,} paragraphs to train on, {report.dev:,} held out; "
+        f"{report.reviews_held_out:,} reviews left out",
         markup=False,
     )
 

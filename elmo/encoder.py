@@ -72,8 +72,8 @@ class Encoder:
             batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-5).
 
         Returns:
-            for each sentence an array [layers, words, 2 x projection], float32. Layer 0 is the word vector twice, layer j
-            the forward and the backward output of LSTMP layer j. A sentence of no words gives [layers, 0, ...].
+            for each sentence an array [layers, words, 2 x projection], float32. Layer 0 is the word vector twice,
+            layer j the forward and the backward output of LSTMP layer j. No words give [layers, 0, 2 x projection].
 
         Raises:
             InputError: `sentences` is one string, or holds something that is no sentence.
@@ -82,9 +82,7 @@ class Encoder:
             raise InputError("encode takes a list of sentences: write encode([sentence])")
         return [vectors for _, vectors in self.encode_stream(sentences, batch_size)]
 
-    def encode_stream(
-        self, sentences: Iterable[Sentence], batch_size: int = 64
-    ) -> Iterator[tuple[list[str], Vectors]]:
+    def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
         """As `encode`, for any number of sentences in bounded memory: yields words and vectors of each, in order."""
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: give a whole number above 0")

@@ -5,6 +5,7 @@ The safetensors header says what the model is: its kind, configuration, the voca
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -156,6 +157,13 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
         arrays,
         json.loads(metadata.get("provenance", "{}")),
     )
+
+
+def export_model(source: PathLike, target: PathLike, *, dtype: str = "float16", note: str | None = None) -> Path:
+    """Copy a model of any kind, in another precision and with a note in its provenance; raises as `read_model`."""
+    files = read_model(source)
+    provenance = files.provenance if note is None else {**files.provenance, "note": note}
+    return write_model(target, dataclasses.replace(files, provenance=provenance), dtype=dtype)
 
 
 def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str, str]:

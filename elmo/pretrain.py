@@ -26,6 +26,7 @@ from elmo.text.corpus import Batch, SentenceIds
 from elmo.text.vocabulary import Vocabulary
 
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
+SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class BiLMObjective:
         self.sampler: LogUniformSampler | None = None
         if settings.sample_softmax and settings.n_negative_samples_batch < len(vocabulary):
             self.sampler = LogUniformSampler(len(vocabulary), settings.n_negative_samples_batch)
+        model.sparse_gradient = settings.optim in SPARSE_OPTIMIZERS
         self._generator = np.random.default_rng(settings.random_seed)
         self._state: BiLMState | None = None
 

@@ -27,7 +27,8 @@ Ids = npt.NDArray[np.int64]
 
 BLOCK_WORDS = 32  # neighbouring words whose pairs are computed as one matrix product
 SHARED_NEGATIVES = 32  # noise words that the pairs of a block share
-_LARGEST_STEP = 4.0  # learning rate times pairs, noise included, that move one vector in one batch: see `step_scales`
+_LARGEST_STEP = 2.0  # learning rate times expected pairs that may move a vector in a batch; measured: 8 diverges
+_SMALLEST_SCALE = 0.25  # a word's learning rate is not scaled below this: the batch is shortened instead
 _CHUNK_WORDS = 1 << 20  # words that are subsampled, cut into blocks and shuffled at once
 _LOSS_INTERVAL = 100  # steps between two looks at the loss
 
@@ -44,7 +45,7 @@ class SkipGramConfig:
     epochs: int = 5  # passes over the text
     learning_rate: float = 0.025  # falls linearly with the words read ...
     min_learning_rate: float = 1e-4  # ... to this
-    batch_words: int = 512  # words whose steps are taken together
+    batch_words: int = 1024  # words whose steps are taken together; fewer if the vocabulary is small
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -199,19 +200,14 @@ def noise_distribution(counts: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
-def step_scales(counts: npt.ArrayLike, config: SkipGramConfig) -> tuple[npt.NDArray[np.float32], ...]:
-    """Factors of the learning rate, 1 except for very frequent words, for input and output vectors, [words] each.
+def pair_loads(counts: npt.ArrayLike, config: SkipGramConfig) -> tuple[Floats, Floats]:
+    """Pairs, noise included, that are expected to move the input and the output vector of each word per word of text.
 
-    word2vec.c moves a vector after every pair; in a batch all pairs see the same vector, and their steps are summed.
-    For most words, which a batch holds once, that is nearly the same. The sum for a word that it holds many times
-    would overshoot: where learning rate times pairs is expected to exceed `_LARGEST_STEP`, it is scaled down to that.
+    A word is the context of window + 1 others, the mean reach on both sides together; [words] each.
     """
     kept = np.asarray(counts) * keep_probability(counts, config.sample)
-    positive = (config.window + 1) * config.batch_words * kept / kept.sum()  # pairs a batch: mean reach on both sides
-    negative = config.negative * positive.sum() * noise_distribution(counts)
-    loads = ((1 + config.negative) * positive, positive + negative)
-    limit = _LARGEST_STEP / config.learning_rate
-    return tuple((limit / np.maximum(load, limit)).astype(np.float32) for load in loads)
+    pairs = (config.window + 1) * kept / kept.sum()
+    return pairs * (1 + config.negative), pairs + (config.window + 1) * config.negative * noise_distribution(counts)
 
 
 @dataclass(frozen=True)
@@ -240,7 +236,7 @@ def make_blocks(
         noise: cumulative noise distribution, [words].
     """
     count = len(words)
-    blocks = -(-count // BLOCK_WORDS)
+    blocks = max(1, -(-count // BLOCK_WORDS))
     place = np.arange(count) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     behind = np.repeat(lengths, lengths) - 1 - place
     reach = rng.integers(1, window + 1, size=count)
@@ -290,6 +286,11 @@ def pair_loss(scores: Any, weights: Any, num_words: int) -> float:
 class SkipGram:
     """The two vectors of each word and the step that moves them; on Paddle's current device.
 
+    word2vec.c moves a vector after every pair; in a batch all pairs see the same vector, and their steps are summed.
+    For most words, which a batch holds once if at all, that comes to the same. For a word that it holds many times the
+    sum would overshoot and diverge, so its learning rate is scaled down, and the batch is shortened if that is not
+    enough. With the default settings only the dozen most frequent words of a large text are slowed.
+
     Args:
         counts: how often each word occurs, [words].
         config: see `SkipGramConfig`.
@@ -301,7 +302,13 @@ class SkipGram:
         start = rng.uniform(-1, 1, size=(len(counts), config.vector_size)) / config.vector_size
         self.inputs = paddle.to_tensor(start.astype(np.float32))  # [words, dim]; the word vectors
         self.outputs = paddle.zeros([len(counts), config.vector_size], dtype="float32")  # [words, dim]
-        self._input_scales, self._output_scales = step_scales(counts, config)
+        loads = pair_loads(counts, config)
+        limit = _LARGEST_STEP / config.learning_rate
+        batch_words = min(config.batch_words, limit / _SMALLEST_SCALE / max(load.max() for load in loads))
+        self.batch_blocks = max(1, int(batch_words) // BLOCK_WORDS)
+        self._input_scales, self._output_scales = (
+            (limit / np.maximum(load * self.batch_blocks * BLOCK_WORDS, limit)).astype(np.float32) for load in loads
+        )
         # Places of the context words relative to a word of the block; a word is no context of itself: out of reach.
         offsets = np.arange(-config.window, BLOCK_WORDS + config.window)[:, None] - np.arange(BLOCK_WORDS)
         offsets = np.where(offsets == 0, BLOCK_WORDS + 2 * config.window, offsets)
@@ -360,7 +367,7 @@ def train_skipgram(
     model = SkipGram(counts, config, rng)
     total = config.epochs * len(words)
     with _progress_bar(progress, total) as advance, paddle.no_grad():
-        for step, (batch, done) in enumerate(_batches(words, starts, counts, config, rng), start=1):
+        for step, (batch, done) in enumerate(_batches(words, starts, counts, model, rng), start=1):
             rate = config.learning_rate - (config.learning_rate - config.min_learning_rate) * done / total
             loss = model.step(batch, rate, with_loss=step % _LOSS_INTERVAL == 1)
             if loss is None:
@@ -405,13 +412,13 @@ def _read_ids(shards: Sequence[PathLike], vocabulary: Vocabulary) -> tuple[npt.N
 
 
 def _batches(
-    words: npt.NDArray[np.int32], starts: Ids, counts: Ids, config: SkipGramConfig, rng: np.random.Generator
+    words: npt.NDArray[np.int32], starts: Ids, counts: Ids, model: SkipGram, rng: np.random.Generator
 ) -> Iterator[tuple[Batch, int]]:
     """Batches of all epochs, each with the number of words read before it; chunks and their blocks are shuffled."""
+    config = model.config
     keep = keep_probability(counts, config.sample)
     noise = np.cumsum(noise_distribution(counts))
     noise /= noise[-1]
-    batch_blocks = max(1, config.batch_words // BLOCK_WORDS)
     cuts = np.unique(np.searchsorted(starts, [*range(0, len(words), _CHUNK_WORDS), len(words)]))
     done = 0
     for _ in range(config.epochs):
@@ -422,8 +429,8 @@ def _batches(
             lengths = np.diff(np.concatenate([[0], np.cumsum(kept)])[begins - begins[0]])
             blocks = make_blocks(text[kept], lengths, config.window, noise, rng)
             order = rng.permutation(len(blocks.words))
-            for first in range(0, len(order), batch_blocks):
-                rows = order[first : first + batch_blocks]
+            for first in range(0, len(order), model.batch_blocks):
+                rows = order[first : first + model.batch_blocks]
                 batch = Batch(*(getattr(blocks, field.name)[rows] for field in dataclasses.fields(Batch)))
                 yield batch, done + len(text) * first // len(order)
             done += len(text)

@@ -83,6 +83,7 @@ def write_vectors(
     """
     target = Path(path)
     writer = _by_suffix(target, _npz_writer, _hdf5_writer)
+    layers = parse_layers(str(layers))
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}: choose one of {', '.join(_DTYPES)}")
     if target.exists() and not overwrite:
@@ -136,7 +137,7 @@ def _select(vectors: Vectors, words: Sequence[str], layers: Layers, dtype: str, 
     if layers == "average":
         vectors = vectors.mean(axis=0, dtype=np.float32)
     elif layers != "all":
-        if not 0 <= layers < len(vectors):
+        if layers >= len(vectors):
             raise InputError(f"there is no layer {layers}: the vectors have {len(vectors)}, counted from 0")
         vectors = vectors[layers]
     with np.errstate(over="ignore"):
@@ -198,7 +199,7 @@ def _npz_writer(path: Path, header: dict[str, str]) -> Iterator[Add]:
 
 @contextmanager
 def _npz_reader(path: Path) -> Iterator[Entry]:
-    with np.load(path, allow_pickle=False) as archive:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         yield lambda name: archive[name]
 
 

@@ -21,7 +21,9 @@ TEXT = """我昨天买了一斤苹果，又红又甜。
 雨下了一夜，河水涨到了桥边。
 你明天来不来？她没有说。
 """
-SMALL = "--embed_size 8 --hidden_size 12 --batch_size 2 --num_steps 5 --n_negative_samples_batch 4 --use_gpu False".split()
+SMALL = (
+    "--embed_size 8 --hidden_size 12 --batch_size 2 --num_steps 5 --n_negative_samples_batch 4 --use_gpu False".split()
+)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -37,21 +39,35 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return code, captured.out, captured.err
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documents, shards, a vocabulary and a checkpoint, made once by the command itself."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "document.txt").write_text(TEXT * 3, encoding="utf-8")
+    calls: list[list[object]] = [
+        ["preprocess", folder / "document.txt", "-o", folder / "shards", "--workers", 1],
+        ["vocab", folder / "shards/sentence_file_*", "-o", folder / "vocab.txt"],
+        ["pretrain", *data_flags(folder), "--para_save_dir", folder / "checkpoints", "--max_epoch", 1, *SMALL],
+    ]
+    for arguments in calls:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
+            assert not stop.value.code
+    return folder
+
+
 @pytest.fixture
-def work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+def work(made: Path, tmp_path: Path) -> Path:
     """A folder with documents, shards and a vocabulary."""
-    (tmp_path / "document.txt").write_text(TEXT * 3, encoding="utf-8")
-    assert run(capsys, "preprocess", tmp_path / "document.txt", "-o", tmp_path / "shards", "--workers", 1)[0] == 0
-    assert run(capsys, "vocab", tmp_path / "shards/sentence_file_*", "-o", tmp_path / "vocab.txt")[0] == 0
-    return tmp_path
+    return Path(shutil.copytree(made, tmp_path / "work", ignore=shutil.ignore_patterns("checkpoints")))
 
 
 @pytest.fixture
-def model(work: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+def model(made: Path, tmp_path: Path) -> Path:
     """A checkpoint that one epoch made."""
-    arguments = ["--para_save_dir", work / "checkpoints", "--max_epoch", 1, *SMALL]
-    assert run(capsys, "pretrain", *data_flags(work), *arguments)[0] == 0
-    return work / "checkpoints" / "epoch_001"
+    return Path(shutil.copytree(made / "checkpoints" / "epoch_001", tmp_path / "model"))
 
 
 def data_flags(work: Path) -> list[object]:
@@ -119,7 +135,9 @@ def test_a_damaged_model_is_refused_in_one_line(
 ) -> None:
     spoil(model)  # type: ignore[operator]
     (tmp_path / "lines.txt").write_text("雨\n", encoding="utf-8")
-    code, out, err = run(capsys, "encode", model, tmp_path / "lines.txt", "-o", tmp_path / "v.npz", "--use_gpu", "False")
+    code, out, err = run(
+        capsys, "encode", model, tmp_path / "lines.txt", "-o", tmp_path / "v.npz", "--use_gpu", "False"
+    )
     assert code == 2 and out == "" and message in err
     assert len(err.strip().splitlines()) == 1
     assert not (tmp_path / "v.npz").exists()
@@ -135,7 +153,7 @@ BAD_CALLS = [
     (["preprocess", "{w}/document.txt", "-o", "{w}/shards"], "shards"),
     (["vocab", "{w}/nothing_*", "-o", "{w}/v"], "nothing_*"),
     (["vocab", "{w}/shards/sentence_file_*", "-o", "{w}/v", "--min_count", "0"], "min_count is 0"),
-    (["pretrain", "--train_path", "{w}/no_*", "--vocab_path", "{w}/vocab.txt"], "no_*"),
+    (["pretrain", "--train_path", "{w}/nope_*", "--vocab_path", "{w}/vocab.txt"], "nope_*"),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/missing"], "missing"),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/no_unk"], "<UNK>"),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/double"], "double:4"),
@@ -144,7 +162,10 @@ BAD_CALLS = [
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--dropout", "1"], "dropout is 1.0"),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--batch_size", "0"], "batch_size"),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--optim", "sofia"], "sofia"),
-    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--update_method", "pserver"], "pserver"),
+    (
+        ["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--update_method", "pserver"],
+        "pserver",
+    ),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--load_dir", "{w}/none"], "none"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz"], "no such model directory"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--layers", "top"], "top"),

@@ -90,7 +90,7 @@ def test_float16_halves_the_numbers_and_comes_back_as_float32(tmp_path):
 
 def test_arrays_of_any_layout_come_back_as_they_are(tmp_path):
     base = np.arange(12, dtype=np.float32).reshape(3, 4)
-    arrays = {"turned": base.T, "every_other": base[:, ::2], "empty": base[:0], "single": np.float32(3.0).reshape(())}
+    arrays = {"turned": base.T, "every_other": base[:, ::2], "empty": base[:0], "single": np.array(3.0, np.float32)}
     write_model(tmp_path / "model", ModelFiles("bilm", {}, VOCABULARY, arrays))
     read = read_model(tmp_path / "model").arrays
     for name, array in arrays.items():

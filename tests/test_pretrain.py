@@ -1,4 +1,4 @@
-"""Pretraining: what it learns, that it repeats itself bit by bit, how it goes on, and how it ends when it goes wrong."""
+"""Pretraining: what it learns, that it repeats itself bit by bit, how it goes on, and and how it ends badly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import io
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from elmo.bilm import BiLM, BiLMConfig, bilm_from_files
 from elmo.checkpoint import read_training_state
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_model
-from elmo.pretrain import BiLMObjective, PretrainSettings, pretrain
+from elmo.pretrain import OPTIMIZERS, BiLMObjective, PretrainSettings, make_optimizer, pretrain
 from elmo.runtime import paddle
 from elmo.text.corpus import SentenceIds
 from elmo.text.vocabulary import Vocabulary
@@ -25,7 +26,7 @@ from elmo.text.vocabulary import Vocabulary
 SENTENCES = ["我 吃 苹果 。", "他 吃 米饭 。", "我 买 手机 。", "她 在 河边 散步 。", "今天 风 很 大 。", "好 。"]
 SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.1}
 SETTINGS = PretrainSettings(
-    batch_size=4, num_steps=5, max_epoch=2, n_negative_samples_batch=9, log_interval=3, save_interval=0, dev_interval=0
+    batch_size=8, num_steps=5, max_epoch=2, n_negative_samples_batch=9, log_interval=3, save_interval=0, dev_interval=0
 )
 SPEEDS = ("seconds", "tokens_per_second")
 
@@ -35,7 +36,7 @@ def text(tmp_path_factory):
     """Training shards, held-out text and a vocabulary."""
     folder = tmp_path_factory.mktemp("text")
     for shard in range(2):
-        lines = [SENTENCES[(3 * number + shard) % 6] for number in range(24)]
+        lines = [SENTENCES[(5 * number + shard) % 6] for number in range(24)]
         (folder / f"train_{shard}").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (folder / "dev").write_text("我 吃 米饭 。\n他 买 苹果 。\n今天 很 好 。\n", encoding="utf-8")
     words = dict.fromkeys(word for sentence in SENTENCES for word in sentence.split())
@@ -61,12 +62,12 @@ def changed(**fields) -> PretrainSettings:
     return dataclasses.replace(SETTINGS, **fields)
 
 
-def numbers(history: list[dict]) -> list[dict]:
+def numbers(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A history without what depends on the machine's mood."""
     return [{name: value for name, value in record.items() if name not in SPEEDS} for record in history]
 
 
-def arrays_of(path) -> dict:
+def arrays_of(path) -> dict[str, Any]:
     return read_model(path).arrays
 
 
@@ -80,13 +81,41 @@ def assert_same_parameters(first, second) -> None:
 # Learning
 
 
-@pytest.mark.parametrize(("optim", "rate"), [("adagrad", 0.2), ("sgd", 0.1), ("adam", 0.01), ("rmsprop", 0.005)])
-@pytest.mark.parametrize("sampled", [True, False])
-def test_training_loss_and_held_out_perplexity_fall(run, optim, rate, sampled):
-    history = run(None, changed(optim=optim, learning_rate=rate, sample_softmax=sampled, max_epoch=4))
-    assert [record["epoch"] for record in history] == [1, 2, 3, 4]
-    assert history[-1]["training_loss"] < 0.8 * history[0]["training_loss"]
-    assert history[-1]["perplexity"] < history[0]["perplexity"]
+@pytest.mark.parametrize(("optim", "rate"), [("adagrad", 0.2), ("sgd", 0.5), ("adam", 0.01), ("rmsprop", 0.005)])
+def test_training_loss_and_held_out_perplexity_fall(run, optim, rate):
+    history = run(None, changed(optim=optim, learning_rate=rate, max_epoch=3))
+    assert [record["epoch"] for record in history] == [1, 2, 3]
+    assert history[-1]["training_loss"] < 0.95 * history[0]["training_loss"]
+    assert history[-1]["perplexity"] < 0.95 * history[0]["perplexity"]
+
+
+def test_the_full_softmax_learns_too(run):
+    history = run(None, changed(sample_softmax=False, max_epoch=3))
+    assert history[-1]["training_loss"] < 0.95 * history[0]["training_loss"]
+    # With every word in the softmax the two losses measure the same: exp(training loss) is near the perplexity.
+    assert 0.5 < math.exp(history[-1]["training_loss"]) / history[-1]["perplexity"] < 2
+    assert run(None, changed(n_negative_samples_batch=10_000, max_epoch=1))[0] is not None
+
+
+@pytest.mark.parametrize("optim", OPTIMIZERS)
+def test_gradients_by_rows_train_as_dense_ones_do_or_are_not_used(text, optim):
+    vocabulary = Vocabulary.load(text / "vocabulary.txt")
+    corpus = SentenceIds(f"{text}/train_0", vocabulary)
+    results = []
+    for by_rows in (True, False):
+        paddle.seed(0)
+        model = BiLM(BiLMConfig(len(vocabulary), 4, 6, dropout=0.0))
+        settings = changed(optim=optim, learning_rate=0.05, max_grad_norm=0.5)
+        objective = BiLMObjective(model, vocabulary, corpus, None, settings)
+        model.sparse_gradient = model.sparse_gradient and by_rows
+        optimizer = make_optimizer(settings, model.parameters())
+        for batch in objective.begin_epoch(0):
+            objective.training_loss(batch)[0].backward()
+            optimizer.step()
+            optimizer.clear_grad()
+        results.append({name: parameter.numpy() for name, parameter in model.named_parameters()})
+    for name, array in results[0].items():
+        np.testing.assert_allclose(array, results[1][name], rtol=0, atol=1e-5, err_msg=name)  # float32, other sum order
 
 
 def test_the_same_seed_gives_identical_numbers_and_another_one_does_not(run, tmp_path):
@@ -120,7 +149,7 @@ def test_without_shuffling_every_pass_is_in_the_order_of_the_shards(text):
     corpus = SentenceIds(f"{text}/train_*", vocabulary)
     model = BiLM(BiLMConfig(len(vocabulary), 4, 4))
     objective = BiLMObjective(model, vocabulary, corpus, None, changed(shuffle=False))
-    expected = [batch.forward_ids.tolist() for batch in corpus.batches(4, 5)]
+    expected = [batch.forward_ids.tolist() for batch in corpus.batches(SETTINGS.batch_size, SETTINGS.num_steps)]
     for epoch in range(2):
         assert [batch.forward_ids.tolist() for batch in objective.begin_epoch(epoch)] == expected
 
@@ -144,9 +173,9 @@ def test_the_loss_is_larks_and_states_are_carried_without_their_gradients(text):
         assert float(loss) == pytest.approx(total / (2 * SETTINGS.batch_size), rel=1e-5)
         assert count == batch.num_tokens
         loss.backward()  # would fail in the second batch if the first one's graph were still asked for
-        if number == 3:
+        if number == 2:
             break
-    assert number == 3
+    assert number == 2
 
 
 # Perplexity
@@ -181,17 +210,17 @@ def test_perplexity_does_not_depend_on_how_the_softmax_was_trained_or_the_text_c
     dev = SentenceIds(f"{text}/dev", files.vocabulary)
     scores = [
         BiLMObjective(
-            bilm_from_files(files, "run"), files.vocabulary, dev, dev, changed(sample_softmax=sampled, num_steps=steps)
+            bilm_from_files(files, "run"),
+            files.vocabulary,
+            dev,
+            dev,
+            changed(batch_size=1, sample_softmax=sampled, num_steps=steps),
         ).evaluate()["perplexity"]
         for sampled, steps in ((True, 5), (False, 5), (False, 40))
     ]
+    # One stream, cut into pieces of 5 or not at all: float32, relative error about 1e-6.
     assert scores[0] == scores[1]
-    one_sentence_a_stream = changed(batch_size=3, num_steps=6), changed(batch_size=3, num_steps=2)
-    scores = [
-        BiLMObjective(bilm_from_files(files, "run"), files.vocabulary, dev, dev, settings).evaluate()["perplexity"]
-        for settings in one_sentence_a_stream
-    ]
-    assert all(math.isfinite(score) for score in scores)
+    assert scores[1] == pytest.approx(scores[2], rel=1e-5)
 
 
 def test_without_held_out_text_there_is_no_perplexity(run):
@@ -245,13 +274,14 @@ def test_a_finished_run_that_is_gone_on_with_is_left_as_it_is(run, tmp_path):
 
 
 def test_checkpoints_and_perplexities_come_at_their_intervals(run, tmp_path):
-    console = Console(file=io.StringIO(), width=200)
+    log_file = io.StringIO()
+    console = Console(file=log_file, width=200)
     history = run("run", changed(save_interval=4, dev_interval=5, log_interval=6), console=console)
     last, end_of_first = history[-1]["step"], history[0]["step"]
-    assert last >= 10
+    assert last >= 12
     saved = sorted(path.name for path in (tmp_path / "run").iterdir())
     assert saved == ["epoch_001", "epoch_002", *(f"step_{step:07d}" for step in range(4, last + 1, 4))]
-    log = console.file.getvalue()
+    log = log_file.getvalue()
     steps = {kind: [int(n) for n in re.findall(rf"^step (\d+): {kind}", log, re.M)] for kind in ("training", "perpl")}
     assert steps["perpl"] == list(range(5, last + 1, 5))
     assert steps["training"] == list(range(6, last + 1, 6))
@@ -284,9 +314,10 @@ def test_checkpoints_of_another_run_are_not_overwritten_unasked(run, tmp_path, e
 @pytest.mark.parametrize("claim", [None, 0, "right", 12345])
 def test_a_wrong_number_of_words_is_pointed_out_and_not_used(run, claim, text):
     words = sum(len((text / f"train_{shard}").read_text(encoding="utf-8").split()) for shard in range(2))
-    console = Console(file=io.StringIO(), width=200)
+    log_file = io.StringIO()
+    console = Console(file=log_file, width=200)
     run(None, changed(max_epoch=1), all_train_tokens=words if claim == "right" else claim, console=console)
-    log = console.file.getvalue()
+    log = log_file.getvalue()
     assert f"{words} words in 48 training sentences (2 shards)" in log
     warned = f"warning: all_train_tokens is {claim}, but the training shards hold {words} words" in log
     assert warned == (claim in (0, 12345))
@@ -307,7 +338,8 @@ def test_counts_must_be_whole_numbers_above_zero(name, value):
 def test_intervals_and_seed_must_be_whole_numbers(name, value):
     with pytest.raises(InputError, match=f"{name} is {value!r}: give a whole number, 0 or more"):
         PretrainSettings(**{name: value})
-    PretrainSettings(**{name: 0})
+    zero: dict[str, Any] = {name: 0}
+    assert getattr(PretrainSettings(**zero), name) == 0
 
 
 @pytest.mark.parametrize("name", ["learning_rate", "max_grad_norm"])

@@ -54,7 +54,7 @@ def test_the_first_processor_decides():
     assert runtime.mkl_cpu_type(cpuinfo("AuthenticAMD", AVX2) + cpuinfo("GenuineIntel", AVX512)) == "5"
 
 
-def run_python(code: str, repository, **environment: str) -> subprocess.CompletedProcess:
+def run_python(code: str, repository, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a new process that has none of this one's thread settings."""
     unset = {"OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE"}
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
@@ -98,7 +98,7 @@ def test_other_messages_of_the_import_do_reach_the_reader(monkeypatch, capsys):
         print("OMP_NUM_THREADS should be 1\nsomething else is wrong", file=sys.stderr)
         return types.ModuleType(name)
 
-    monkeypatch.setattr(runtime.importlib, "import_module", noisy_import)
+    monkeypatch.setattr("elmo.runtime.importlib.import_module", noisy_import)
     assert runtime.paddle.__name__ == "paddle"
     assert capsys.readouterr().err == "something else is wrong\n"
 
@@ -107,7 +107,7 @@ def test_a_missing_paddle_is_one_line_that_says_what_to_do(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError("No module named 'paddle'", name="paddle")
 
-    monkeypatch.setattr(runtime.importlib, "import_module", missing)
+    monkeypatch.setattr("elmo.runtime.importlib.import_module", missing)
     with pytest.raises(RunError, match="PaddlePaddle is not installed: `pip install") as caught:
         runtime._import_paddle()
     assert "\n" not in str(caught.value)
@@ -117,7 +117,7 @@ def test_a_paddle_that_lacks_something_else_says_so_itself(monkeypatch):
     def broken(name):
         raise ModuleNotFoundError("No module named 'google'", name="google")
 
-    monkeypatch.setattr(runtime.importlib, "import_module", broken)
+    monkeypatch.setattr("elmo.runtime.importlib.import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="google"):
         runtime._import_paddle()
 
@@ -148,7 +148,7 @@ def test_without_a_gpu_the_cpu_is_used_without_a_word(monkeypatch, recwarn, use_
     assert len(recwarn) == 0
 
 
-def draws(seed: int) -> tuple:
+def draws(seed: int) -> tuple[float, ...]:
     generator = runtime.seed_everything(seed)
     return random.random(), np.random.rand(), runtime.paddle.rand([1]).item(), generator.random()
 

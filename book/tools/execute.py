@@ -61,6 +61,13 @@ print(json.dumps({"versions": _versions, "device": _device}))
 """
 
 
+class _ThisPython(AsyncKernelManager):
+    """A kernel of the running interpreter, whatever "python3" the user has told Jupyter about."""
+
+    def _kernel_spec_manager_default(self) -> KernelSpecManager:
+        return KernelSpecManager(kernel_dirs=[])
+
+
 class ChapterError(Exception):
     """A chapter that cannot be executed; the message names the cell."""
 
@@ -71,13 +78,13 @@ def execute(source: Path, profile: str, cell_timeout: int) -> tuple[Notebook, di
     Raises ChapterError naming the cell that raised, hung for cell_timeout seconds or killed the kernel.
     """
     notebook = read_source(source)
-    manager = AsyncKernelManager(kernel_name="python3")
-    # Without folders to search, Jupyter takes the kernel of the running interpreter, not a "python3" of the user's.
-    manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[])
     client = NotebookClient(
         notebook,
-        km=manager,
+        kernel_name="python3",
+        kernel_manager_class=_ThisPython,
+        extra_arguments=["--log-level=ERROR"],
         timeout=cell_timeout,
+        startup_timeout=600,  # a machine with other work to do may need minutes to import IPython
         record_timing=False,
         coalesce_streams=True,
         shutdown_kernel="graceful",

@@ -1,0 +1,1 @@
+"""Looking into trained models: senses, neighbours, word tests, plots."""

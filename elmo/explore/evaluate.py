@@ -51,7 +51,7 @@ class ContextEncoder(Protocol):
 
 
 def static_layers(space: WordSpace, dim: int) -> Callable[[list[list[str]]], list[Vectors]]:
-    """Encode with word vectors alone: layer 0 is the word's own vector, layer 1 the mean over all words in the sentence.
+    """Encode with word vectors alone: layer 0 is the word's own vector, layer 1 the mean over the sentence.
 
     The first is word2vec as it is, which can't tell senses apart; the second is the best that it offers without
     training: a bag of the words around. Words without a vector count as zeros.

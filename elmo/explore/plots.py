@@ -160,7 +160,7 @@ def plot_tsne(
         perplexity = max(2.0, min(30.0, size / 3))
     if not 1 <= perplexity < size:
         raise InputError(f"perplexity is {perplexity:g} for {size} points: give 1 or more, and less than {size}")
-    places = TSNE(metric="cosine", init="pca", perplexity=perplexity, random_state=seed).fit_transform(vectors)
+    places = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(vectors)
     figure, axes = _new_figure()
     _scatter(axes, places, labels, glosses or {})
     axes.set_title(title)

@@ -456,7 +456,9 @@ def score_senses(
 
     def mean_over_words(per_word: Iterable[list[Estimate]], drawn: list[Floats]) -> list[Estimate]:
         values = np.mean([[estimate.value for estimate in estimates] for estimates in per_word], axis=0)
-        return _estimates(values.tolist(), np.nanmean(drawn, axis=0), confidence)
+        with np.errstate(invalid="ignore"):  # a resample in which no word has an AUC
+            means = np.nansum(drawn, axis=0) / np.sum(~np.isnan(drawn), axis=0)
+        return _estimates(values.tolist(), means, confidence)
 
     return SenseScores(
         mean_over_words((word.auc for word in words), drawn_aucs),

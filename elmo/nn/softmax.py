@@ -73,17 +73,19 @@ def sampled_softmax_loss(
     bias: Tensor,
     sampler: LogUniformSampler,
     generator: np.random.Generator,
+    sparse_gradient: bool = True,
 ) -> Tensor:
     """Cross-entropy of each row's label against candidates that all rows share, from corrected logits.
 
     The correction is -log(expected count). Candidates that happen to be a row's own label are left out of that row.
-    Shapes as in `full_softmax_loss`. Only for training: perplexity is always reported with the full softmax.
+    Shapes as in `full_softmax_loss`; `sparse_gradient` as in `elmo.bilm.BiLM`. Only for training: perplexity is always
+    reported with the full softmax.
     """
     candidate_ids, num_draws = sampler.draw(generator)
     label_ids = labels.numpy()
     ids = paddle.to_tensor(np.concatenate([label_ids, candidate_ids]))
     correction = -np.log(sampler.expected_count(ids.numpy(), num_draws))
-    rows = paddle.nn.functional.embedding(ids, weight, sparse=True)  # (count + num_samples, dim)
+    rows = paddle.nn.functional.embedding(ids, weight, sparse=sparse_gradient)  # (count + num_samples, dim)
     biases = paddle.gather(bias, ids) + paddle.to_tensor(correction).astype(bias.dtype)
     count = len(label_ids)
     label_logits = (features * rows[:count]).sum(axis=1) + biases[:count]  # (count,)

@@ -1,0 +1,1 @@
+"""What contextual vectors are used for."""

@@ -1,0 +1,1 @@
+"""From documents to ids: sentences, segmenters, vocabulary, shards, batches."""

@@ -98,7 +98,7 @@ def preprocess(
     if not prefix or Path(prefix).name != prefix:
         raise InputError(f"prefix is {prefix!r}: give the beginning of a file name")
     if line_ends == "join" and segmenter == "whitespace":
-        raise InputError("line_ends 'join' would join words of segmented text: leave it out, or choose a segmenter")
+        raise InputError("line_ends 'join' would join words of segmented text: choose 'space' or 'sentence'")
     splitter = SentenceSplitter(line_ends=line_ends, max_sentence_chars=max_sentence_chars)
     make_segmenter = segmenter_factory(segmenter, **(segmenter_options or {}))
     target = Path(os.path.abspath(output_dir))

@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from math import inf, log
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +62,7 @@ class JiebaSegmenter:
     name = "jieba"
 
     def __init__(self, *, user_dictionary: str | os.PathLike[str] | None = None) -> None:
+        added_words = "" if user_dictionary is None else _read_user_dictionary(user_dictionary)
         jieba = _import_jieba()
         self._tokenizer = jieba.Tokenizer()
         self._tokenizer.calc = partial(_find_best_route, self._tokenizer)
@@ -71,21 +73,11 @@ class JiebaSegmenter:
             with suppress(OSError):  # without the folder jieba parses its dictionary anew, which takes a second
                 cache.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._tokenizer.initialize()
-            if user_dictionary is not None:
-                self._load(user_dictionary)
+            self._tokenizer.load_userdict(StringIO(added_words))
 
     def cut(self, sentence: str) -> list[str]:
         """Return the words of a sentence in their order."""
         return [word for word in self._tokenizer.cut(sentence) if not word.isspace()]
-
-    def _load(self, user_dictionary: str | os.PathLike[str]) -> None:
-        try:
-            with open(user_dictionary, "rb") as file:
-                self._tokenizer.load_userdict(file)
-        except OSError as error:
-            raise InputError(f"{user_dictionary}: the user dictionary cannot be read ({error.strerror})") from error
-        except ValueError as error:
-            raise InputError(f"{user_dictionary}: the user dictionary is not UTF-8; save it as UTF-8") from error
 
 
 # Where a further segmenter goes: a class of the top level of a module, or a function, since workers import it.
@@ -200,6 +192,15 @@ def _segment_in_worker(sentences: list[str]) -> SegmentedChunk:
     if _segmenter is None:  # made here and not at the start, so that its errors arrive as errors of a task
         _segmenter = _make_segmenter()
     return _segment(_segmenter, sentences)
+
+
+def _read_user_dictionary(path: str | os.PathLike[str]) -> str:
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(f"{path}: the user dictionary cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the user dictionary is not UTF-8 from byte {error.start} on; save it so") from None
 
 
 def _find_best_route(

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from elmo.errors import InputError
 
-LineEnds = Literal["sentence", "join"]
+LineEnds = Literal["sentence", "space", "join"]
 MAX_SENTENCE_CHARS = 1000
 
 _STOPS = "。｡！？…‼⁇⁈⁉!?"
@@ -50,8 +50,8 @@ class SentenceSplitter:
     paragraph. Stops that begin a sentence do not end it (……算了。), nor do ! and ? between ASCII letters or digits.
 
     Args:
-        line_ends: "sentence": a line end (\n, \r\n or \r) always ends the sentence. "join": a line end is removed
-            between Chinese characters and becomes a space elsewhere; an empty line ends the sentence.
+        line_ends: "sentence": a line end (\n, \r\n or \r) always ends the sentence. Otherwise only an empty line
+            does, and a line end is white space ("space"), or nothing between Chinese characters ("join").
         max_sentence_chars: a longer sentence is cut behind its last ，、；： or space within so many characters, or
             else right there; nothing is lost.
 
@@ -67,7 +67,7 @@ class SentenceSplitter:
             raise InputError(f"max_sentence_chars is {max_sentence_chars}: give 1 or more")
         self.removed_control_characters = 0
         self.cut_sentences = 0
-        self._joins_lines = line_ends == "join"
+        self._replace_line_end = {"sentence": None, "space": _space, "join": _join}[line_ends]
         self._limit = max_sentence_chars
         self._reset()
 
@@ -117,8 +117,8 @@ class SentenceSplitter:
         line_ends = text.count("\n", len(body))
         self._held = body[-1:] + ("\n" * min(line_ends, 2) or " " * (len(text) > len(body)))
         body = _ODD_SPACE.sub(" ", body)
-        if self._joins_lines:
-            body = _LINE_END.sub(_join, body)
+        if self._replace_line_end:
+            body = _LINE_END.sub(self._replace_line_end, body)
         return body[:-1]
 
     def _split(self, *, final: bool) -> list[str]:
@@ -206,13 +206,17 @@ def iter_sentences(
     yield from splitter.finish()
 
 
+def _space(line_end: re.Match[str]) -> str:
+    """Return what stands in place of one line end (a space) or more (one line end)."""
+    return "\n" if line_end[0].count("\n") > 1 else " "
+
+
 def _join(line_end: re.Match[str]) -> str:
-    """Return what stands in place of white space with one line end (nothing or a space) or more (one line end)."""
-    if line_end[0].count("\n") > 1:
-        return "\n"
+    """Return what stands in place of one line end (nothing or a space) or more (one line end)."""
     text = line_end.string
     before, after = text[line_end.start() - 1 : line_end.start()], text[line_end.end()]
-    return "" if _NEEDS_NO_SPACE.match(before) and _NEEDS_NO_SPACE.match(after) else " "
+    replacement = _space(line_end)
+    return "" if replacement == " " and _NEEDS_NO_SPACE.match(before) and _NEEDS_NO_SPACE.match(after) else replacement
 
 
 def _ends_sentence(text: str, begin: int, end: int, run: str, closers: str) -> bool:

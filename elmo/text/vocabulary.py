@@ -63,7 +63,7 @@ class Vocabulary:
         while tokens and not tokens[-1]:
             tokens.pop()
         if not tokens:
-            raise InputError(f"{path}: the vocabulary is empty; make one with `elmo vocabulary`")
+            raise InputError(f"{path}: the vocabulary is empty; make one with `elmo vocab`")
         return cls(tokens, source=path)
 
     @classmethod

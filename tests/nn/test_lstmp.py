@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elmo.nn import lstmp
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
 
@@ -21,7 +20,8 @@ STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-8
 
 def make_layer(seed: int, cell_clip: float | None = None, proj_clip: float | None = None) -> LSTMP:
     """A small LSTMP in float64 whose weights are large enough to use the curved parts of its functions."""
-    layer = LSTMP(INPUT, HIDDEN, PROJ, cell_clip, proj_clip).to(dtype="float64")
+    layer = LSTMP(INPUT, HIDDEN, PROJ, cell_clip, proj_clip)
+    layer.to(dtype="float64")
     generator = np.random.default_rng(seed)
     for parameter in layer.parameters():
         parameter.set_value(generator.normal(0.0, 0.7, parameter.shape))
@@ -267,15 +267,15 @@ def test_frozen_parameters_get_no_gradient_and_the_others_keep_theirs(frozen):
 
 @pytest.mark.parametrize("mode", ["no backward", "backward", "no_grad"])
 def test_what_the_backward_pass_needs_is_freed_with_the_results(mode, monkeypatch):
-    kept: list[weakref.ref] = []
-    original = lstmp.paddle.nn.functional.sigmoid
+    kept: list[weakref.ref[Any]] = []
+    original = paddle.nn.functional.sigmoid
 
     def watched(tensor):
         result = original(tensor)
         kept.append(weakref.ref(result))
         return result
 
-    monkeypatch.setattr(lstmp.paddle.nn.functional, "sigmoid", watched)
+    monkeypatch.setattr(paddle.nn.functional, "sigmoid", watched)
     layer, inputs = make_layer(12, 0.4, 0.3), paddle.to_tensor(make_arrays(12)["inputs"])
     if mode == "no_grad":
         with paddle.no_grad():

@@ -9,7 +9,7 @@ from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
 
 
-def make_layers(count: int = 3) -> list:
+def make_layers(count: int = 3):
     generator = np.random.default_rng(0)
     return [paddle.to_tensor(generator.normal(size=(2, 4, 5)).astype(np.float32)) for _ in range(count)]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -35,7 +37,7 @@ class Fixed(LogUniformSampler):
         return self.ids, self.num_draws
 
 
-def make(seed: int = 0, dtype: str = "float64") -> dict:
+def make(seed: int = 0, dtype: str = "float64") -> dict[str, Any]:
     generator = np.random.default_rng(seed)
     return {
         "features": generator.normal(size=(COUNT, DIM)).astype(dtype),
@@ -45,7 +47,9 @@ def make(seed: int = 0, dtype: str = "float64") -> dict:
     }
 
 
-def loss_and_gradients(arrays: dict, sampler: LogUniformSampler | None = None, seed: int = 0) -> tuple:
+def loss_and_gradients(
+    arrays: dict[str, Any], sampler: LogUniformSampler | None = None, seed: int = 0
+) -> tuple[Any, Any]:
     """Mean loss of each row, and the gradients of the mean for features, weight and bias."""
     tensors = {name: paddle.to_tensor(arrays[name], stop_gradient=False) for name in ("features", "weight", "bias")}
     labels = paddle.to_tensor(arrays["labels"])
@@ -59,7 +63,7 @@ def loss_and_gradients(arrays: dict, sampler: LogUniformSampler | None = None, s
     return losses.numpy(), {name: dense(tensor) for name, tensor in tensors.items()}
 
 
-def dense(tensor) -> np.ndarray:
+def dense(tensor: Any) -> Any:
     """The gradient of a tensor, also where Paddle keeps only the rows that were looked up."""
     gradient = tensor.grad
     if not gradient.is_selected_rows():
@@ -69,7 +73,7 @@ def dense(tensor) -> np.ndarray:
     return full
 
 
-def log_softmax(logits: np.ndarray) -> np.ndarray:
+def log_softmax(logits: Any) -> Any:
     shifted = logits - logits.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 

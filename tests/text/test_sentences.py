@@ -16,8 +16,8 @@ from elmo.text.sentences import SentenceSplitter, iter_sentences, split_sentence
 
 # Any Unicode but lone surrogates, with what matters here drawn often.
 MARKS = " \t\n\r\x00\x0b\x85\u2028\u3000\ufeff。！？…!?.,，:；\"'“”（）)(aB3=中文"
-TEXT = st.text(st.one_of(st.sampled_from(MARKS), st.characters(exclude_categories=("Cs",))))
-LINE_ENDS = st.sampled_from(["sentence", "join"])
+TEXT = st.text(st.one_of(st.sampled_from(MARKS), st.characters(codec="utf-8")))
+LINE_ENDS = st.sampled_from(["sentence", "space", "join"])
 
 
 def is_kept(character: str) -> bool:
@@ -91,6 +91,11 @@ def test_where_a_sentence_ends(text, sentences):
 )
 def test_joined_lines_end_a_sentence_only_at_an_empty_line(text, sentences):
     assert split_sentences(text, line_ends="join") == sentences
+
+
+def test_line_ends_may_be_plain_white_space():
+    text = "我 爱\n苹果 。\r\n梨\n \n新 的\n一段"
+    assert split_sentences(text, line_ends="space") == ["我 爱 苹果 。", "梨", "新 的 一段"]
 
 
 def test_control_characters_are_removed_and_counted_but_byte_order_marks_only_removed():
@@ -169,7 +174,7 @@ def test_a_splitter_takes_one_text_after_another():
     assert splitter.feed('"雨停了。"好') + splitter.finish() == ['"雨停了。"', "好"]
 
 
-@pytest.mark.parametrize("line_ends", ["sentence", "join"])
+@pytest.mark.parametrize("line_ends", ["sentence", "space", "join"])
 @pytest.mark.parametrize("unit", ["字", "!", "a, ", '。"', " \n", " \u3000", "'", "Aa. ", "a.", "x!\n"])
 def test_endless_marks_and_spaces_take_linear_time(unit, line_ends):
     text = f"a{unit * (200_000 // len(unit))}b"
@@ -191,7 +196,7 @@ def test_a_lone_surrogate_is_an_error_that_says_where(surrogate):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"line_ends": "space"}, "line_ends is 'space': choose"), ({"max_sentence_chars": 0}, "max_sentence_chars is 0")],
+    [({"line_ends": "lines"}, "line_ends is 'lines': choose"), ({"max_sentence_chars": 0}, "max_sentence_chars is 0")],
 )
 def test_options_that_make_no_sense_are_errors(options, message):
     with pytest.raises(InputError, match=message):
