@@ -188,7 +188,7 @@ def pretrain(
     if not local:
         raise InputError("--local False: this version trains in one process; give --local True")
     from elmo import runtime
-    from elmo.pretrain import PretrainSettings
+    from elmo.objectives import PretrainSettings
     from elmo.pretrain import pretrain as run
 
     device = runtime.select_device(use_gpu)

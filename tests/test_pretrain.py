@@ -17,7 +17,8 @@ from elmo.bilm import BiLM, BiLMConfig, bilm_from_files
 from elmo.checkpoint import read_training_state
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_model
-from elmo.pretrain import OPTIMIZERS, BiLMObjective, PretrainSettings, make_optimizer, pretrain
+from elmo.objectives import OPTIMIZERS, BiLMObjective, PretrainSettings
+from elmo.pretrain import make_optimizer, pretrain
 from elmo.runtime import paddle
 from elmo.text.corpus import SentenceIds
 from elmo.text.vocabulary import Vocabulary

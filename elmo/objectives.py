@@ -1,0 +1,172 @@
+"""What a pretraining run learns: its settings, what an objective is, and the biLM's, to predict the next word."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from elmo.bilm import BiLM, BiLMState
+from elmo.errors import InputError
+from elmo.model_files import ModelFiles
+from elmo.nn.softmax import LogUniformSampler
+from elmo.runtime import paddle
+from elmo.text.corpus import Batch, SentenceIds
+from elmo.text.vocabulary import Vocabulary
+
+OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
+SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
+
+
+@dataclass(frozen=True)
+class PretrainSettings:
+    """How a run goes; names and defaults are LARK's flags, where LARK had them."""
+
+    batch_size: int = 128  # parallel streams of sentences
+    num_steps: int = 20  # tokens of each stream in a batch; gradients go back no further
+    learning_rate: float = 0.2
+    optim: str = "adagrad"  # see OPTIMIZERS; Adagrad with an initial accumulator of 1 and no epsilon
+    max_grad_norm: float = 10.0  # the gradient's global norm is clipped to this
+    max_epoch: int = 10  # passes over the training text
+    sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
+    n_negative_samples_batch: int = 8000  # candidates of the sampled softmax, shared by a batch
+    shuffle: bool = True  # a new order of sentences each epoch, from the seed
+    random_seed: int = 0
+    log_interval: int = 100  # steps between lines of the log
+    save_interval: int = 10000  # steps between checkpoints within an epoch; 0 for none
+    dev_interval: int = 10000  # steps between held-out perplexities within an epoch; 0 for none
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "num_steps", "max_epoch", "n_negative_samples_batch", "log_interval"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
+        for name in ("save_interval", "dev_interval", "random_seed"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 or more")
+        for name in ("learning_rate", "max_grad_norm"):
+            value = getattr(self, name)
+            if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):
+                raise InputError(f"{name} is {value!r}: give a number above 0")
+        if self.optim not in OPTIMIZERS:
+            raise InputError(f"optim is {self.optim!r}: give one of {', '.join(OPTIMIZERS)}")
+
+
+class Objective(Protocol):
+    """What the loop trains: a model, its batches, its loss and its score on held-out text."""
+
+    model: Any
+
+    def begin_epoch(self, epoch: int) -> Iterator[Any]:
+        """Batches of one pass, in an order that depends on the seed and the epoch alone."""
+
+    def batches_per_epoch(self) -> int:
+        """About how many batches a pass has, for the progress bar."""
+
+    def training_loss(self, batch: Any) -> tuple[Any, Any, int]:
+        """Loss to be minimised, mean loss to be shown (nats a prediction), and tokens read."""
+
+    def evaluate(self) -> dict[str, float]:
+        """Scores on held-out text, such as perplexity; empty without held-out text."""
+
+    def files(self, provenance: dict[str, Any]) -> ModelFiles:
+        """The model as it can be saved."""
+
+
+class BiLMObjective:
+    """Predict the next word in both reading directions, with LSTM states carried from batch to batch.
+
+    Args:
+        model: the biLM.
+        vocabulary: gives ids; the model's own.
+        train: sentences to learn from.
+        dev: sentences to measure perplexity on, or None.
+        settings: see `PretrainSettings`.
+    """
+
+    def __init__(
+        self,
+        model: BiLM,
+        vocabulary: Vocabulary,
+        train: SentenceIds,
+        dev: SentenceIds | None,
+        settings: PretrainSettings,
+    ) -> None:
+        self.model, self.vocabulary, self.train, self.dev, self.settings = model, vocabulary, train, dev, settings
+        self.sampler: LogUniformSampler | None = None
+        if settings.sample_softmax and settings.n_negative_samples_batch < len(vocabulary):
+            self.sampler = LogUniformSampler(len(vocabulary), settings.n_negative_samples_batch)
+        model.sparse_gradient = settings.optim in SPARSE_OPTIMIZERS
+        self._generator = np.random.default_rng(settings.random_seed)
+        self._state: BiLMState | None = None
+
+    def begin_epoch(self, epoch: int) -> Iterator[Batch]:
+        """Shuffle from the seed and the epoch, and begin again from zero state."""
+        settings = self.settings
+        paddle.seed(settings.random_seed * 1_000_003 + epoch)  # dropout
+        self._generator = np.random.default_rng([settings.random_seed, epoch])  # candidates
+        self._state = None
+        order = np.random.default_rng([settings.random_seed, epoch, 1]) if settings.shuffle else None
+        return self.train.batches(settings.batch_size, settings.num_steps, order)
+
+    def batches_per_epoch(self) -> int:
+        """Predictions of a pass divided by those of a full batch."""
+        return math.ceil(self.train.num_targets / (self.settings.batch_size * self.settings.num_steps))
+
+    def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
+        """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
+        forward_outputs, backward_outputs, state = self.model(
+            paddle.to_tensor(batch.forward_ids), paddle.to_tensor(batch.backward_ids), self._state
+        )
+        self._state = _detach(state)
+        losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], self.sampler)
+        # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
+        return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
+
+    def evaluate(self) -> dict[str, float]:
+        """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both."""
+        if self.dev is None:
+            return {}
+        self.model.eval()
+        state, totals, count = None, np.zeros(2), 0
+        with paddle.no_grad():
+            for batch in self.dev.batches(self.settings.batch_size, self.settings.num_steps):
+                forward_outputs, backward_outputs, state = self.model(
+                    paddle.to_tensor(batch.forward_ids), paddle.to_tensor(batch.backward_ids), state
+                )
+                losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
+                totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
+                count += batch.num_tokens
+        self.model.train()
+        forward, backward = totals / count
+        return {
+            "perplexity": _perplexity((forward + backward) / 2),
+            "forward_perplexity": _perplexity(forward),
+            "backward_perplexity": _perplexity(backward),
+        }
+
+    def files(self, provenance: dict[str, Any]) -> ModelFiles:
+        """Return parameters, configuration and vocabulary."""
+        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
+        return ModelFiles("bilm", self.model.config.to_dict(), self.vocabulary, arrays, provenance)
+
+    def _losses(self, batch: Batch, forward: Any, backward: Any, sampler: LogUniformSampler | None) -> Any:
+        """Cross-entropy of every prediction in the batch, those of the forward direction first."""
+        size = forward.shape[-1]
+        rows = paddle.concat([forward.reshape([-1, size]), backward.reshape([-1, size])])
+        targets = np.concatenate([batch.forward_targets.ravel(), batch.backward_targets.ravel()])
+        if not batch.mask.all():
+            kept = np.flatnonzero(np.concatenate([batch.mask.ravel(), batch.mask.ravel()]))
+            rows, targets = paddle.gather(rows, paddle.to_tensor(kept)), targets[kept]
+        return self.model.losses(rows, paddle.to_tensor(targets), sampler, self._generator)
+
+
+def _detach(state: BiLMState) -> BiLMState:
+    forward, backward = ([(hidden.detach(), cell.detach()) for hidden, cell in states] for states in state)
+    return forward, backward
+
+
+def _perplexity(nats: float) -> float:
+    return math.exp(nats) if nats < 700 else math.inf
