@@ -344,6 +344,40 @@ def data_split(
     )
 
 
+@eval_app.command("perplexity")
+def eval_perplexity(
+    model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
+    test_path: Annotated[str, typer.Option("--test_path", help="Held-out shards.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")],
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences.")] = 64,
+    use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+) -> None:
+    """Measure perplexity on held-out text with the full softmax."""
+    from elmo import runtime
+    from elmo.explore.evaluate import write_results
+    from elmo.pretrain import evaluate_perplexity
+
+    runtime.select_device(use_gpu)
+    result = evaluate_perplexity(model, test_path, batch_size)
+    write_results(output, {"model": Path(model).name, **result})
+    _console().print(f"perplexity {result['perplexity']:.2f}; results in {output}", markup=False)
+
+
+@eval_app.command("words")
+def eval_words(
+    vectors: Annotated[str, typer.Argument(help="Directory or name of word vectors.")],
+    sets: Annotated[list[Path], typer.Argument(help="Word-pair or analogy files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")],
+) -> None:
+    """Score word vectors on word similarity (three columns) and analogy (four words a line) sets."""
+    from elmo.explore.evaluate import evaluate_words, write_results
+    from elmo.skipgram import WordVectors
+
+    result = evaluate_words(WordVectors.load(vectors), sets)
+    write_results(output, {"vectors": Path(vectors).name, "sets": result})
+    _console().print(f"results in {output}", markup=False)
+
+
 @eval_app.command("senses")
 def eval_senses(
     model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
@@ -360,7 +394,7 @@ def eval_senses(
     encoder = load_pretrained(model)
     space = None if word2vec is None else WordVectors.load(word2vec)
     result = evaluate_senses(encoder, space, senses, reviews)
-    write_results(output, {"model": str(model), "word2vec": word2vec, **result})
+    write_results(output, {"model": Path(model).name, "word2vec": word2vec and Path(word2vec).name, **result})
     _console().print(f"results in {output}", markup=False)
 
 

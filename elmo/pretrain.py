@@ -13,8 +13,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from elmo import runtime
-from elmo.bilm import BiLM, BiLMConfig, load_arrays
-from elmo.checkpoint import TrainingState, load_optimizer, optimizer_arrays, read_training_state, write_checkpoint
+from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, load_arrays
+from elmo.checkpoint import (
+    TRAINING_FILE,
+    TrainingState,
+    load_optimizer,
+    optimizer_arrays,
+    read_training_state,
+    write_checkpoint,
+)
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_model
 from elmo.objectives import BiLMObjective, Objective, PretrainSettings
@@ -246,6 +253,29 @@ def pretrain(
     if load_dir:
         trainer.load_state(read_training_state(load_dir), load_dir)
     return trainer.run()
+
+
+def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, batch_size: int = 64) -> dict[str, Any]:
+    """Perplexity of a biLM on held-out shards with the full softmax, and how far its training had come.
+
+    Returns:
+        `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`; of a checkpoint also `step`, and
+        `tokens_read`, the tokens that training had read in each direction.
+
+    Raises:
+        InputError: the model or the shards can't be used.
+    """
+    files = read_model(path_or_name, kind="bilm")
+    model = bilm_from_files(files, path_or_name)
+    dev = SentenceIds(test_path, files.vocabulary)
+    settings = PretrainSettings(batch_size=batch_size)
+    result: dict[str, Any] = BiLMObjective(model, files.vocabulary, dev, dev, settings).evaluate()
+    result["test_words"] = dev.num_words
+    if (Path(path_or_name) / TRAINING_FILE).is_file():
+        state = read_training_state(path_or_name)
+        result["step"] = state.step
+        result["tokens_read"] = state.step * state.settings["batch_size"] * state.settings["num_steps"]
+    return result
 
 
 def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:

@@ -24,6 +24,7 @@ from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
 
 Floats = npt.NDArray[np.floating]
 Ids = npt.NDArray[np.int64]
+Reach = npt.NDArray[np.int32]
 
 BLOCK_WORDS = 32  # neighbouring words whose pairs are computed as one matrix product
 SHARED_NEGATIVES = 32  # noise words that the pairs of a block share
@@ -220,8 +221,8 @@ class Batch:
     contexts: Ids  # [blocks, BLOCK_WORDS + 2 window]: the block's words and `window` more at either end
     words: Ids  # [blocks, BLOCK_WORDS]
     noise: Ids  # [blocks, SHARED_NEGATIVES]
-    left: npt.NDArray[np.float32]  # [blocks, BLOCK_WORDS]; -1 for a place that is only padding
-    right: npt.NDArray[np.float32]
+    left: Reach  # [blocks, BLOCK_WORDS]; -1 for a place that is only padding
+    right: Reach
 
 
 def make_blocks(
@@ -240,7 +241,7 @@ def make_blocks(
     place = np.arange(count) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     behind = np.repeat(lengths, lengths) - 1 - place
     reach = rng.integers(1, window + 1, size=count)
-    left, right = (np.full((blocks, BLOCK_WORDS), -1, dtype=np.float32) for _ in range(2))
+    left, right = (np.full((blocks, BLOCK_WORDS), -1, dtype=np.int32) for _ in range(2))
     left.reshape(-1)[:count] = np.minimum(reach, place)
     right.reshape(-1)[:count] = np.minimum(reach, behind)
     padded = np.zeros(blocks * BLOCK_WORDS + 2 * window, dtype=np.int64)
@@ -250,35 +251,42 @@ def make_blocks(
     return Batch(contexts, contexts[:, window : window + BLOCK_WORDS], drawn, left, right)
 
 
-def pair_gradients(inputs: Any, outputs: Any, pairs: Any, negative: int) -> tuple[Any, Any, Any, Any]:
-    """Gradients of -sum over pairs (c, w) of [log s(c w) + negative * mean over noise n of log s(-c n)], s the sigmoid.
+def pair_weights(left: Reach, right: Reach, window: int, negative: int) -> npt.NDArray[np.float32]:
+    """How often each word and each noise word of a block is compared with each context word.
 
-    This is formula (4) of Mikolov et al. 2013 ("Distributed representations ...") with the expectation over noise
-    estimated from the noise words of the block, all of them for every pair, so that it takes matrix products only.
+    A context word is compared with the words it makes a pair with, and for each of these with `negative` noise words,
+    which is estimated from all noise words of the block.
 
     Args:
-        inputs: vectors of the context words, [blocks, contexts, dim].
-        outputs: vectors of the words, then of the noise words, [blocks, words + noise, dim].
-        pairs: 1 where context and word are a pair, else 0, [blocks, contexts, words].
-        negative: noise words a pair.
+        left: furthest context word before each word, [blocks, words].
+        right: furthest context word behind each word.
 
     Returns:
-        gradients of inputs and of outputs, and what the loss is made of: scores and weights, [blocks, contexts,
-        words + noise].
+        [blocks, words + 2 window, words + SHARED_NEGATIVES]: 1 where context and word are a pair, else 0; then
+        `negative` / SHARED_NEGATIVES times the pairs of the context.
     """
-    num_words = pairs.shape[-1]
-    num_noise = outputs.shape[1] - num_words
-    # A product with a constant column sums and copies at once: [contexts, words] -> [contexts, noise].
-    spread = paddle.full([num_words, num_noise], negative / num_noise, dtype=inputs.dtype)
-    weights = paddle.concat([pairs, paddle.matmul(pairs, spread)], axis=-1)
-    scores = paddle.matmul(inputs, outputs, transpose_y=True)
-    labels = paddle.concat([paddle.ones([num_words], inputs.dtype), paddle.zeros([num_noise], inputs.dtype)])
-    slopes = (paddle.nn.functional.sigmoid(scores) - labels) * weights
-    return paddle.matmul(slopes, outputs), paddle.matmul(slopes, inputs, transpose_x=True), scores, weights
+    blocks, words = left.shape
+    offsets = np.arange(-window, words + window, dtype=np.int32)[:, None] - np.arange(words, dtype=np.int32)
+    offsets[offsets == 0] = words + 2 * window  # out of reach: a word is no context of itself
+    weights = np.empty((blocks, words + 2 * window, words + SHARED_NEGATIVES), np.float32)
+    weights[..., :words] = (offsets >= -left[:, None]) & (offsets <= right[:, None])
+    weights[..., words:] = weights[..., :words] @ np.full((words, 1), negative / SHARED_NEGATIVES, np.float32)
+    return weights
+
+
+def pair_slopes(scores: Any, weights: Any, num_words: int) -> Any:
+    """Derivative of the summed loss in the scores, [blocks, contexts, words + noise], as all arguments.
+
+    The loss is formula (4) of Mikolov et al. 2013 ("Distributed representations of words and phrases and their
+    compositionality") with its sign changed: -log s(c w) - sum of log s(-c n) over noise words n, for each pair of a
+    context's input vector c and a word's output vector w, where s is the sigmoid; its derivative is s(score) - label.
+    """
+    labels = paddle.to_tensor(np.arange(scores.shape[-1]) < num_words).astype(scores.dtype)
+    return (paddle.nn.functional.sigmoid(scores) - labels) * weights
 
 
 def pair_loss(scores: Any, weights: Any, num_words: int) -> float:
-    """Mean loss of a pair in nats, from what `pair_gradients` returns."""
+    """Mean loss of a pair in nats; for the arguments see `pair_slopes`."""
     losses = paddle.nn.functional.softplus(paddle.concat([-scores[..., :num_words], scores[..., num_words:]], axis=-1))
     return float((losses * weights).sum() / weights[..., :num_words].sum().clip(min=1))
 
@@ -309,32 +317,26 @@ class SkipGram:
         self._input_scales, self._output_scales = (
             (limit / np.maximum(load * self.batch_blocks * BLOCK_WORDS, limit)).astype(np.float32) for load in loads
         )
-        # Places of the context words relative to a word of the block; a word is no context of itself: out of reach.
-        offsets = np.arange(-config.window, BLOCK_WORDS + config.window)[:, None] - np.arange(BLOCK_WORDS)
-        offsets = np.where(offsets == 0, BLOCK_WORDS + 2 * config.window, offsets)
-        self._offsets = paddle.to_tensor(offsets.astype(np.float32))  # [contexts, words]
-
-    def pairs(self, left: Floats, right: Floats) -> Any:
-        """Return 1 where context and word are a pair, else 0, [blocks, contexts, words], from the words' reach."""
-        lower = paddle.to_tensor(-left).unsqueeze(1)
-        upper = paddle.to_tensor(right).unsqueeze(1)
-        return paddle.logical_and(self._offsets >= lower, self._offsets <= upper).astype("float32")
 
     def step(self, batch: Batch, learning_rate: float, *, with_loss: bool = False) -> float | None:
         """Take the summed steps of all pairs, touching only rows of words in the batch; return the loss if wanted."""
-        dim = self.config.vector_size
-        input_ids = batch.contexts.reshape(-1)
-        output_ids = np.concatenate([batch.words, batch.noise], axis=1).reshape(-1)
-        contexts, words = paddle.to_tensor(input_ids), paddle.to_tensor(output_ids)
-        inputs = paddle.nn.functional.embedding(contexts, self.inputs).reshape([*batch.contexts.shape, dim])
-        outputs = paddle.nn.functional.embedding(words, self.outputs).reshape([len(batch.words), -1, dim])
-        pairs = self.pairs(batch.left, batch.right)
-        d_inputs, d_outputs, scores, weights = pair_gradients(inputs, outputs, pairs, self.config.negative)
-        input_rates = paddle.to_tensor(-learning_rate * self._input_scales[input_ids, None])
-        output_rates = paddle.to_tensor(-learning_rate * self._output_scales[output_ids, None])
-        paddle.index_add_(self.inputs, contexts, 0, d_inputs.reshape([-1, dim]) * input_rates)
-        paddle.index_add_(self.outputs, words, 0, d_outputs.reshape([-1, dim]) * output_rates)
-        return pair_loss(scores, weights, BLOCK_WORDS) if with_loss else None
+        config, (blocks, num_words) = self.config, batch.words.shape
+        output_ids = np.concatenate([batch.words, batch.noise], axis=1)
+        contexts = paddle.to_tensor(batch.contexts.reshape(-1))
+        words = paddle.to_tensor(output_ids.reshape(-1))
+        inputs = paddle.nn.functional.embedding(contexts, self.inputs).reshape([blocks, -1, config.vector_size])
+        outputs = paddle.nn.functional.embedding(words, self.outputs).reshape([blocks, -1, config.vector_size])
+        scores = paddle.matmul(inputs, outputs, transpose_y=True)  # [blocks, contexts, words + noise]
+        weights = paddle.to_tensor(pair_weights(batch.left, batch.right, config.window, config.negative))
+        slopes = pair_slopes(scores, weights, num_words) * -learning_rate
+        # Scaling scores scales the rows of the product, and is less work: there are fewer words than dimensions.
+        input_scales = paddle.to_tensor(self._input_scales[batch.contexts][:, :, None])
+        output_scales = paddle.to_tensor(self._output_scales[output_ids][:, None, :])
+        input_steps = paddle.matmul(slopes * input_scales, outputs)
+        output_steps = paddle.matmul(slopes * output_scales, inputs, transpose_x=True)
+        paddle.index_add_(self.inputs, contexts, 0, input_steps.reshape([-1, config.vector_size]))
+        paddle.index_add_(self.outputs, words, 0, output_steps.reshape([-1, config.vector_size]))
+        return pair_loss(scores, weights, num_words) if with_loss else None
 
 
 def train_skipgram(

@@ -14,7 +14,9 @@ from book.tools import REPOSITORY
 
 MAX_IMAGE_BYTES = 300_000
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
-_IPYKERNEL = re.compile(r"[^\s\"']*ipykernel_\d+[^\s\"']*")
+_IPYKERNEL = re.compile(r"ipykernel_\d+")
+
+_GLUED = "application/papermill.record/"  # what glue() puts before the type of a value for another place
 
 Notebook = Any  # nbformat's NotebookNode: a dict with attributes
 Cell = Any
@@ -70,7 +72,7 @@ def _output_texts(cell: Cell) -> Iterator[str]:
         yield from (str(output.get(key, "")) for key in ("text", "evalue"))
         yield from output.get("traceback", [])
         for mime, content in output.get("data", {}).items():
-            if not mime.startswith("image/") or mime == "image/svg+xml":
+            if not mime.removeprefix(_GLUED).startswith("image/") or mime.endswith("svg+xml"):
                 yield content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
 
 

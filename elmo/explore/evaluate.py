@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +26,8 @@ from elmo.explore.senses import (
     score_senses,
     target_vectors,
 )
+from elmo.explore.words import read_analogies, read_similarity, word_analogy, word_similarity
+from elmo.text.corpus import read_lines
 
 Vectors = npt.NDArray[np.float32]
 
@@ -71,18 +75,47 @@ def static_layers(space: WordSpace, dim: int) -> Callable[[list[list[str]]], lis
 
 def write_results(path: str | os.PathLike[str], results: dict[str, Any]) -> None:
     """Write results as JSON with the versions they were made with; the file appears whole or not at all."""
-    versions = {name: importlib.metadata.version(name) for name in ("paddlepaddle", "numpy", "jieba")}
+    versions = {}
+    for name in ("elmo", "paddlepaddle", "paddlepaddle-gpu", "numpy", "jieba"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     target = Path(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**results, "versions": versions}, ensure_ascii=False, indent=1)
+        text = json.dumps(_without_nan({**results, "versions": versions}), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
         os.replace(temporary, target)
     except OSError as error:
         raise InputError(f"{path}: can't be written ({error.strerror}); choose another place") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _without_nan(value: Any) -> Any:
+    """Put null where a score does not exist: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def evaluate_words(space: Any, paths: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+    """Score word vectors on word-pair files (Spearman's rho x 100) and analogy files (accuracy), by file name.
+
+    A file whose first line has three columns holds pairs with judgements; any other, analogies.
+    """
+    scores: dict[str, Any] = {}
+    for path in paths:
+        first_line = next(read_lines(path), "")
+        record: Any
+        if first_line.count("\t") == 2:
+            record = word_similarity(space, read_similarity(path))
+        else:
+            record = word_analogy(space, read_analogies(path))
+        scores[Path(path).stem] = dataclasses.asdict(record)
+    return scores
 
 
 def evaluate_senses(

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from book.tools import notebooks
+from book.tools import BOOK, notebooks
 from book.tools.checks import problems
 from book.tools.execute import ChapterError
 from book.tools.notebooks import chapters, executed_path, run_chapter, stale_because
@@ -58,7 +58,7 @@ def test_chapter_runs_in_the_small_profile(name: str, tmp_path: Path):
 
 
 def test_every_notebook_has_a_source():
-    orphans = {path.stem for path in notebooks.BOOK.glob("*.ipynb")} - set(chapters())
+    orphans = {path.stem for path in BOOK.glob("*.ipynb")} - set(chapters())
     assert not orphans, f"no book/src/NAME.md for {sorted(orphans)}"
 
 
