@@ -9,17 +9,20 @@ PYTHON ?=
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help book test notebooks lint format lock bench clean
+.PHONY: help setup book test notebooks lint format lock bench clean
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
 	@echo "make test       ruff, mypy and pytest: what CI runs"
+	@echo "make setup      only set up .venv from the lock file"
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb"
 	@echo "make bench      run the benchmarks in benchmarks/"
 	@echo "make lint       ruff and mypy only"
 	@echo "make format     let ruff format the code and mend what it can"
 	@echo "make lock       resolve requirements.txt again from pyproject.toml (needs uv)"
 	@echo "make clean      remove what was built; .venv stays"
+
+setup: $(READY)
 
 book: $(READY)
 	@$(BIN)/python -m book.tools.build
