@@ -89,6 +89,7 @@ def main() -> None:
     )
 
     console = Console()
+    load_before = os.getloadavg()[0]
     runs: dict[str, list[dict[str, Any]]] = {"gensim": [], "ours": []}
     for seed in options.seeds:
         seeded = dataclasses.replace(config, seed=seed)
@@ -114,7 +115,13 @@ def main() -> None:
         "speed": compare_speed(runs),
         "runs": runs,
         "versions": {name: version(name) for name in ("gensim", "paddlepaddle", "numpy", "scipy")},
-        "machine": {"cores": available_cores(), "device": device, "system": platform.system()},
+        "machine": {
+            "cores": available_cores(),
+            "paddle_threads": os.environ["OMP_NUM_THREADS"],
+            "device": device,
+            "system": platform.system(),
+            "load_before": round(load_before, 2),
+        },
     }
     print_results(results, console)
     options.output.parent.mkdir(parents=True, exist_ok=True)

@@ -140,6 +140,12 @@ def _import_paddle() -> ModuleType:
         raise RunError(
             "PaddlePaddle is not installed: `pip install 'paddlepaddle>=3.3,<4'` (`elmo doctor` says more)"
         ) from None
+    except ImportError as error:
+        if "libgomp" not in str(error):
+            raise
+        raise RunError(
+            "PaddlePaddle needs the library libgomp.so.1: `apt install libgomp1`, or your system's"
+        ) from None
     finally:
         for line in noise.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from elmo.errors import InputError
+from elmo.text.vocabulary import invalid_utf8
 
 Floats = NDArray[np.float64]
 
@@ -210,9 +211,9 @@ def _numbered_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give a word similarity or analogy set") from error
+        raise InputError(f"{path}: can't be read ({error.strerror}); give a word similarity or analogy set") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise invalid_utf8(path, error) from None
     lines = text.replace("\r\n", "\n").split("\n")
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
