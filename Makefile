@@ -43,9 +43,13 @@ format: $(READY)
 	$(BIN)/ruff format
 
 bench: $(READY)
-	@for script in benchmarks/[a-z]*.py; do \
-		echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
-	done
+	$(BIN)/python benchmarks/preprocess.py
+	@if [ -n "$(SHARDS)" ]; then \
+		$(BIN)/python benchmarks/skipgram.py $(SHARDS) --similarity $(WORDS)/wordsim-*.txt \
+			--analogies $(WORDS)/analogy.txt $(WORDS)/ca8_morphological.txt; \
+	else \
+		echo "benchmarks/skipgram.py needs text and word sets: make bench SHARDS='shards/sentence_file_*' WORDS=words"; \
+	fi
 
 lock:
 	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --universal --python-version 3.11 \

@@ -19,8 +19,8 @@ def test_perplexity_falls_every_epoch_with_larks_flags(
     monkeypatch.chdir(tmp_path)
     command = (
         "elmo pretrain --train_path=data/train/sentence_file_* --test_path=data/dev/sentence_file_* "
-        "--vocab_path data/vocabulary_min5k.txt --learning_rate 0.2 --use_gpu True --all_train_tokens 35479 --local True "
-        "--embed_size 32 --hidden_size 64 --max_epoch 3"
+        "--vocab_path data/vocabulary_min5k.txt --learning_rate 0.2 --use_gpu True --all_train_tokens 35479 "
+        "--local True --embed_size 32 --hidden_size 64 --max_epoch 3"
     )
     monkeypatch.setattr(sys, "argv", command.split())
     with pytest.raises(SystemExit) as stop:

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import re
 import shutil
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from fontTools import subset
 from book.tools import BOOK, REPOSITORY
 
 GENERATED = BOOK / "_static" / "generated"
+README_PICTURE = BOOK / "images" / "two_dots.png"
 _FIRST_CJK = 0x2E80  # where book.css begins to use the font: Latin text keeps the reader's own
 _ALWAYS = "　、。〈〉《》「」『』【】〔〕！（），．：；？［］～￥０１２３４５６７８９"
 _JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -78,6 +80,14 @@ def extract_figures(notebooks: Iterable[Path], folder: Path) -> list[Path]:
                 written.append(folder / f"{name}.png")
                 written[-1].write_bytes(base64.b64decode("".join(image)))
     return written
+
+
+def save_readme_picture() -> None:
+    """Put the book's first figure where the README shows it."""
+    with tempfile.TemporaryDirectory() as folder:
+        extract_figures(BOOK.glob("*.ipynb"), Path(folder) / "figures")
+        README_PICTURE.parent.mkdir(exist_ok=True)
+        shutil.copyfile(Path(folder) / "figures" / "fig-two-dots.png", README_PICTURE)
 
 
 def copy_mathjax(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import nbformat
 
 from book.tools import BOOK, REPOSITORY, SOURCES
+from book.tools.assets import save_readme_picture
 from book.tools.checks import Notebook, code_cells, problems
 from book.tools.execute import ChapterError, execute, read_source
 from book.tools.provenance import ran_on, text_sha256
@@ -135,6 +136,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             shown = target.resolve()
             print(shown.relative_to(REPOSITORY) if shown.is_relative_to(REPOSITORY) else shown)
+    if names and not failed and options.output is None:
+        save_readme_picture()
     if not names:
         print("All chapters are up to date.")
     return 1 if failed else 0

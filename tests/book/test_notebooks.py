@@ -8,6 +8,7 @@ import nbformat
 import pytest
 
 from book.tools import BOOK, notebooks
+from book.tools.assets import README_PICTURE, extract_figures
 from book.tools.checks import problems
 from book.tools.execute import ChapterError
 from book.tools.notebooks import chapters, executed_path, run_chapter, stale_because
@@ -101,3 +102,8 @@ def test_an_unknown_chapter_is_refused_with_the_choice(sources: Path, capsys: py
         notebooks.main(["--only", "02_none"])
     assert ended.value.code == 2
     assert "no chapter '02_none': choose from 01_good" in capsys.readouterr().err
+
+
+def test_the_readme_shows_the_books_first_figure(tmp_path: Path) -> None:
+    extract_figures(BOOK.glob("*.ipynb"), tmp_path / "figures")
+    assert README_PICTURE.read_bytes() == (tmp_path / "figures" / "fig-two-dots.png").read_bytes()
