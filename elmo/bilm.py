@@ -161,8 +161,12 @@ class BiLM(paddle.nn.Layer):
         Returns:
             1 + num_layers tensors [batch, time, 2 * embed]: [word, word], then [forward, backward] of each layer.
             What stands past a sentence's end is meaningless.
+
+        Raises:
+            InputError: an id is not in the vocabulary, or a length is below 0 or beyond the padding.
         """
         batch, time = token_ids.shape
+        self._check_ids(token_ids, lengths)
         bos = paddle.full([batch, 1], self.config.bos_id, dtype=token_ids.dtype)
         eos = paddle.full([batch, 1], self.config.eos_id, dtype=token_ids.dtype)
         # Reversing within the sentence leaves its padding at the end, where it can't reach any word.
@@ -180,6 +184,16 @@ class BiLM(paddle.nn.Layer):
             turned = paddle.take_along_axis(backward_output[:, 1:], index, axis=1)
             layers.append(paddle.concat([forward_output[:, 1:], turned], axis=2))
         return layers
+
+    def _check_ids(self, token_ids: Tensor, lengths: Tensor) -> None:
+        """Refuse what Paddle would read from beyond the table, or crash on."""
+        for name, values, end in (("word id", token_ids, self.config.vocab_size), ("length", lengths, None)):
+            if not values.shape or 0 in values.shape:
+                continue
+            low, high = int(values.min()), int(values.max())
+            end = token_ids.shape[1] + 1 if end is None else end
+            if low < 0 or high >= end:
+                raise InputError(f"{name} {low if low < 0 else high} is out of range: give 0 to {end - 1}")
 
     def losses(
         self,

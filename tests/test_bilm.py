@@ -14,7 +14,7 @@ from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import paddle
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"天地玄黄宇宙洪荒日月"])
+VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨花木鱼鸟日月"])
 CONFIG = BiLMConfig(len(VOCABULARY), embed_size=6, hidden_size=10)
 WORDS = np.array([[3, 4, 5, 6, 7], [8, 3, 9, 0, 0], [10, 0, 0, 0, 0]])
 LENGTHS = np.array([5, 3, 1])
@@ -373,3 +373,17 @@ def test_an_encoder_of_other_sizes_is_refused_and_the_sizes_named(pretrained):
     with pytest.raises(InputError) as caught:
         init_pretraining_params(network, pretrained)
     assert "has shape [6, 40], the configuration says [8, 40]" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "lengths", "message"),
+    [
+        ([[3, len(VOCABULARY)]], [2], f"word id {len(VOCABULARY)} is out of range: give 0 to {len(VOCABULARY) - 1}"),
+        ([[3, -1]], [2], "word id -1 is out of range"),
+        ([[3, 4]], [3], "length 3 is out of range: give 0 to 2"),
+        ([[3, 4]], [-1], "length -1 is out of range"),
+    ],
+)
+def test_ids_and_lengths_out_of_range_are_refused(words, lengths, message):
+    with pytest.raises(InputError, match=message):
+        MODEL.layers(paddle.to_tensor(words), paddle.to_tensor(lengths))

@@ -13,7 +13,8 @@ import pytest
 import elmo
 from elmo.encoder import Encoder
 from elmo.explore.evaluate import static_layers
-from elmo.explore.senses import SenseSentence, pair_auc, read_senses, score_senses, target_vectors
+from elmo.explore.scores import pair_auc, score_senses
+from elmo.explore.senses import SenseSentence, read_senses, target_vectors
 from elmo.skipgram import WordVectors
 
 RESULTS = "senses_first.json"

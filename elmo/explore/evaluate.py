@@ -16,16 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.explore.senses import (
-    SenseSentence,
-    TargetVectors,
-    bootstrap_interval,
-    pair_auc,
-    read_reviews,
-    read_senses,
-    score_senses,
-    target_vectors,
-)
+from elmo.explore.scores import bootstrap_interval, pair_auc, score_senses
+from elmo.explore.senses import SenseSentence, TargetVectors, read_reviews, read_senses, target_vectors
 from elmo.explore.words import read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.text.corpus import read_lines
 

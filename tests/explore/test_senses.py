@@ -13,19 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
-from elmo.explore.senses import (
-    SenseSentence,
+from elmo.explore.scores import (
     bootstrap_auc,
     bootstrap_interval,
     centroid_accuracy,
     pair_auc,
     percentile_interval,
-    read_reviews,
-    read_senses,
     score_senses,
-    target_index,
-    target_vectors,
 )
+from elmo.explore.senses import SenseSentence, read_reviews, read_senses, target_index, target_vectors
 from elmo.text.segment import get_segmenter
 from elmo.text.splits import is_held_out_review
 

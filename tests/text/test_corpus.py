@@ -16,7 +16,7 @@ from elmo.text.corpus import Batch, SentenceIds, find_shards, read_lines, read_s
 from elmo.text.vocabulary import Vocabulary
 
 # Ids of the special tokens are not 0, 1, 2 here: nothing may take that for granted.
-VOCABULARY = Vocabulary([*"天地玄黄", "</S>", "<UNK>", *"宇宙洪荒", "<S>"])
+VOCABULARY = Vocabulary([*"山水风雨", "</S>", "<UNK>", *"花木鱼鸟", "<S>"])
 BOS, EOS = VOCABULARY.bos_id, VOCABULARY.eos_id
 SENTENCES = st.lists(st.lists(st.sampled_from([0, 1, 2, 3, 5, 6, 7, 8, 9]), min_size=1, max_size=9), max_size=12)
 
@@ -80,7 +80,7 @@ def test_any_corpus_is_read_once_and_aligned(sentences, batch_size, num_steps):
 
 def test_a_stream_takes_the_next_sentence_that_no_stream_has_read():
     first, second = batches_of([[0, 1], [2], [3, 6, 7]], batch_size=2, num_steps=4)
-    assert first.forward_ids.tolist() == [[BOS, 0, 1, BOS], [BOS, 3, 6, 7]]  # stream 0 takes 玄 before stream 1 begins
+    assert first.forward_ids.tolist() == [[BOS, 0, 1, BOS], [BOS, 3, 6, 7]]  # stream 0 takes 风 before stream 1 begins
     assert first.forward_targets.tolist() == [[0, 1, EOS, 2], [3, 6, 7, EOS]]
     assert first.backward_ids.tolist() == [[EOS, 1, 0, EOS], [EOS, 7, 6, 3]]
     assert first.backward_targets.tolist() == [[1, 0, BOS, 2], [7, 6, 3, BOS]]
@@ -122,8 +122,8 @@ def test_no_streams_or_no_steps_are_refused(batch_size, num_steps):
 
 @pytest.fixture
 def shards(tmp_path):
-    (tmp_path / "sentence_file_0").write_text("天 地\n玄 黄 宇\n\n", encoding="utf-8")
-    (tmp_path / "sentence_file_1").write_bytes("  宙 洪\t荒  \r\n天 火星\n天".encode())
+    (tmp_path / "sentence_file_0").write_text("山 水\n风 雨 花\n\n", encoding="utf-8")
+    (tmp_path / "sentence_file_1").write_bytes("  木 鱼\t鸟  \r\n山 火星\n山".encode())
     return tmp_path
 
 
@@ -131,7 +131,7 @@ def test_sentences_of_all_shards_become_ids(shards):
     corpus = SentenceIds(f"{shards}/sentence_file_*", VOCABULARY)
     assert len(corpus) == 5
     words = [VOCABULARY.decode(corpus[index]) for index in range(5)]
-    assert words == [["天", "地"], ["玄", "黄", "宇"], ["宙", "洪", "荒"], ["天", "<UNK>"], ["天"]]
+    assert words == [["山", "水"], ["风", "雨", "花"], ["木", "鱼", "鸟"], ["山", "<UNK>"], ["山"]]
     assert corpus.num_words == 11
     assert corpus.num_targets == 16
     assert [path.name for path in corpus.paths] == ["sentence_file_0", "sentence_file_1"]
@@ -144,7 +144,7 @@ def test_without_a_generator_sentences_come_in_the_order_of_the_file(shards):
 
 
 def test_a_generator_shuffles_and_its_seed_decides(tmp_path):
-    (tmp_path / "shard").write_text("\n".join("天地玄黄宇宙洪荒"), encoding="utf-8")
+    (tmp_path / "shard").write_text("\n".join("山水风雨花木鱼鸟"), encoding="utf-8")
     corpus = SentenceIds(tmp_path / "shard", VOCABULARY)
 
     def order(seed):
@@ -162,14 +162,14 @@ def test_num_targets_is_what_a_pass_predicts(shards):
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_word(tmp_path):
-    (tmp_path / "shard").write_bytes("\ufeff天 地\n\ufeff玄\n".encode())
-    assert list(read_sentences([tmp_path / "shard"])) == [["天", "地"], ["\ufeff玄"]]
-    assert next(read_lines(tmp_path / "shard")) == "天 地"
+    (tmp_path / "shard").write_bytes("\ufeff山 水\n\ufeff风\n".encode())
+    assert list(read_sentences([tmp_path / "shard"])) == [["山", "水"], ["\ufeff风"]]
+    assert next(read_lines(tmp_path / "shard")) == "山 水"
 
 
 def test_bytes_that_are_not_utf8_are_named_with_line_and_byte(tmp_path):
     path = tmp_path / "shard"
-    path.write_bytes("天 地\n玄 ".encode() + b"\xff\n")
+    path.write_bytes("山 水\n风 ".encode() + b"\xff\n")
     for read in (lambda: list(read_sentences([path])), lambda: list(read_lines(path))):
         with pytest.raises(InputError) as caught:
             read()
@@ -188,20 +188,20 @@ def test_a_missing_or_empty_corpus_is_refused(tmp_path):
 
 def test_shards_come_in_sorted_order_and_folders_are_passed_over(tmp_path):
     for name in ("b", "a", "c"):
-        (tmp_path / name).write_text("天\n", encoding="utf-8")
+        (tmp_path / name).write_text("山\n", encoding="utf-8")
     (tmp_path / "d").mkdir()
     assert [path.name for path in find_shards(f"{tmp_path}/*")] == ["a", "b", "c"]
 
 
 def test_a_file_whose_name_looks_like_a_pattern_is_found(tmp_path):
-    (tmp_path / "part[1]").write_text("天\n", encoding="utf-8")
+    (tmp_path / "part[1]").write_text("山\n", encoding="utf-8")
     assert find_shards(tmp_path / "part[1]") == [tmp_path / "part[1]"]
 
 
 def test_lines_keep_everything_but_their_ends(tmp_path, monkeypatch):
-    data = " 天 地\r\n\n玄\u2028黄\n末".encode()
+    data = " 山 水\r\n\n风\u2028雨\n末".encode()
     (tmp_path / "text").write_bytes(data)
-    expected = [" 天 地", "", "玄\u2028黄", "末"]
+    expected = [" 山 水", "", "风\u2028雨", "末"]
     assert list(read_lines(tmp_path / "text")) == expected
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
     assert list(read_lines("-")) == expected
