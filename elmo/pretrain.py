@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, load_arrays
 from elmo.checkpoint import (
-    TRAINING_FILE,
     TrainingState,
     load_optimizer,
     optimizer_arrays,
@@ -47,7 +46,7 @@ class Trainer:
         objective: what is trained.
         settings: how.
         save_dir: where checkpoints go, `epoch_001` and so on; None for none.
-        provenance: written into every checkpoint.
+        provenance: written into every checkpoint; its "runs" are those that made the model before this one.
         console: where progress and log lines go; None for silence.
     """
 
@@ -65,6 +64,7 @@ class Trainer:
         self.console = console or Console(quiet=True)
         self.optimizer = make_optimizer(settings, objective.model.parameters())
         self.epoch = self.step = 0
+        self.tokens_read = 0  # of this run, in each direction
         self.history: list[dict[str, Any]] = []
 
     def load_state(self, state: TrainingState, place: object) -> None:
@@ -126,6 +126,7 @@ class Trainer:
             self.optimizer.step()
             self.optimizer.clear_grad()
             self.step += 1
+            self.tokens_read += count
             total, tokens = total + nats * count, tokens + count
             recent.add(nats, count)
             advance(f"loss {nats:.3f}  {tokens / (time.perf_counter() - started):,.0f} tokens/s")
@@ -160,7 +161,8 @@ class Trainer:
             return
         optimizer = optimizer_arrays(self.optimizer, self.objective.model)
         state = TrainingState(self.epoch, self.step, dataclasses.asdict(self.settings), self.history, optimizer)
-        provenance = {**self.provenance, "history": self.history}
+        run = {"settings": state.settings, "steps": self.step, "tokens_read": self.tokens_read, "history": self.history}
+        provenance = {**self.provenance, "runs": [*self.provenance.get("runs", []), run]}
         write_checkpoint(self.save_dir / name, self.objective.files(provenance), state)
 
 
@@ -238,29 +240,29 @@ def pretrain(
     runtime.seed_everything(settings.random_seed)
     model = BiLM(config)
     model.train()
+    earlier_runs: list[dict[str, Any]] = []
     if source := load_dir or load_pretraining_params:
         files = read_model(source, kind="bilm")
+        earlier_runs = list(files.provenance.get("runs", []))
         if files.vocabulary != vocabulary:
             raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
         load_arrays(model, files, source)
     objective = BiLMObjective(model, vocabulary, train, dev, settings)
-    provenance = {
-        "train_words": train.num_words,
-        "settings": dataclasses.asdict(settings),
-        "paddle": paddle.__version__,
-    }
+    this_run = earlier_runs.pop() if load_dir and earlier_runs else {}
+    provenance = {"train_words": train.num_words, "paddle": paddle.__version__, "runs": earlier_runs}
     trainer = Trainer(objective, settings, para_save_dir, provenance, console)
     if load_dir:
         trainer.load_state(read_training_state(load_dir), load_dir)
+        trainer.tokens_read = this_run.get("tokens_read", 0)
     return trainer.run()
 
 
 def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, batch_size: int = 64) -> dict[str, Any]:
-    """Perplexity of a biLM on held-out shards with the full softmax, and how far its training had come.
+    """Perplexity of a biLM on held-out shards with the full softmax, and how it was trained.
 
     Returns:
-        `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`; of a checkpoint also `step`, and
-        `tokens_read`, the tokens that training had read in each direction.
+        `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`, and from the model's provenance `runs`
+        (settings, steps, tokens read) and `tokens_read`, the sum over runs, in each direction.
 
     Raises:
         InputError: the model or the shards can't be used.
@@ -269,13 +271,13 @@ def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, ba
     model = bilm_from_files(files, path_or_name)
     dev = SentenceIds(test_path, files.vocabulary)
     settings = PretrainSettings(batch_size=batch_size)
-    result: dict[str, Any] = BiLMObjective(model, files.vocabulary, dev, dev, settings).evaluate()
-    result["test_words"] = dev.num_words
-    if (Path(path_or_name) / TRAINING_FILE).is_file():
-        state = read_training_state(path_or_name)
-        result["step"] = state.step
-        result["tokens_read"] = state.step * state.settings["batch_size"] * state.settings["num_steps"]
-    return result
+    runs = files.provenance.get("runs", [])
+    return {
+        **BiLMObjective(model, files.vocabulary, dev, dev, settings).evaluate(),
+        "test_words": dev.num_words,
+        "tokens_read": sum(run["tokens_read"] for run in runs),
+        "runs": runs,
+    }
 
 
 def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:

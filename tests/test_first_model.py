@@ -59,7 +59,9 @@ def test_same_senses_are_closer_than_different_ones(encoder: Encoder, marked: li
 
 
 def test_word2vec_scores_exactly_one_half(word2vec: WordVectors, marked: list[SenseSentence]) -> None:
-    for word in {item.word for item in marked}:
+    known = {item.word for item in marked if item.word in word2vec}
+    assert len(known) >= 30
+    for word in known:
         labels = [item.sense for item in marked if item.word == word]
         assert pair_auc(np.tile(word2vec.vector(word), (len(labels), 1)), labels) == 0.5
 

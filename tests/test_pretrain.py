@@ -294,8 +294,9 @@ def test_checkpoints_and_perplexities_come_at_their_intervals(run, tmp_path):
 def test_a_checkpoint_says_what_it_was_made_from(run, tmp_path):
     history = run("run", changed(max_epoch=1))
     files = read_model(tmp_path / "run" / "epoch_001", kind="bilm")
-    assert files.provenance["history"] == history
-    assert files.provenance["settings"] == dataclasses.asdict(changed(max_epoch=1))
+    (this_run,) = files.provenance["runs"]
+    assert this_run["history"] == history
+    assert this_run["settings"] == dataclasses.asdict(changed(max_epoch=1))
     assert files.provenance["paddle"] == paddle.__version__
     state = read_training_state(tmp_path / "run" / "epoch_001")
     assert state.settings == dataclasses.asdict(changed(max_epoch=1))
@@ -414,3 +415,25 @@ def test_a_rate_far_too_high_ends_in_one_line_and_no_checkpoint_holds_broken_num
     assert "\n" not in str(caught.value)
     for path in (tmp_path / "run").glob("*"):
         assert all(np.isfinite(array).all() for array in arrays_of(path).values())
+
+
+def test_a_model_tells_all_runs_that_made_it(tmp_path):
+    from elmo.model_files import read_model
+
+    shard, vocabulary = tmp_path / "shard", tmp_path / "vocabulary.txt"
+    shard.write_text("甲 乙 丙\n乙 丙\n" * 4, encoding="utf-8")
+    vocabulary.write_text("<S>\n</S>\n<UNK>\n甲\n乙\n丙\n", encoding="utf-8")
+    sizes = {"embed_size": 4, "hidden_size": 4}
+
+    def train(name, max_epoch, **start):
+        settings = PretrainSettings(batch_size=2, num_steps=4, max_epoch=max_epoch, sample_softmax=False)
+        save_dir = str(tmp_path / name)
+        pretrain(str(shard), str(vocabulary), sizes=sizes, settings=settings, para_save_dir=save_dir, **start)
+        return read_model(tmp_path / name / f"epoch_{max_epoch:03d}").provenance["runs"]
+
+    tokens = 4 * (4 + 3)  # every word and the end of its sentence, in each pass
+    assert [run["tokens_read"] for run in train("first", 2)] == [2 * tokens]
+    second = train("second", 1, load_pretraining_params=str(tmp_path / "first" / "epoch_002"))
+    assert [run["tokens_read"] for run in second] == [2 * tokens, tokens]
+    resumed = train("resumed", 3, load_dir=str(tmp_path / "first" / "epoch_001"))
+    assert [run["tokens_read"] for run in resumed] == [3 * tokens]
