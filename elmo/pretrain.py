@@ -133,11 +133,11 @@ class Trainer:
             if self.step % settings.log_interval == 0:
                 self.console.print(f"step {self.step}: {recent.report()}", highlight=False)
                 recent = _Window(time.perf_counter())
+            if settings.save_interval and self.step % settings.save_interval == 0:
+                self._save(f"step_{self.step:07d}")
             if settings.dev_interval and self.step % settings.dev_interval == 0:
                 scores = self.objective.evaluate()
                 self.console.print(f"step {self.step}: {_format(scores)}", highlight=False)
-            if settings.save_interval and self.step % settings.save_interval == 0:
-                self._save(f"step_{self.step:07d}")
         seconds = time.perf_counter() - started
         return {
             "epoch": self.epoch + 1,

@@ -297,7 +297,7 @@ class SkipGram:
     word2vec.c moves a vector after every pair; in a batch all pairs see the same vector, and their steps are summed.
     For most words, which a batch holds once if at all, that comes to the same. For a word that it holds many times the
     sum would overshoot and diverge, so its learning rate is scaled down, and the batch is shortened if that is not
-    enough. With the default settings only the dozen most frequent words of a large text are slowed.
+    enough. With the default settings that slows a few dozen of the most frequent words of a large text.
 
     Args:
         counts: how often each word occurs, [words].
