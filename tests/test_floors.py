@@ -1,0 +1,49 @@
+"""The package's floors: a module imports from its own floor and from those below, never from above."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+FLOORS = {
+    "errors": 0,
+    "runtime": 0,
+    "doctor": 0,
+    "text": 1,
+    "nn": 1,
+    "model_files": 1,
+    "bilm": 2,
+    "skipgram": 2,
+    "checkpoint": 3,
+    "objectives": 3,
+    "pretrain": 3,
+    "encoder": 3,
+    "vectors_file": 3,
+    "tasks": 4,
+    "explore": 5,
+    "cli": 6,
+    "__main__": 7,
+}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """First part of the name of each module of ours that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == "elmo":
+            yield from (alias.name for alias in node.names if alias.name in FLOORS)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("elmo."):
+            yield str(node.module).split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("elmo."))
+
+
+def test_every_module_has_a_floor_and_imports_nothing_from_above(repository: Path) -> None:
+    package = repository / "elmo"
+    wrong = []
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).parts[0].removesuffix(".py")
+        if name == "__init__":  # offers load_pretrained, which it imports when asked for
+            continue
+        wrong += [f"{path.name} imports {other}" for other in imported(path) if FLOORS[other] > FLOORS[name]]
+    assert wrong == []
