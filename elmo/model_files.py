@@ -42,7 +42,7 @@ class ModelFiles:
 def models_folders() -> list[Path]:
     """Where models are looked for by name: beside the package in the repository, and inside an installed package."""
     package = Path(__file__).resolve().parent
-    return [package.parent / "data" / "models", package / "models"]
+    return [package.parent / "data/models", package / "models"]
 
 
 def find_model(path_or_name: PathLike) -> Path:
