@@ -1,29 +1,33 @@
 """The bidirectional language model (biLM) of ELMo, and the encoder that puts it into a network of your own.
 
 Source: Peters et al. (2018), "Deep contextualized word representations", in the form of Baidu's LARK (2019): word ids,
-one embedding and one softmax for both directions, two LSTMP layers a direction, the second with a residual.
+one embedding and one softmax for both directions, two LSTMP layers a direction, the second with a residual. Words may
+be read by their characters instead, as in the paper.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from elmo.convert import read_any, read_config
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, check_shapes, read_header, read_model
+from elmo.model_files import ModelFiles, check_shapes
+from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
 from elmo.nn.lstmp import LSTMP, State
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
+from elmo.text.characters import Lexicon
 
 Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
 
+_NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
 _SOFTMAX_ROWS = 64  # rows of logits made at a time: more leave the cache, and take twice as long
 
 
@@ -40,6 +44,9 @@ class BiLMConfig:
     dropout: float = 0.1  # share of each LSTMP's inputs set to zero in training
     bos_id: int = 0  # id of <S>
     eos_id: int = 1  # id of </S>
+    use_skip_connections: bool = True  # from layer 2 on, a layer's input is added to its output
+    softmax: bool = True  # False for weights from elsewhere that came without it: no loss, no perplexity
+    token_encoder: TokenEncoderConfig | None = None  # reads words by their characters; None looks their ids up
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "embed_size", "hidden_size", "num_layers"):
@@ -52,6 +59,11 @@ class BiLMConfig:
                 raise InputError(f"{name} is {value!r}: give a number above 0, or none for no clip")
         if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
             raise InputError(f"dropout is {self.dropout!r}: give a share from 0 to below 1")
+        for name in ("use_skip_connections", "softmax"):
+            if type(getattr(self, name)) is not bool:
+                raise InputError(f"{name} is {getattr(self, name)!r}: give true or false")
+        if not isinstance(self.token_encoder, TokenEncoderConfig | None):
+            raise InputError(f"token_encoder is {self.token_encoder!r}: give a TokenEncoderConfig, or none")
         for name in ("bos_id", "eos_id"):
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value < self.vocab_size:
@@ -69,6 +81,8 @@ class BiLMConfig:
             raise InputError(f"the biLM configuration has the unknown field {unknown[0]!r}; known are {sorted(known)}")
         if "vocab_size" not in fields:
             raise InputError("the biLM configuration lacks vocab_size")
+        if isinstance(fields.get("token_encoder"), dict):
+            fields = {**fields, "token_encoder": TokenEncoderConfig.from_dict(fields["token_encoder"])}
         return cls(**fields)
 
 
@@ -79,8 +93,12 @@ def _is_number(value: object) -> bool:
 class BiLM(paddle.nn.Layer):
     """Two language models over one vocabulary: one reads a sentence forwards, one backwards.
 
-    Parameters: `embedding_para` [vocab, embed], `forward_layers` and `backward_layers` (see `elmo.nn.lstmp.LSTMP`),
-    `softmax_weight` [vocab, embed], `softmax_bias` [vocab].
+    Parameters: `embedding_para` [vocab, embed] or `token_encoder` (see `elmo.nn.char_cnn.TokenEncoder`),
+    `forward_layers` and `backward_layers` (see `elmo.nn.lstmp.LSTMP`), `softmax_weight` [vocab, embed], `softmax_bias`
+    [vocab].
+
+    With a token encoder every method takes a lexicon, the distinct words of the batch, and ids are its rows; without
+    one, ids are the vocabulary's.
 
     `sparse_gradient` may be set where the vocabulary is large and the optimiser is Adagrad or SGD: gradients then hold
     only the rows that were looked up. In Paddle 3.3 the other optimisers compute something else from such a gradient
@@ -93,12 +111,16 @@ class BiLM(paddle.nn.Layer):
         self.sparse_gradient = False
         vocab, embed = config.vocab_size, config.embed_size
         uniform = paddle.nn.initializer.Uniform(-((3 / embed) ** 0.5), (3 / embed) ** 0.5)  # rows of unit length
-        self.embedding_para = self.create_parameter([vocab, embed], default_initializer=uniform)
+        if config.token_encoder is None:
+            self.embedding_para = self.create_parameter([vocab, embed], default_initializer=uniform)
+        else:
+            self.token_encoder = TokenEncoder(config.token_encoder, vocab, embed)
         self.forward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
         self.backward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
-        normal = paddle.nn.initializer.Normal(0.0, embed**-0.5)
-        self.softmax_weight = self.create_parameter([vocab, embed], default_initializer=normal)
-        self.softmax_bias = self.create_parameter([vocab], is_bias=True)
+        if config.softmax:
+            normal = paddle.nn.initializer.Normal(0.0, embed**-0.5)
+            self.softmax_weight = self.create_parameter([vocab, embed], default_initializer=normal)
+            self.softmax_bias = self.create_parameter([vocab], is_bias=True)
 
     def _lstmp(self) -> LSTMP:
         config = self.config
@@ -111,9 +133,20 @@ class BiLM(paddle.nn.Layer):
             [layer.zero_state(batch_size) for layer in self.backward_layers],
         )
 
-    def embed(self, token_ids: Tensor) -> Tensor:
-        """Look up word vectors: [batch, time] ids give [batch, time, embed]."""
-        return paddle.nn.functional.embedding(token_ids, self.embedding_para, sparse=self.sparse_gradient)
+    def word_vectors(self, lexicon: Lexicon | None = None) -> Tensor:
+        """Return the table [words, embed] in which ids are looked up: the embedding, or the lexicon's words encoded."""
+        if self.config.token_encoder is None:
+            if lexicon is not None:
+                raise InputError("this biLM looks word ids up: it takes no lexicon")
+            return self.embedding_para
+        if lexicon is None:
+            raise InputError("this biLM reads words by their characters: give a lexicon (elmo.text.characters)")
+        return self.token_encoder(lexicon)
+
+    def look_up(self, token_ids: Tensor, table: Tensor) -> Tensor:
+        """Rows [batch, time, embed] of a table, for ids [batch, time]."""
+        sparse = self.sparse_gradient and self.config.token_encoder is None
+        return paddle.nn.functional.embedding(token_ids, table, sparse=sparse)
 
     def run_direction(
         self, layers: paddle.nn.LayerList, inputs: Tensor, states: list[State] | None
@@ -127,7 +160,7 @@ class BiLM(paddle.nn.Layer):
         for index, layer in enumerate(layers):
             inputs = paddle.nn.functional.dropout(inputs, self.config.dropout, training=self.training)
             output, state = layer(inputs, None if states is None else states[index])
-            if index > 0:
+            if index > 0 and self.config.use_skip_connections:
                 output = output + inputs  # the residual; the carried state is without it
             outputs.append(output)
             last_states.append(state)
@@ -135,28 +168,39 @@ class BiLM(paddle.nn.Layer):
         return outputs, last_states
 
     def forward(
-        self, forward_ids: Tensor, backward_ids: Tensor, state: BiLMState | None = None
+        self,
+        forward_ids: Tensor,
+        backward_ids: Tensor,
+        state: BiLMState | None = None,
+        lexicon: Lexicon | None = None,
     ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
         """Run both directions, each over ids [batch, time] in its own reading order.
 
         Returns:
             forward outputs and backward outputs, a tensor [batch, time, embed] a layer, and the states to carry on.
         """
+        return self.run(forward_ids, backward_ids, self.word_vectors(lexicon), state)
+
+    def run(
+        self, forward_ids: Tensor, backward_ids: Tensor, table: Tensor, state: BiLMState | None = None
+    ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
+        """As `forward`, with ids that are rows of a table [words, embed] of word vectors."""
         forward_states, backward_states = (None, None) if state is None else state
         forward_outputs, forward_states = self.run_direction(
-            self.forward_layers, self.embed(forward_ids), forward_states
+            self.forward_layers, self.look_up(forward_ids, table), forward_states
         )
         backward_outputs, backward_states = self.run_direction(
-            self.backward_layers, self.embed(backward_ids), backward_states
+            self.backward_layers, self.look_up(backward_ids, table), backward_states
         )
         return forward_outputs, backward_outputs, (forward_states, backward_states)
 
-    def layers(self, token_ids: Tensor, lengths: Tensor) -> list[Tensor]:
+    def layers(self, token_ids: Tensor, lengths: Tensor, lexicon: Lexicon | None = None) -> list[Tensor]:
         """Contextual vectors of whole sentences, each from zero state: what an encoder returns.
 
         Args:
             token_ids: [batch, time], words of each sentence without `<S>` and `</S>`, padded at the end with any id.
             lengths: [batch], the number of words of each sentence.
+            lexicon: the words that the ids stand for, where the biLM reads characters; `<S>` and `</S>` come first.
 
         Returns:
             1 + num_layers tensors [batch, time, 2 * embed]: [word, word], then [forward, backward] of each layer.
@@ -166,18 +210,20 @@ class BiLM(paddle.nn.Layer):
             InputError: an id is not in the vocabulary, or a length is below 0 or beyond the padding.
         """
         batch, time = token_ids.shape
-        self._check_ids(token_ids, lengths)
-        bos = paddle.full([batch, 1], self.config.bos_id, dtype=token_ids.dtype)
-        eos = paddle.full([batch, 1], self.config.eos_id, dtype=token_ids.dtype)
+        table = self.word_vectors(lexicon)
+        self._check_ids(token_ids, lengths, table.shape[0])
+        bos_id, eos_id = self.boundary_ids(lexicon)
+        bos = paddle.full([batch, 1], bos_id, dtype=token_ids.dtype)
+        eos = paddle.full([batch, 1], eos_id, dtype=token_ids.dtype)
         # Reversing within the sentence leaves its padding at the end, where it can't reach any word.
         steps = paddle.arange(time, dtype=token_ids.dtype).unsqueeze(0)
         from_end = lengths.astype(token_ids.dtype).unsqueeze(1) - 1 - steps
         order = paddle.where(from_end >= 0, from_end, steps.expand([batch, time]))
         reversed_ids = paddle.take_along_axis(token_ids, order, axis=1)
-        forward_outputs, backward_outputs, _ = self(
-            paddle.concat([bos, token_ids], axis=1), paddle.concat([eos, reversed_ids], axis=1)
+        forward_outputs, backward_outputs, _ = self.run(
+            paddle.concat([bos, token_ids], axis=1), paddle.concat([eos, reversed_ids], axis=1), table
         )
-        words = self.embed(token_ids)
+        words = self.look_up(token_ids, table)
         layers = [paddle.concat([words, words], axis=2)]
         index = order.unsqueeze(2).expand([batch, time, self.config.embed_size])
         for forward_output, backward_output in zip(forward_outputs, backward_outputs, strict=True):
@@ -185,9 +231,14 @@ class BiLM(paddle.nn.Layer):
             layers.append(paddle.concat([forward_output[:, 1:], turned], axis=2))
         return layers
 
-    def _check_ids(self, token_ids: Tensor, lengths: Tensor) -> None:
+    def boundary_ids(self, lexicon: Lexicon | None = None) -> tuple[int, int]:
+        """Ids of `<S>` and `</S>`: the vocabulary's, or the first two rows of a lexicon."""
+        return (self.config.bos_id, self.config.eos_id) if lexicon is None else (0, 1)
+
+    @staticmethod
+    def _check_ids(token_ids: Tensor, lengths: Tensor, num_words: int) -> None:
         """Refuse what Paddle would read from beyond the table, or crash on."""
-        for name, values, end in (("word id", token_ids, self.config.vocab_size), ("length", lengths, None)):
+        for name, values, end in (("word id", token_ids, num_words), ("length", lengths, None)):
             if not values.shape or 0 in values.shape:
                 continue
             low, high = int(values.min()), int(values.max())
@@ -205,7 +256,12 @@ class BiLM(paddle.nn.Layer):
         """Cross-entropy in nats of each target [count] from top-layer outputs [count, embed]; returns [count].
 
         With a sampler and a generator the softmax is sampled, for training; without, it is full, for perplexity.
+
+        Raises:
+            InputError: the biLM has no softmax.
         """
+        if not self.config.softmax:
+            raise InputError("this biLM came without its softmax: it gives vectors, but no loss and no perplexity")
         if sampler is not None and generator is not None:
             return sampled_softmax_loss(
                 outputs, targets, self.softmax_weight, self.softmax_bias, sampler, generator, self.sparse_gradient
@@ -219,19 +275,28 @@ class BiLM(paddle.nn.Layer):
         return paddle.concat(parts)
 
 
-def load_arrays(model: BiLM, files: ModelFiles, place: object) -> None:
-    """Copy a model's parameters into a biLM of the same sizes.
+def load_arrays(model: BiLM, files: ModelFiles, place: object, *, consume: bool = False) -> None:
+    """Copy a model's parameters into a biLM of the same sizes; one without a softmax leaves the model's out.
+
+    Args:
+        model: gets the parameters.
+        files: has them.
+        place: where they come from, to be named in an error.
+        consume: take each array out of `files` once it is copied, so that a large model is in memory only once.
 
     Raises:
         InputError: the sizes differ; names the first parameter that does not fit.
     """
-    wanted = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
-    check_shapes(wanted, files.arrays, place)
-    dtype = model.embedding_para.dtype
-    model.set_state_dict({name: paddle.to_tensor(array, dtype=dtype) for name, array in files.arrays.items()})
+    parameters = dict(model.named_parameters())
+    wanted = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
+    unused = () if model.config.softmax else ("softmax_weight", "softmax_bias")
+    check_shapes(wanted, {name: array for name, array in files.arrays.items() if name not in unused}, place)
+    for name, parameter in parameters.items():
+        array = files.arrays.pop(name) if consume else files.arrays[name]
+        parameter.set_value(array.astype(_NUMPY_TYPES[parameter.dtype], copy=False))
 
 
-def bilm_from_files(files: ModelFiles, place: object) -> BiLM:
+def bilm_from_files(files: ModelFiles, place: object, *, consume: bool = False) -> BiLM:
     """Build the biLM that a model directory describes, in evaluation mode.
 
     Raises:
@@ -240,8 +305,9 @@ def bilm_from_files(files: ModelFiles, place: object) -> BiLM:
     config = BiLMConfig.from_dict(files.config)
     if config.vocab_size != len(files.vocabulary):
         raise InputError(f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.vocab_size}")
-    model = BiLM(config)
-    load_arrays(model, files, place)
+    with paddle.LazyGuard():  # no time and memory for first values that are thrown away
+        model = BiLM(config)
+    load_arrays(model, files, place, consume=consume)
     model.eval()
     return model
 
@@ -259,7 +325,7 @@ class ElmoEncoder(paddle.nn.Layer):
 
     def __init__(self, config: BiLMConfig, trainable: bool = False, dropout: float = 0.5, l2: float = 0.001) -> None:
         super().__init__()
-        self.bilm = BiLM(config)
+        self.bilm = BiLM(dataclasses.replace(config, softmax=False))  # nothing is predicted here
         self.scalar_mix = ScalarMix(config.num_layers + 1, l2)
         self.trainable, self.dropout = trainable, dropout
         for parameter in self.bilm.parameters():
@@ -270,36 +336,50 @@ class ElmoEncoder(paddle.nn.Layer):
         """Size of the vectors that the encoder returns: twice the projection size."""
         return 2 * self.bilm.config.embed_size
 
-    def forward(self, word_ids: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, word_ids: Tensor, lengths: Tensor | None = None, lexicon: Lexicon | None = None) -> Tensor:
         """Mixed contextual vectors [batch, time, 2 * embed] of words [batch, time] by the ELMo vocabulary.
 
         Args:
             word_ids: without `<S>` and `</S>`, padded at the end.
             lengths: [batch], words a sentence; without it every row is taken whole.
+            lexicon: the words that the ids stand for, where the biLM reads characters; see `BiLM.layers`.
         """
         if lengths is None:
             lengths = paddle.full([word_ids.shape[0]], word_ids.shape[1], dtype="int64")
         if self.training and not self.trainable:
             self.bilm.eval()  # dropout inside a frozen biLM would only make its features random
-        layers = self.bilm.layers(word_ids, lengths)
+        layers = self.bilm.layers(word_ids, lengths, lexicon)
         return paddle.nn.functional.dropout(self.scalar_mix(layers), self.dropout, training=self.training)
 
 
 def elmo_encoder(
-    config: BiLMConfig | str | os.PathLike[str], trainable: bool = False, dropout: float = 0.5, l2: float = 0.001
+    config: BiLMConfig | str | os.PathLike[str],
+    trainable: bool = False,
+    dropout: float = 0.5,
+    l2: float = 0.001,
+    vocab_path: str | os.PathLike[str] | None = None,
 ) -> ElmoEncoder:
     """Build an `ElmoEncoder`; step one of LARK's three, before `init_pretraining_params` and the call with word ids.
 
     Args:
         config: sizes, or a pretrained model's directory or name, whose sizes are read (its parameters are not).
+        trainable, dropout, l2: see `ElmoEncoder`.
+        vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
     """
     if not isinstance(config, BiLMConfig):
-        config = BiLMConfig.from_dict(json.loads(read_header(config, kind="bilm")["config"]))
+        config = BiLMConfig.from_dict(read_config(config, kind="bilm", vocab_path=vocab_path))
     return ElmoEncoder(config, trainable, dropout, l2)
 
 
-def init_pretraining_params(network: paddle.nn.Layer, path: str | os.PathLike[str]) -> int:
+def init_pretraining_params(
+    network: paddle.nn.Layer, path: str | os.PathLike[str], vocab_path: str | os.PathLike[str] | None = None
+) -> int:
     """Load a pretrained biLM's parameters into every `ElmoEncoder` and `BiLM` that a built network contains.
+
+    Args:
+        network: already built, with `elmo_encoder` in it.
+        path: a model directory, checkpoint or name, or weights of another system (see `elmo.convert`).
+        vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
 
     Returns:
         how many biLMs were filled.
@@ -310,7 +390,7 @@ def init_pretraining_params(network: paddle.nn.Layer, path: str | os.PathLike[st
     models = [layer for layer in network.sublayers(include_self=True) if isinstance(layer, BiLM)]
     if not models:
         raise InputError(f"{type(network).__name__} contains no elmo_encoder, so nothing could be loaded from {path}")
-    files = read_model(path, kind="bilm")
+    files = read_any(path, kind="bilm", vocab_path=vocab_path)
     for model in models:
         load_arrays(model, files, path)
     return len(models)

@@ -161,6 +161,12 @@ def pretrain(
     max_grad_norm: Annotated[float, typer.Option("--max_grad_norm", help="Clip of the gradient's global norm.")] = 10.0,
     cell_clip: Annotated[Any, _clip_option("cell_clip", "Clip of the cells.")] = 3.0,
     proj_clip: Annotated[Any, _clip_option("proj_clip", "Clip of the projections.")] = 3.0,
+    token_encoder: Annotated[
+        str, typer.Option("--token_encoder", help="word (look ids up) or char_cnn (read every word's characters).")
+    ] = "word",
+    alphabet: Annotated[
+        str, typer.Option("--alphabet", help="What char_cnn reads: characters of the training text, or utf-8 (bytes).")
+    ] = "characters",
     max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")] = 10,
     optim: Annotated[str, typer.Option("--optim", help="adagrad, sgd, adam or rmsprop.")] = "adagrad",
     sample_softmax: Annotated[Any, _flag("sample_softmax", "Sampled softmax in training.")] = True,
@@ -190,6 +196,7 @@ def pretrain(
     from elmo import runtime
     from elmo.objectives import PretrainSettings
     from elmo.pretrain import pretrain as run
+    from elmo.pretrain import token_encoder_sizes
 
     device = runtime.select_device(use_gpu)
     console = _console()
@@ -209,13 +216,14 @@ def pretrain(
         save_interval=save_interval,
         dev_interval=dev_interval,
     )
-    sizes = {
+    sizes: dict[str, Any] = {
         "embed_size": embed_size,
         "hidden_size": hidden_size,
         "num_layers": num_layers,
         "dropout": dropout,
         "cell_clip": cell_clip,
         "proj_clip": proj_clip,
+        "token_encoder": token_encoder_sizes(token_encoder, alphabet),
     }
     run(
         train_path,
@@ -286,19 +294,26 @@ def encode(
     segmenter: Annotated[str, typer.Option("--segmenter", help="jieba, or whitespace for segmented text.")] = "jieba",
     batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
     half: Annotated[Any, _flag("half", "Half precision: half the size.")] = False,
+    vocab_path: Annotated[
+        Path | None, typer.Option("--vocab_path", help="Vocabulary, where the model comes without.")
+    ] = None,
+    carry_state: Annotated[
+        Any, _flag("carry_state", "Go on from the state of the batch before, as the first ELMo programs did.")
+    ] = False,
     use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
     overwrite: Annotated[Any, _flag("overwrite", "Take the place of a file that is there.")] = False,
 ) -> None:
     """Write the contextual vectors of each line: one dataset a sentence, keyed by line number from 0."""
     from elmo import runtime
-    from elmo.encoder import load_pretrained
+    from elmo.encoder import StatefulEncoder, load_pretrained
     from elmo.text.corpus import read_lines
     from elmo.vectors_file import parse_layers, write_vectors
 
     wanted = parse_layers(layers)
     runtime.select_device(use_gpu)
-    encoder = load_pretrained(model, segmenter)
-    encoded = encoder.encode_stream(read_lines(sentences), batch_size)
+    encoder = load_pretrained(model, segmenter, vocab_path)
+    stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
+    encoded = stream(read_lines(sentences), batch_size)
     dtype = "float16" if half else "float32"
     count = write_vectors(output, encoded, layers=wanted, dtype=dtype, model=str(model), overwrite=overwrite)
     _console().print(f"{count:,} sentences in {output}", markup=False)
@@ -316,6 +331,41 @@ def export(
 
     export_model(model, output, dtype="float16" if half else "float32", note=note)
     _console().print(f"{sum(path.stat().st_size for path in output.iterdir()) / 1e6:.1f} MB in {output}", markup=False)
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        str, typer.Argument(help="Model of LARK, AllenNLP, bilm-tf, ELMoForManyLangs or ours: folder, .zip, .tar.gz.")
+    ],
+    target: Annotated[Path, typer.Argument(help="Directory to write.")],
+    to: Annotated[str, typer.Option("--to", help="elmo, or lark: one binary file a parameter.")] = "elmo",
+    vocab_path: Annotated[
+        Path | None, typer.Option("--vocab_path", help="Vocabulary, where the source comes without.")
+    ] = None,
+    half: Annotated[Any, _flag("half", "Half precision: half the size.")] = False,
+    overwrite: Annotated[Any, _flag("overwrite", "Take the place of a directory that is there.")] = False,
+) -> None:
+    """Read weights of another system, check them, and write them as a model of ours (or ours as LARK's)."""
+    from elmo.convert import convert as run
+    from elmo.convert.describe import describe, render
+
+    dtype = "float16" if half else "float32"
+    run(source, target, to=to, vocab_path=vocab_path, dtype=dtype, overwrite=overwrite)
+    print(render(describe(target, vocab_path=vocab_path)))
+
+
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(help="Model directory, checkpoint, name, or another system's model.")],
+    vocab_path: Annotated[
+        Path | None, typer.Option("--vocab_path", help="Vocabulary, where the model comes without.")
+    ] = None,
+) -> None:
+    """Say what a model is: source, sizes, layers, vocabulary, parameters, training, licence."""
+    from elmo.convert.describe import describe, render
+
+    print(render(describe(model, vocab_path=vocab_path)))
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLM, bilm_from_files
+from elmo.convert import read_any
 from elmo.errors import InputError
-from elmo.model_files import read_model
 from elmo.runtime import paddle
+from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
 
@@ -39,6 +41,8 @@ class Encoder:
     ) -> None:
         self.model, self.vocabulary, self.segmenter = model, vocabulary, segmenter
         self.provenance = provenance or {}
+        characters = model.config.token_encoder
+        self._alphabet = None if characters is None else Alphabet(characters.alphabet)
 
     @property
     def num_layers(self) -> int:
@@ -63,6 +67,18 @@ class Encoder:
             if not isinstance(word, str):
                 raise InputError(f"word {place} of a sentence is {word!r}: give a string, or a list of words")
         return words
+
+    def ids(self, sentences: Sequence[Sequence[str]]) -> tuple[list[list[int]], Lexicon | None]:
+        """Ids of the words of each sentence, and the lexicon that they are rows of, where the model reads characters.
+
+        What `elmo.bilm.BiLM.layers` and `ElmoEncoder` take, once padded to one length.
+        """
+        if self._alphabet is None or self.model.config.token_encoder is None:
+            return [self.vocabulary.encode(words) for words in sentences], None
+        words = (word for sentence in sentences for word in sentence)
+        max_characters = self.model.config.token_encoder.max_characters
+        rows, lexicon = make_lexicon(words, self.vocabulary, self._alphabet, max_characters)
+        return [[rows[word] for word in sentence] for sentence in sentences], lexicon
 
     def encode(self, sentences: Iterable[Sentence], batch_size: int = 64) -> list[Vectors]:
         """Contextual vectors of each sentence, in the order given.
@@ -101,11 +117,12 @@ class Encoder:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             lengths = np.array([len(block[index]) for index in chosen], dtype=np.int64)
-            ids = np.full((len(chosen), lengths.max()), self.vocabulary.eos_id, dtype=np.int64)
-            for row, index in enumerate(chosen):
-                ids[row, : lengths[row]] = self.vocabulary.encode(block[index])
+            sentence_ids, lexicon = self.ids([block[index] for index in chosen])
+            ids = np.zeros((len(chosen), lengths.max()), dtype=np.int64)  # any id will do behind a sentence's end
+            for row, word_ids in enumerate(sentence_ids):
+                ids[row, : lengths[row]] = word_ids
             with paddle.no_grad():
-                layers = self.model.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths))
+                layers = self.model.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths), lexicon)
                 vectors = np.stack([layer.numpy() for layer in layers], axis=1)  # [batch, layers, time, size]
             for row, index in enumerate(chosen):
                 results[index] = vectors[row, :, : lengths[row]].copy()
@@ -113,19 +130,115 @@ class Encoder:
 
     def __repr__(self) -> str:
         config = self.model.config
-        return f"Encoder({config.num_layers} layers, {self.output_size} numbers a vector, {config.vocab_size:,} words)"
+        words = f"{config.vocab_size:,} words" if config.token_encoder is None else "reads characters"
+        return f"Encoder({config.num_layers} layers, {self.output_size} numbers a vector, {words})"
 
 
-def load_pretrained(path_or_name: str | os.PathLike[str], segmenter: str = "jieba") -> Encoder:
-    """Load a pretrained ELMo from a model directory, a checkpoint, or by the name of one that comes with the project.
+class StatefulEncoder:
+    """Encodes as the first ELMo programs did: each batch goes on from the LSTM state that the one before has left.
+
+    A sentence's vectors then depend on what was encoded before, so `Encoder` is what you want; this is for comparing
+    with vectors that AllenNLP, bilm-tf or ELMoForManyLangs made.
 
     Args:
-        path_or_name: for instance "checkpoints/epoch_010" or "elmo-zh-first".
+        encoder: gives model, vocabulary and segmenter.
+        sort_by_length: give the rows of the carried state to the sentences of a batch by falling length, as
+            ELMoForManyLangs does, not in the order given. None: as the system did that the model comes from.
+    """
+
+    def __init__(self, encoder: Encoder, sort_by_length: bool | None = None) -> None:
+        self.encoder = encoder
+        if sort_by_length is None:
+            sort_by_length = encoder.provenance.get("source") == "ELMoForManyLangs"
+        self.sort_by_length = sort_by_length
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again from zero state."""
+        # [direction][layer] -> hidden [rows, proj], cell [rows, hidden]: as many rows as the largest batch so far
+        model = self.encoder.model
+        zero = model.zero_state(1)
+        self._state = [[[part.numpy()[:0] for part in layer] for layer in direction] for direction in zero]
+
+    def encode(self, sentences: Sequence[Sentence]) -> list[Vectors]:
+        """Contextual vectors of one batch of sentences, in the order given; see `Encoder.encode` for the arrays.
+
+        The state that is kept is that after `</S>` forwards, and after `<S>` backwards, for the rows of this batch; a
+        smaller batch leaves the other rows as they are, a larger one's new rows begin at zero.
+        """
+        encoder = self.encoder
+        batch = [encoder.words(sentence) for sentence in sentences]
+        order = list(range(len(batch)))
+        if self.sort_by_length:
+            order.sort(key=lambda index: -len(batch[index]))
+        sentence_ids, lexicon = encoder.ids(batch)
+        for direction in self._state:
+            for layer in direction:
+                for part, values in enumerate(layer):
+                    missing = max(len(batch) - len(values), 0)
+                    layer[part] = np.concatenate([values, np.zeros((missing, values.shape[1]), values.dtype)])
+        results: list[Vectors] = [np.zeros((0, 0, 0), np.float32)] * len(batch)
+        with paddle.no_grad():
+            table = encoder.model.word_vectors(lexicon)
+            # Sentences of one length need no padding, so that no state has to stand still.
+            for length in {len(words) for words in batch}:
+                rows = [row for row, index in enumerate(order) if len(batch[index]) == length]
+                ids = np.array([sentence_ids[order[row]] for row in rows], dtype=np.int64).reshape([len(rows), length])
+                for row, vectors in zip(rows, self._run(ids, table, lexicon, rows), strict=True):
+                    results[order[row]] = vectors
+        return results
+
+    def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
+        """Encode any number of sentences, batch after batch in the order given: yields words and vectors of each."""
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+        upcoming = iter(sentences)
+        while batch := [self.encoder.words(sentence) for sentence in itertools.islice(upcoming, batch_size)]:
+            yield from zip(batch, self.encode(batch), strict=True)
+
+    def _run(self, ids: npt.NDArray[np.int64], table: Any, lexicon: Lexicon | None, rows: list[int]) -> Vectors:
+        """Encode ids [rows, words] of sentences of one length and keep their state: [rows, layers, words, size]."""
+        model = self.encoder.model
+        bos, eos = model.boundary_ids(lexicon)
+        whole = np.concatenate([np.full((len(ids), 1), bos), ids, np.full((len(ids), 1), eos)], axis=1)
+        forward_state, backward_state = (
+            [(paddle.to_tensor(hidden[rows]), paddle.to_tensor(cell[rows])) for hidden, cell in direction]
+            for direction in self._state
+        )
+        forward, backward, state = model.run(
+            paddle.to_tensor(whole),
+            paddle.to_tensor(np.ascontiguousarray(whole[:, ::-1])),
+            table,
+            (forward_state, backward_state),
+        )
+        for kept_direction, direction in zip(self._state, state, strict=True):
+            for kept, layer in zip(kept_direction, direction, strict=True):
+                for values, part in zip(kept, layer, strict=True):
+                    values[rows] = part.numpy()
+        words = model.look_up(paddle.to_tensor(ids), table).numpy()
+        layers = [np.concatenate([words, words], axis=2)]
+        layers += [
+            np.concatenate([ahead.numpy(), behind.numpy()[:, ::-1]], axis=2)[:, 1:-1]
+            for ahead, behind in zip(forward, backward, strict=True)
+        ]
+        return np.stack(layers, axis=1)
+
+
+def load_pretrained(
+    path_or_name: str | os.PathLike[str], segmenter: str = "jieba", vocab_path: str | os.PathLike[str] | None = None
+) -> Encoder:
+    """Load a pretrained ELMo: a model directory, a checkpoint, or the name of one that comes with the project.
+
+    Weights of LARK, AllenNLP or bilm-tf and ELMoForManyLangs are read from their own files; see `elmo.convert`.
+
+    Args:
+        path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-first" or "baike_elmo_checkpoint.tar.gz".
         segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`.
+        vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
 
     Raises:
         InputError: it is missing, damaged, or its parts do not belong together.
     """
-    files = read_model(path_or_name, kind="bilm")
-    model = bilm_from_files(files, path_or_name)
+    files = read_any(path_or_name, kind="bilm", vocab_path=vocab_path)
+    model = bilm_from_files(files, path_or_name, consume=True)
     return Encoder(model, files.vocabulary, get_segmenter(segmenter), files.provenance)

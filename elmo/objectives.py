@@ -14,6 +14,7 @@ from elmo.errors import InputError
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import paddle
+from elmo.text.characters import Lexicon
 from elmo.text.corpus import Batch, SentenceIds
 from elmo.text.vocabulary import Vocabulary
 
@@ -84,6 +85,8 @@ class BiLMObjective:
         train: sentences to learn from.
         dev: sentences to measure perplexity on, or None.
         settings: see `PretrainSettings`.
+        lexicon: where the biLM reads characters, all words of the text: the ids of `train` and `dev` are its rows, and
+            its `word_ids` say which token of the vocabulary each one is predicted as. `<S>` and `</S>` come first.
     """
 
     def __init__(
@@ -93,8 +96,10 @@ class BiLMObjective:
         train: SentenceIds,
         dev: SentenceIds | None,
         settings: PretrainSettings,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.model, self.vocabulary, self.train, self.dev, self.settings = model, vocabulary, train, dev, settings
+        self.lexicon = lexicon
         self.sampler: LogUniformSampler | None = None
         if settings.sample_softmax and settings.n_negative_samples_batch < len(vocabulary):
             self.sampler = LogUniformSampler(len(vocabulary), settings.n_negative_samples_batch)
@@ -117,9 +122,7 @@ class BiLMObjective:
 
     def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
         """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
-        forward_outputs, backward_outputs, state = self.model(
-            paddle.to_tensor(batch.forward_ids), paddle.to_tensor(batch.backward_ids), self._state
-        )
+        forward_outputs, backward_outputs, state = self._read(batch, self._state)
         self._state = _detach(state)
         losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], self.sampler)
         # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
@@ -133,9 +136,7 @@ class BiLMObjective:
         state, totals, count = None, np.zeros(2), 0
         with paddle.no_grad():
             for batch in self.dev.batches(self.settings.batch_size, self.settings.num_steps):
-                forward_outputs, backward_outputs, state = self.model(
-                    paddle.to_tensor(batch.forward_ids), paddle.to_tensor(batch.backward_ids), state
-                )
+                forward_outputs, backward_outputs, state = self._read(batch, state)
                 losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens
@@ -152,11 +153,26 @@ class BiLMObjective:
         arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
         return ModelFiles("bilm", self.model.config.to_dict(), self.vocabulary, arrays, provenance)
 
+    def _read(self, batch: Batch, state: BiLMState | None) -> tuple[list[Any], list[Any], BiLMState]:
+        """Run the biLM over a batch; where it reads characters, each distinct word of the batch is encoded once."""
+        forward_ids, backward_ids, lexicon = batch.forward_ids, batch.backward_ids, None
+        if self.lexicon is not None:
+            both = np.stack([forward_ids, backward_ids])
+            words, rows = np.unique(both, return_inverse=True)
+            forward_ids, backward_ids = rows.reshape(both.shape)
+            lexicon = self.lexicon.rows(words)
+        read: tuple[list[Any], list[Any], BiLMState] = self.model(
+            paddle.to_tensor(forward_ids), paddle.to_tensor(backward_ids), state, lexicon
+        )
+        return read
+
     def _losses(self, batch: Batch, forward: Any, backward: Any, sampler: LogUniformSampler | None) -> Any:
         """Cross-entropy of every prediction in the batch, those of the forward direction first."""
         size = forward.shape[-1]
         rows = paddle.concat([forward.reshape([-1, size]), backward.reshape([-1, size])])
         targets = np.concatenate([batch.forward_targets.ravel(), batch.backward_targets.ravel()])
+        if self.lexicon is not None:
+            targets = self.lexicon.word_ids[targets]
         if not batch.mask.all():
             kept = np.flatnonzero(np.concatenate([batch.mask.ravel(), batch.mask.ravel()]))
             rows, targets = paddle.gather(rows, paddle.to_tensor(kept)), targets[kept]

@@ -21,12 +21,14 @@ from elmo.checkpoint import (
     read_training_state,
     write_checkpoint,
 )
+from elmo.convert import read_any
 from elmo.errors import InputError, RunError
-from elmo.model_files import read_model
+from elmo.model_files import ModelFiles, read_model
 from elmo.objectives import BiLMObjective, Objective, PretrainSettings
 from elmo.runtime import paddle
-from elmo.text.corpus import SentenceIds
-from elmo.text.vocabulary import Vocabulary
+from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
+from elmo.text.corpus import SentenceIds, find_shards
+from elmo.text.vocabulary import Vocabulary, count_words
 
 
 def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
@@ -222,10 +224,15 @@ def pretrain(
         raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
     _check_save_dir(para_save_dir, load_dir, overwrite)
     vocabulary = Vocabulary.load(vocab_path)
-    tokens = {"vocab_size": len(vocabulary), "bos_id": vocabulary.bos_id, "eos_id": vocabulary.eos_id}
-    config = BiLMConfig.from_dict({**(sizes or {}), **tokens})
-    train = SentenceIds(train_path, vocabulary)
-    dev = SentenceIds(test_path, vocabulary) if test_path else None
+    start = None
+    if source := load_dir or load_pretraining_params:
+        start = read_any(source, kind="bilm", vocab_path=vocab_path)
+        if start.vocabulary != vocabulary:
+            raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
+    config = _configure(sizes or {}, vocabulary, train_path, start)
+    words, lexicon = _lexicon(config, vocabulary, train_path, test_path)
+    train = SentenceIds(train_path, words)
+    dev = SentenceIds(test_path, words) if test_path else None
     console.print(
         f"{train.num_words:,} words in {len(train):,} training sentences ({len(train.paths)} shards), "
         f"{dev.num_words if dev else 0:,} held out; vocabulary {len(vocabulary):,}",
@@ -241,13 +248,14 @@ def pretrain(
     model = BiLM(config)
     model.train()
     earlier_runs: list[dict[str, Any]] = []
-    if source := load_dir or load_pretraining_params:
-        files = read_model(source, kind="bilm")
-        earlier_runs = list(files.provenance.get("runs", []))
-        if files.vocabulary != vocabulary:
-            raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
-        load_arrays(model, files, source)
-    objective = BiLMObjective(model, vocabulary, train, dev, settings)
+    if start is not None:
+        earlier_runs = list(start.provenance.get("runs", []))
+        if not start.config.get("softmax", True):  # as LARK's released checkpoint
+            console.print(f"{source} came without its softmax: it is learnt from the beginning", highlight=False)
+            fresh = {name: getattr(model, name).numpy() for name in ("softmax_weight", "softmax_bias")}
+            start = dataclasses.replace(start, arrays={**start.arrays, **fresh})
+        load_arrays(model, start, source)
+    objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon)
     this_run = earlier_runs.pop() if load_dir and earlier_runs else {}
     provenance = {"train_words": train.num_words, "paddle": paddle.__version__, "runs": earlier_runs}
     trainer = Trainer(objective, settings, para_save_dir, provenance, console)
@@ -255,6 +263,46 @@ def pretrain(
         trainer.load_state(read_training_state(load_dir), load_dir)
         trainer.tokens_read = this_run.get("tokens_read", 0)
     return trainer.run()
+
+
+def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, Any] | None:
+    """Sizes of a token encoder by its name, for `sizes["token_encoder"]` of `pretrain`: None for "word".
+
+    Args:
+        name: "word" or "char_cnn".
+        alphabet: "characters" (those of the training text) or "utf-8" (bytes; three make a Chinese character).
+    """
+    if name not in ("word", "char_cnn"):
+        raise InputError(f"token_encoder is {name!r}: give word or char_cnn")
+    if alphabet not in ("characters", UTF8):
+        raise InputError(f"alphabet is {alphabet!r}: give characters or {UTF8}")
+    if name == "word":
+        return None
+    if alphabet == UTF8:
+        filters = [[1, 16], [2, 16], [3, 64], [4, 32], [5, 32], [6, 96]]
+        return {"alphabet": UTF8, "char_embed_size": 16, "filters": filters, "max_characters": 32}
+    filters = [[1, 64], [2, 96], [3, 64], [4, 32]]
+    return {"alphabet": "characters", "char_embed_size": 32, "filters": filters, "max_characters": 12}
+
+
+def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, start: ModelFiles | None) -> BiLMConfig:
+    """Make the configuration; an alphabet of "characters" becomes the model's own, or that of the training text."""
+    tokens = {"vocab_size": len(vocabulary), "bos_id": vocabulary.bos_id, "eos_id": vocabulary.eos_id}
+    characters = sizes.get("token_encoder")
+    if isinstance(characters, dict) and characters.get("alphabet") == "characters":
+        known = (start.config.get("token_encoder") or {}).get("alphabet") if start else None
+        symbols = known or Alphabet.from_counts(count_words(find_shards(train_path))).symbols
+        sizes = {**sizes, "token_encoder": {**characters, "alphabet": symbols}}
+    return BiLMConfig.from_dict({**sizes, **tokens})
+
+
+def _lexicon(config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None) -> tuple[Vocabulary, Lexicon | None]:
+    """Return what turns the shards' words into ids, and the lexicon of these ids where the biLM reads characters."""
+    if config.token_encoder is None:
+        return vocabulary, None
+    counts = count_words([path for pattern in patterns if pattern for path in find_shards(pattern)])
+    alphabet = Alphabet(config.token_encoder.alphabet)
+    return read_lexicon(counts, vocabulary, alphabet, config.token_encoder.max_characters)
 
 
 def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, batch_size: int = 64) -> dict[str, Any]:
@@ -269,11 +317,12 @@ def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, ba
     """
     files = read_model(path_or_name, kind="bilm")
     model = bilm_from_files(files, path_or_name)
-    dev = SentenceIds(test_path, files.vocabulary)
+    words, lexicon = _lexicon(model.config, files.vocabulary, test_path)
+    dev = SentenceIds(test_path, words)
     settings = PretrainSettings(batch_size=batch_size)
     runs = files.provenance.get("runs", [])
     return {
-        **BiLMObjective(model, files.vocabulary, dev, dev, settings).evaluate(),
+        **BiLMObjective(model, files.vocabulary, dev, dev, settings, lexicon).evaluate(),
         "test_words": dev.num_words,
         "tokens_read": sum(run["tokens_read"] for run in runs),
         "runs": runs,

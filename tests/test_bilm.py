@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, elmo_encoder, init_pretraining_params, load_arrays
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, write_model
+from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.nn.char_cnn import TokenEncoderConfig
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import paddle
+from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨花木鱼鸟日月"])
@@ -387,3 +391,92 @@ def test_an_encoder_of_other_sizes_is_refused_and_the_sizes_named(pretrained):
 def test_ids_and_lengths_out_of_range_are_refused(words, lengths, message):
     with pytest.raises(InputError, match=message):
         MODEL.layers(paddle.to_tensor(words), paddle.to_tensor(lengths))
+
+
+# Words by their characters
+
+CHARACTERS = TokenEncoderConfig(("<bos>", "<eos>", "<bow>", "<eow>", "<pad>", "<oov>", *"山水风"), 4, ((1, 5), (2, 6)))
+CHARACTER_CONFIG = BiLMConfig(len(VOCABULARY), 6, 10, token_encoder=CHARACTERS)
+
+
+def lexicon_of(*words: str) -> Lexicon:
+    return make_lexicon(words, VOCABULARY, Alphabet(CHARACTERS.alphabet), CHARACTERS.max_characters)[1]
+
+
+def test_a_word_outside_the_vocabulary_has_a_vector_of_its_own():
+    model, lexicon = make_model(config=CHARACTER_CONFIG), lexicon_of("山水", "水山", "风水")
+    with paddle.no_grad():
+        words = model.layers(paddle.to_tensor([[2, 3, 4]]), paddle.to_tensor([3]), lexicon)[0].numpy()[0]
+    assert min(np.abs(words[i] - words[j]).max() for i, j in ((0, 1), (0, 2), (1, 2))) > 1e-3
+
+
+def test_the_lexicon_s_order_does_not_matter():
+    model = make_model(config=CHARACTER_CONFIG)
+    with paddle.no_grad():
+        one = model.layers(paddle.to_tensor([[2, 3]]), paddle.to_tensor([2]), lexicon_of("山水", "雨"))
+        other = model.layers(paddle.to_tensor([[4, 3]]), paddle.to_tensor([2]), lexicon_of("鱼", "雨", "山水"))
+    for ours, theirs in zip(one, other, strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-6)
+
+
+def test_a_network_of_one_s_own_reads_characters_too():
+    encoder, lexicon = elmo_encoder(CHARACTER_CONFIG, trainable=True, dropout=0.0), lexicon_of("山水", "风")
+    encoder(paddle.to_tensor([[2, 3]]), None, lexicon).sum().backward()
+    assert np.abs(encoder.bilm.token_encoder.char_embedding.grad.numpy()).max() > 0
+
+
+def test_characters_and_ids_are_not_mixed_up():
+    with pytest.raises(InputError, match="give a lexicon"):
+        layers_of(make_model(config=CHARACTER_CONFIG), WORDS, LENGTHS)
+    with pytest.raises(InputError, match="takes no lexicon"):
+        MODEL.layers(paddle.to_tensor([[2]]), paddle.to_tensor([1]), lexicon_of("山"))
+    with pytest.raises(InputError, match="word id 7 is out of range: give 0 to 2"):
+        make_model(config=CHARACTER_CONFIG).layers(paddle.to_tensor([[7]]), paddle.to_tensor([1]), lexicon_of("山"))
+
+
+def test_a_bilm_of_characters_is_saved_and_read(tmp_path):
+    model, lexicon = make_model(config=CHARACTER_CONFIG), lexicon_of("山水", "风")
+    write_model(tmp_path / "model", files_of(model))
+    again = bilm_from_files(read_model(tmp_path / "model"), "model")
+    assert again.config == CHARACTER_CONFIG
+    with paddle.no_grad():
+        for ours, theirs in zip(
+            *(m.layers(paddle.to_tensor([[2, 3]]), paddle.to_tensor([2]), lexicon) for m in (model, again)), strict=True
+        ):
+            assert (ours.numpy() == theirs.numpy()).all()
+
+
+def test_without_skip_connections_the_second_layer_s_output_is_the_lstmp_s_own():
+    model = make_model(config=dataclasses.replace(CONFIG, use_skip_connections=False))
+    ids = paddle.to_tensor(WORDS[:1])
+    with paddle.no_grad():
+        outputs, _ = model.run_direction(model.forward_layers, model.look_up(ids, model.word_vectors()), None)
+        alone, _ = model.forward_layers[1](outputs[0])
+    assert (outputs[1].numpy() == alone.numpy()).all()
+
+
+def test_a_bilm_without_softmax_has_no_loss():
+    model = make_model(config=dataclasses.replace(CONFIG, softmax=False))
+    assert "softmax_weight" not in dict(model.named_parameters())
+    with pytest.raises(InputError, match="without its softmax"):
+        model.losses(paddle.zeros([1, 6]), paddle.to_tensor([1]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"softmax": 1}, "softmax is 1"),
+        ({"use_skip_connections": "yes"}, "'yes'"),
+        ({"token_encoder": "char_cnn"}, "'char_cnn'"),
+        ({"token_encoder": {"widths": 2}}, "'widths'"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(fields, message):
+    with pytest.raises(InputError, match=message):
+        BiLMConfig.from_dict({"vocab_size": 13, **fields})
+
+
+def test_loading_may_hand_the_arrays_over():
+    files = files_of(MODEL)
+    assert layers_of(bilm_from_files(files, "model", consume=True), WORDS, LENGTHS).shape[0] == 3
+    assert files.arrays == {}

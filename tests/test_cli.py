@@ -87,6 +87,43 @@ def test_a_text_becomes_shards_vocabulary_model_and_vectors(
         assert [array.shape for array in arrays] == [(3, len(words), 16) for words in sentences]
 
 
+def test_a_checkpoint_goes_out_as_lark_s_files_and_comes_back(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(capsys, "convert", model, tmp_path / "lark", "--to", "lark")[0] == 0
+    (tmp_path / "lark/vocabulary.txt").rename(tmp_path / "words.txt")
+    code, _, err = run(capsys, "info", tmp_path / "lark")
+    assert code == 2 and "--vocab_path" in err
+    code, out, _ = run(capsys, "convert", tmp_path / "lark", tmp_path / "back", "--vocab_path", tmp_path / "words.txt")
+    assert code == 0 and "LARK (converted from lark)" in out
+    (tmp_path / "lines.txt").write_text("我买了苹果。\n雨下了\n雨\n", encoding="utf-8")
+    for name in (model, tmp_path / "back"):
+        target = tmp_path / f"{name.name}.npz"
+        assert run(capsys, "encode", name, tmp_path / "lines.txt", "-o", target, "--use_gpu", "False")[0] == 0
+    (_, ours), (_, theirs) = read_vectors(tmp_path / "model.npz"), read_vectors(tmp_path / "back.npz")
+    assert all((a == b).all() for a, b in zip(ours, theirs, strict=True))
+
+
+def test_carried_state_changes_what_comes_later(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines.txt").write_text("我买了苹果。\n我买了苹果。\n", encoding="utf-8")
+    vectors = {}
+    for value in ("False", "True"):
+        flags = ["--batch_size", 1, "--carry_state", value, "--use_gpu", "False"]
+        assert run(capsys, "encode", model, tmp_path / "lines.txt", "-o", tmp_path / f"{value}.npz", *flags)[0] == 0
+        vectors[value] = read_vectors(tmp_path / f"{value}.npz")[1]
+    assert (vectors["False"][0] == vectors["False"][1]).all()
+    assert not np.allclose(vectors["True"][0], vectors["True"][1])
+
+
+def test_a_model_may_read_characters(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [*SMALL, "--token_encoder", "char_cnn", "--max_epoch", 1, "--para_save_dir", work / "out"]
+    assert run(capsys, "pretrain", *data_flags(work), *flags)[0] == 0
+    code, out, _ = run(capsys, "info", work / "out/epoch_001")
+    assert code == 0 and re.search(r"token encoder +\d+ characters, at most 12 a word", out)
+
+
 def test_larks_flags_are_taken_as_they_are(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = ["--learning_rate", 0.2, "--use_gpu", "False", "--all_train_tokens", 35479, "--local", "True"]
     flags += ["--max_grad_norm", 10, "--cell_clip", 3, "--proj_clip", 3, "--num_layers", 2, "--dropout", 0.1]
@@ -169,6 +206,17 @@ BAD_CALLS = [
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--load_dir", "{w}/none"], "none"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz"], "no such model directory"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--layers", "top"], "top"),
+    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--token_encoder", "cnn"], "'cnn'"),
+    (
+        ["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--alphabet", "x"],
+        "alphabet is 'x'",
+    ),
+    (["convert", "{w}/none", "{w}/target"], "no such model directory"),
+    (["convert", "{w}/shards", "{w}/target"], "holds no model"),
+    (["convert", "{w}/document.txt", "{w}/target"], "document.txt"),
+    (["convert", "{w}/shards", "{w}/shards"], "exists already"),
+    (["convert", "{w}/shards", "{w}/target", "--to", "onnx"], "'onnx'"),
+    (["info", "{w}/none"], "no such model directory"),
     (["word2vec", "{w}/nothing_*", "-o", "{w}/vectors"], "nothing_*"),
     (["eval", "senses", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
     (["data", "split", "{w}/shards", "-o", "{w}/split"], "no .txt file"),

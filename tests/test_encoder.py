@@ -9,7 +9,7 @@ import pytest
 
 import elmo
 from elmo.bilm import BiLM, BiLMConfig
-from elmo.encoder import Encoder
+from elmo.encoder import Encoder, StatefulEncoder
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, write_model
 from elmo.runtime import paddle
@@ -120,3 +120,64 @@ def test_a_saved_model_encodes_as_before(encoder: Encoder, tmp_path: Path) -> No
 def test_an_unknown_name_lists_the_models_that_come_with_the_project() -> None:
     with pytest.raises(InputError, match="elmo-zh-first"):
         elmo.load_pretrained("elmo-zh-nonexistent")
+
+
+# State carried on, as the first ELMo programs did
+
+
+def test_carried_state_makes_a_row_read_on_where_it_was(encoder: Encoder) -> None:
+    first, second = ["我", "买", "了"], ["新", "手机"]
+    stateful = StatefulEncoder(encoder)
+    stateful.encode([first])
+    vectors = stateful.encode([second])[0]
+    # Forwards, reading on is reading both sentences as one stream; the reference is the biLM's own carried state.
+    vocabulary, model = encoder.vocabulary, encoder.model
+    stream = [vocabulary.bos_id, *vocabulary.encode(first), vocabulary.eos_id]
+    stream += [vocabulary.bos_id, *vocabulary.encode(second), vocabulary.eos_id]
+    with paddle.no_grad():
+        forward, _, _ = model(paddle.to_tensor([stream]), paddle.to_tensor([stream]))
+    for layer in (1, 2):
+        np.testing.assert_allclose(vectors[layer, :, :6], forward[layer - 1].numpy()[0, 6:8], atol=1e-6)
+    assert np.abs(vectors - encoder.encode([second])[0]).max() > 1e-3
+
+
+def test_the_first_batch_and_one_after_reset_are_those_of_zero_state(encoder: Encoder) -> None:
+    batch = [*sentences(5, seed=2), []]
+    stateful = StatefulEncoder(encoder)
+    for _ in range(2):
+        for carried, fresh in zip(stateful.encode(batch), encoder.encode(batch), strict=True):
+            np.testing.assert_allclose(carried, fresh, atol=1e-5)
+        stateful.reset()
+
+
+def test_a_smaller_batch_leaves_the_other_rows_state_alone(encoder: Encoder) -> None:
+    first, second, third = (["我", "买"], ["河边"]), (["风"],), (["手机"], ["苹果", "真"])
+    with_small, without = StatefulEncoder(encoder), StatefulEncoder(encoder)
+    for stateful, batches in ((with_small, (first, second)), (without, (first,))):
+        for batch in batches:
+            stateful.encode(batch)
+    ours, theirs = with_small.encode(third), without.encode(third)
+    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-6)
+    assert np.abs(ours[0] - theirs[0]).max() > 1e-3
+
+
+def test_rows_go_by_length_where_the_system_did_so(encoder: Encoder) -> None:
+    short, long = ["风"], ["我", "买", "了"]
+    sorted_rows, given_rows = StatefulEncoder(encoder, sort_by_length=True), StatefulEncoder(encoder)
+    sorted_rows.encode([short, long])
+    given_rows.encode([long, short])
+    results = sorted_rows.encode([short, long]), given_rows.encode([long, short])
+    for ours, theirs in zip(results[0], reversed(results[1]), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_stream_of_batches_is_encoded_in_the_order_given(encoder: Encoder) -> None:
+    batch = sentences(7, seed=9)
+    stateful = StatefulEncoder(encoder)
+    expected = [vectors for start in (0, 3, 6) for vectors in stateful.encode(batch[start : start + 3])]
+    streamed = list(StatefulEncoder(encoder).encode_stream(iter(batch), batch_size=3))
+    assert [words for words, _ in streamed] == batch
+    for (_, ours), theirs in zip(streamed, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    with pytest.raises(InputError, match="batch_size is 0"):
+        next(stateful.encode_stream(batch, batch_size=0))

@@ -14,6 +14,7 @@ FLOORS = {
     "nn": 1,
     "model_files": 1,
     "bilm": 2,
+    "convert": 2,
     "skipgram": 2,
     "checkpoint": 3,
     "objectives": 3,

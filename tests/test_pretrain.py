@@ -15,6 +15,7 @@ from rich.console import Console
 from elmo import pretrain as module
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files
 from elmo.checkpoint import read_training_state
+from elmo.convert.lark import write_lark
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_model
 from elmo.objectives import OPTIMIZERS, BiLMObjective, PretrainSettings
@@ -437,3 +438,88 @@ def test_a_model_tells_all_runs_that_made_it(tmp_path):
     assert [run["tokens_read"] for run in second] == [2 * tokens, tokens]
     resumed = train("resumed", 3, load_dir=str(tmp_path / "first" / "epoch_001"))
     assert [run["tokens_read"] for run in resumed] == [3 * tokens]
+
+
+# Words by their characters
+
+
+@pytest.mark.parametrize("alphabet", ["characters", "utf-8"])
+def test_a_bilm_that_reads_characters_learns(run, alphabet):
+    sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn", alphabet)}
+    history = run(sizes=sizes, settings=changed(optim="adam", learning_rate=0.005, max_epoch=8))
+    perplexities = [record["perplexity"] for record in history]
+    assert perplexities[-1] < 0.7 * perplexities[0], perplexities
+
+
+def test_characters_are_those_of_the_training_text(run, tmp_path):
+    run(sizes={**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn")}, settings=changed(max_epoch=1))
+    alphabet = read_model(tmp_path / "run/epoch_001").config["token_encoder"]["alphabet"]
+    assert set("".join(SENTENCES).replace(" ", "")) == {symbol for symbol in alphabet if len(symbol) == 1}
+
+
+def test_training_on_other_text_keeps_the_alphabet_that_was_learnt(run, text, tmp_path):
+    sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn")}
+    run(sizes=sizes, settings=changed(max_epoch=1))
+    (text / "train_new").write_text("我 吃 榴莲 。\n", encoding="utf-8")
+    try:
+        run("next", sizes=sizes, settings=changed(max_epoch=1), load_pretraining_params=tmp_path / "run/epoch_001")
+    finally:
+        (text / "train_new").unlink()
+    alphabets = [read_model(tmp_path / name / "epoch_001").config["token_encoder"] for name in ("run", "next")]
+    assert alphabets[0] == alphabets[1]
+
+
+def test_a_run_on_characters_goes_on_as_if_it_had_not_stopped(run, tmp_path):
+    sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn")}
+    run("whole", sizes=sizes)
+    run("part", sizes=sizes, settings=changed(max_epoch=1))
+    run("part", sizes=sizes, load_dir=str(tmp_path / "part/epoch_001"))
+    assert_same_parameters(tmp_path / "whole/epoch_002", tmp_path / "part/epoch_002")
+
+
+def test_perplexity_of_a_model_that_reads_characters_is_measured_on_any_text(run, text, tmp_path):
+    sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn")}
+    history = run(sizes=sizes, settings=changed(max_epoch=1, num_steps=20))  # as `evaluate_perplexity` cuts the text
+    measured = module.evaluate_perplexity(tmp_path / "run/epoch_001", f"{text}/dev", batch_size=8)
+    assert measured["perplexity"] == pytest.approx(history[0]["perplexity"], rel=1e-4)
+
+
+def test_an_unknown_word_s_characters_tell_what_follows(text, tmp_path):
+    # Each of two unknown words has a follower of its own: by word id both are <UNK>, by characters they differ.
+    lines = ["赵 山 。", "钱 水 。"] * 60
+    (tmp_path / "train").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    Vocabulary(["<S>", "</S>", "<UNK>", "山", "水", "。"]).save(tmp_path / "vocabulary.txt")
+    perplexities = {}
+    for name in ("word", "char_cnn"):
+        history = pretrain(
+            str(tmp_path / "train"),
+            str(tmp_path / "vocabulary.txt"),
+            test_path=str(tmp_path / "train"),
+            sizes={
+                "embed_size": 8,
+                "hidden_size": 12,
+                "dropout": 0.0,
+                "token_encoder": module.token_encoder_sizes(name),
+            },
+            settings=changed(optim="adam", learning_rate=0.005, max_epoch=12, sample_softmax=False),
+            para_save_dir=None,
+        )
+        perplexities[name] = history[-1]["forward_perplexity"]
+    # four predictions a sentence: <UNK>, then one of two, then two that are certain
+    assert perplexities["word"] > 1.9**0.25 and perplexities["char_cnn"] < 1.3**0.25, perplexities
+
+
+@pytest.mark.parametrize(("name", "alphabet"), [("cnn", "characters"), ("char_cnn", "latin-1")])
+def test_a_token_encoder_that_is_none_is_refused(name, alphabet):
+    with pytest.raises(InputError, match=name if name == "cnn" else alphabet):
+        module.token_encoder_sizes(name, alphabet)
+
+
+def test_weights_without_softmax_are_trained_on_with_a_new_one(run, text, tmp_path):
+    run("first", settings=changed(max_epoch=1))
+    files = read_model(tmp_path / "first/epoch_001")
+    arrays = {name: array for name, array in files.arrays.items() if not name.startswith("softmax")}
+    write_lark(dataclasses.replace(files, arrays=arrays, config={**files.config, "softmax": False}), tmp_path / "lark")
+    history = run("second", load_pretraining_params=str(tmp_path / "lark"))
+    assert math.isfinite(history[-1]["perplexity"])
+    assert read_model(tmp_path / "second/epoch_002").config["softmax"] is True

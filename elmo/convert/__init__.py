@@ -1,0 +1,121 @@
+"""Weights from other systems: what a source is, how it becomes a model of ours, and how one of ours becomes theirs.
+
+| system | what it is given as |
+|---|---|
+| LARK (Baidu, 2019) | a directory of one binary file a parameter, and its vocabulary |
+| AllenNLP, bilm-tf (2018) | a directory of options.json, weights in HDF5, and perhaps a vocabulary |
+| ELMoForManyLangs (HIT, 2018) | a directory of config.json, two PyTorch pickles, and dictionaries |
+
+Each may come packed as .zip or .tar.gz. Nothing in a source is ever executed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from elmo.convert.allennlp import is_allennlp, read_allennlp
+from elmo.convert.archive import opened
+from elmo.convert.lark import is_lark, read_lark, write_lark
+from elmo.convert.manylangs import is_manylangs, read_manylangs
+from elmo.errors import InputError
+from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, find_model, read_header, read_model, write_model
+
+PathLike = str | os.PathLike[str]
+FORMATS = ("elmo", "lark")  # what `convert` writes
+
+
+def read_any(source: PathLike, *, kind: str | None = None, vocab_path: PathLike | None = None) -> ModelFiles:
+    """Read a model of ours or of another system.
+
+    Args:
+        source: a directory, an archive, or the name of a model that comes with the project.
+        kind: what the caller can use, such as "bilm".
+        vocab_path: the vocabulary, for a source that comes without one.
+
+    Raises:
+        InputError: it is missing, damaged or dangerous, its parts disagree, or no system is known to write such files.
+    """
+    if Path(source).is_file():
+        with opened(Path(source)) as directory:
+            return _read(directory, kind, vocab_path, Path(source).name)
+    return _read(find_model(source), kind, vocab_path, Path(source).resolve().name)
+
+
+def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLike | None = None) -> dict[str, Any]:
+    """Read a model's configuration, of ours from the header alone; raises as `read_any`."""
+    if not Path(source).is_file():
+        directory = find_model(source)
+        if (directory / WEIGHTS_FILE).exists():
+            config: dict[str, Any] = json.loads(read_header(directory, kind=kind)["config"])
+            return config
+    return read_any(source, kind=kind, vocab_path=vocab_path).config
+
+
+def _foreign_reader(directory: Path) -> Callable[[Path, PathLike | None], ModelFiles] | None:
+    """Return what reads the directory, None where it is a model of ours or unknown."""
+    if (directory / WEIGHTS_FILE).exists():
+        return None
+    if is_manylangs(directory):
+        return lambda place, _: read_manylangs(place)
+    if is_allennlp(directory):
+        return read_allennlp
+    if is_lark(directory) or (directory / "__params__").exists():  # the latter is told what it lacks
+        return read_lark
+    return None
+
+
+def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: str) -> ModelFiles:
+    reader = _foreign_reader(directory)
+    if reader is None:
+        if not any((directory / ours).exists() for ours in (WEIGHTS_FILE, VOCABULARY_FILE)):
+            raise InputError(
+                f"{directory}: holds no model of this package ({WEIGHTS_FILE}), of LARK (embedding_para, "
+                "fw_layer1_gate_w), of AllenNLP (options.json and weights in HDF5) or of ELMoForManyLangs "
+                "(config.json, encoder.pkl); give the folder that does"
+            )
+        return read_model(directory, kind=kind)
+    if kind not in (None, "bilm"):
+        raise InputError(f"{directory}: holds a bilm model where a {kind} model is needed")
+    files = reader(directory, vocab_path)
+    files.provenance["converted_from"] = name
+    return files
+
+
+def convert(
+    source: PathLike,
+    target: PathLike,
+    *,
+    to: str = "elmo",
+    vocab_path: PathLike | None = None,
+    dtype: str = "float32",
+    overwrite: bool = False,
+) -> ModelFiles:
+    """Read a model with `read_any` and write it in our format, or as a LARK checkpoint; returns what was written.
+
+    Args:
+        source: see `read_any`.
+        target: the directory to write; it appears whole or not at all.
+        to: "elmo" or "lark".
+        vocab_path: see `read_any`.
+        dtype: "float16" halves the size (our format only).
+        overwrite: take the place of a directory that is there.
+
+    Raises:
+        InputError: the source can't be read, or the target can't hold it or is there already.
+    """
+    if to not in FORMATS:
+        raise InputError(f"to is {to!r}: give one of {', '.join(FORMATS)}")
+    if to == "lark" and dtype != "float32":
+        raise InputError("LARK's files hold float32: leave half precision out")
+    if Path(target).exists() and not overwrite:
+        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
+    files = read_any(source, vocab_path=vocab_path)
+    if to == "lark":
+        write_lark(files, target, overwrite=overwrite)
+    else:
+        write_model(target, files, dtype=dtype, overwrite=overwrite)
+    return files

@@ -1,0 +1,166 @@
+"""The token encoder: a vector for every word from the characters it is written with, known word or not.
+
+Source: Kim et al. (2016), "Character-aware neural language models", in the form of Peters et al. (2018). Words may
+bring a vector of their own beside it, as in ELMoForManyLangs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from elmo.errors import InputError
+from elmo.nn.linear import add_bias
+from elmo.runtime import paddle
+from elmo.text.characters import UTF8, Alphabet, Lexicon
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class TokenEncoderConfig:
+    """Sizes of a token encoder."""
+
+    alphabet: str | tuple[str, ...] = UTF8  # "utf-8", or the symbols; see `elmo.text.characters.Alphabet`
+    char_embed_size: int = 16  # size of a character's vector
+    filters: tuple[tuple[int, int], ...] = ((1, 16), (2, 32), (3, 64), (4, 64), (5, 64), (6, 64))  # (width, count)
+    num_highway: int = 1  # highway layers
+    activation: str = "relu"  # after the maximum: relu or tanh
+    max_characters: int = 50  # symbols of a word, its begin and end mark included
+    word_embed_size: int = 0  # size of the word's own vector, 0 for none
+
+    def __post_init__(self) -> None:
+        for name, least in (("char_embed_size", 0), ("num_highway", 0), ("max_characters", 0), ("word_embed_size", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise InputError(f"token_encoder: {name} is {value!r}: give a whole number, {least} or more")
+        if self.activation not in ("relu", "tanh"):
+            raise InputError(f"token_encoder: activation is {self.activation!r}: give relu or tanh")
+        if not self.filters and not self.word_embed_size:
+            raise InputError("token_encoder: there are neither filters nor word vectors to read words with")
+        if self.filters and (self.char_embed_size < 1 or self.max_characters < 3):
+            raise InputError("token_encoder: filters need a char_embed_size of at least 1 and 3 max_characters")
+        for pair in self.filters:
+            if len(pair) != 2 or any(type(value) is not int or value < 1 for value in pair):
+                raise InputError(f"token_encoder: the filter {pair!r} is no (width, count)")
+            if pair[0] > self.max_characters:
+                raise InputError(f"token_encoder: a filter is {pair[0]} wide, words have {self.max_characters} symbols")
+        Alphabet(self.alphabet)
+
+    @classmethod
+    def from_dict(cls, fields: Any) -> TokenEncoderConfig:
+        """Make a configuration from JSON's lists; InputError names what is unknown or of the wrong kind."""
+        if not isinstance(fields, dict):
+            raise InputError(f"token_encoder is {fields!r}: give its sizes by name")
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(set(fields) - known):
+            raise InputError(f"token_encoder has the unknown field {unknown[0]!r}; known are {sorted(known)}")
+        fields = dict(fields)
+        try:
+            if "filters" in fields:
+                fields["filters"] = tuple(tuple(pair) for pair in fields["filters"])
+            if not isinstance(fields.get("alphabet", UTF8), str):
+                fields["alphabet"] = tuple(fields["alphabet"])
+                if not all(isinstance(symbol, str) for symbol in fields["alphabet"]):
+                    raise TypeError
+        except TypeError:
+            raise InputError("token_encoder: filters must be pairs of numbers, the alphabet symbols") from None
+        return cls(**fields)
+
+    @property
+    def num_filters(self) -> int:
+        """Numbers that the characters give a word."""
+        return sum(count for _, count in self.filters)
+
+
+class _Convolution(paddle.nn.Layer):
+    """Valid cross-correlation over a word's symbols, the maximum over all positions, plus the bias."""
+
+    def __init__(self, width: int, char_embed_size: int, count: int) -> None:
+        super().__init__()
+        self.width = width
+        self.weight = self.create_parameter([width, char_embed_size, count])
+        self.bias = self.create_parameter([count], is_bias=True)
+
+    def forward(self, characters: Tensor) -> Tensor:
+        """From characters [words, symbols, char_embed] to [words, count]."""
+        words, symbols, size = characters.shape
+        positions = symbols - self.width + 1
+        windows = paddle.concat([characters[:, i : i + positions] for i in range(self.width)], axis=2)
+        responses = paddle.matmul(
+            windows.reshape([words * positions, self.width * size]), self.weight.reshape([self.width * size, -1])
+        )
+        # The bias is the same at every position, so it may follow the maximum. Windows of padding tie: `amax` shares
+        # the gradient among them, `max` would give each the whole of it.
+        return add_bias(paddle.amax(responses.reshape([words, positions, -1]), axis=1), self.bias)
+
+
+class _Highway(paddle.nn.Layer):
+    """g * relu(x W_t + b_t) + (1 - g) * x, with g = sigmoid(x W_g + b_g) (Srivastava et al., 2015)."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.transform_weight = self.create_parameter([size, size])
+        self.transform_bias = self.create_parameter([size], is_bias=True)
+        self.gate_weight = self.create_parameter([size, size])
+        # A gate that begins below one half carries the input on at first.
+        carry = paddle.ParamAttr(initializer=paddle.nn.initializer.Constant(-2.0))
+        self.gate_bias = self.create_parameter([size], attr=carry, is_bias=True)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """From [words, size] to [words, size]."""
+        gate = paddle.nn.functional.sigmoid(add_bias(paddle.matmul(rows, self.gate_weight), self.gate_bias))
+        transformed = paddle.nn.functional.relu(
+            add_bias(paddle.matmul(rows, self.transform_weight), self.transform_bias)
+        )
+        return rows + gate * (transformed - rows)
+
+
+class TokenEncoder(paddle.nn.Layer):
+    """Vectors of distinct words from their characters, and from vectors of their own where it has them.
+
+    Args:
+        config: sizes.
+        vocab_size: rows of the words' own vectors, where there are any.
+        output_size: size of a word's vector.
+
+    Parameters: `char_embedding` [symbols, char_embed]; `convolutions` with `weight` [width, char_embed, count] and
+    `bias`; `highways` with `transform_weight`, `gate_weight` [filters, filters] and their biases; `word_embedding`
+    [vocab, word_embed]; `projection_weight` [word_embed + filters, output], `projection_bias` [output].
+    """
+
+    def __init__(self, config: TokenEncoderConfig, vocab_size: int, output_size: int) -> None:
+        super().__init__()
+        self.config = config
+        normal = paddle.nn.initializer.Normal
+        if config.word_embed_size:
+            self.word_embedding = self.create_parameter(
+                [vocab_size, config.word_embed_size], default_initializer=normal(0.0, config.word_embed_size**-0.5)
+            )
+        if config.filters:
+            size = config.char_embed_size
+            self.char_embedding = self.create_parameter(
+                [len(Alphabet(config.alphabet)), size], default_initializer=normal(0.0, 1.0)
+            )
+            self.convolutions = paddle.nn.LayerList([_Convolution(width, size, n) for width, n in config.filters])
+            self.highways = paddle.nn.LayerList([_Highway(config.num_filters) for _ in range(config.num_highway)])
+        parts = config.word_embed_size + config.num_filters
+        self.projection_weight = self.create_parameter([parts, output_size])
+        self.projection_bias = self.create_parameter([output_size], is_bias=True)
+
+    def forward(self, lexicon: Lexicon) -> Tensor:
+        """Vectors [words, output_size] of the words of a lexicon."""
+        parts = []
+        if self.config.word_embed_size:
+            ids = paddle.to_tensor(lexicon.word_ids)
+            parts.append(paddle.nn.functional.embedding(ids, self.word_embedding))
+        if self.config.filters:
+            characters = paddle.nn.functional.embedding(paddle.to_tensor(lexicon.codes), self.char_embedding)
+            responses = paddle.concat([convolution(characters) for convolution in self.convolutions], axis=1)
+            rows = paddle.tanh(responses) if self.config.activation == "tanh" else paddle.nn.functional.relu(responses)
+            for highway in self.highways:
+                rows = highway(rows)
+            parts.append(rows)
+        joined = parts[0] if len(parts) == 1 else paddle.concat(parts, axis=1)
+        return add_bias(paddle.matmul(joined, self.projection_weight), self.projection_bias)
