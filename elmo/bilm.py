@@ -45,6 +45,7 @@ class BiLMConfig:
     bos_id: int = 0  # id of <S>
     eos_id: int = 1  # id of </S>
     use_skip_connections: bool = True  # from layer 2 on, a layer's input is added to its output
+    tie_softmax: bool = False  # the softmax's weights are the word vectors: one matrix less to learn and to store
     softmax: bool = True  # False for weights from elsewhere that came without it: no loss, no perplexity
     token_encoder: TokenEncoderConfig | None = None  # reads words by their characters; None looks their ids up
 
@@ -59,11 +60,13 @@ class BiLMConfig:
                 raise InputError(f"{name} is {value!r}: give a number above 0, or none for no clip")
         if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
             raise InputError(f"dropout is {self.dropout!r}: give a share from 0 to below 1")
-        for name in ("use_skip_connections", "softmax"):
+        for name in ("use_skip_connections", "tie_softmax", "softmax"):
             if type(getattr(self, name)) is not bool:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give true or false")
         if not isinstance(self.token_encoder, TokenEncoderConfig | None):
             raise InputError(f"token_encoder is {self.token_encoder!r}: give a TokenEncoderConfig, or none")
+        if self.tie_softmax and self.token_encoder is not None:
+            raise InputError("tie_softmax is true: words that are read by their characters have no vectors to tie to")
         for name in ("bos_id", "eos_id"):
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value < self.vocab_size:
@@ -94,8 +97,8 @@ class BiLM(paddle.nn.Layer):
     """Two language models over one vocabulary: one reads a sentence forwards, one backwards.
 
     Parameters: `embedding_para` [vocab, embed] or `token_encoder` (see `elmo.nn.char_cnn.TokenEncoder`),
-    `forward_layers` and `backward_layers` (see `elmo.nn.lstmp.LSTMP`), `softmax_weight` [vocab, embed], `softmax_bias`
-    [vocab].
+    `forward_layers` and `backward_layers` (see `elmo.nn.lstmp.LSTMP`), `softmax_weight` [vocab, embed] (not
+    where it is tied to `embedding_para`), `softmax_bias` [vocab].
 
     With a token encoder every method takes a lexicon, the distinct words of the batch, and ids are its rows; without
     one, ids are the vocabulary's.
@@ -118,8 +121,9 @@ class BiLM(paddle.nn.Layer):
         self.forward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
         self.backward_layers = paddle.nn.LayerList([self._lstmp() for _ in range(config.num_layers)])
         if config.softmax:
-            normal = paddle.nn.initializer.Normal(0.0, embed**-0.5)
-            self.softmax_weight = self.create_parameter([vocab, embed], default_initializer=normal)
+            if not config.tie_softmax:
+                normal = paddle.nn.initializer.Normal(0.0, embed**-0.5)
+                self.softmax_weight = self.create_parameter([vocab, embed], default_initializer=normal)
             self.softmax_bias = self.create_parameter([vocab], is_bias=True)
 
     def _lstmp(self) -> LSTMP:
@@ -262,14 +266,13 @@ class BiLM(paddle.nn.Layer):
         """
         if not self.config.softmax:
             raise InputError("this biLM came without its softmax: it gives vectors, but no loss and no perplexity")
+        weight = self.embedding_para if self.config.tie_softmax else self.softmax_weight
         if sampler is not None and generator is not None:
             return sampled_softmax_loss(
-                outputs, targets, self.softmax_weight, self.softmax_bias, sampler, generator, self.sparse_gradient
+                outputs, targets, weight, self.softmax_bias, sampler, generator, self.sparse_gradient
             )
         parts = [
-            full_softmax_loss(
-                outputs[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], self.softmax_weight, self.softmax_bias
-            )
+            full_softmax_loss(outputs[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], weight, self.softmax_bias)
             for i in range(0, outputs.shape[0], _SOFTMAX_ROWS)
         ]
         return paddle.concat(parts)

@@ -158,9 +158,14 @@ def pretrain(
     num_layers: Annotated[int, typer.Option("--num_layers", help="LSTMP layers a direction.")] = 2,
     num_steps: Annotated[int, typer.Option("--num_steps", help="Tokens of each stream in a batch.")] = 20,
     dropout: Annotated[float, typer.Option("--dropout")] = 0.1,
+    lr_schedule: Annotated[
+        str, typer.Option("--lr_schedule", help="constant, or cosine: down to a hundredth at the end.")
+    ] = "constant",
+    warmup_steps: Annotated[int, typer.Option("--warmup_steps", help="Steps in which the learning rate rises.")] = 0,
     max_grad_norm: Annotated[float, typer.Option("--max_grad_norm", help="Clip of the gradient's global norm.")] = 10.0,
     cell_clip: Annotated[Any, _clip_option("cell_clip", "Clip of the cells.")] = 3.0,
     proj_clip: Annotated[Any, _clip_option("proj_clip", "Clip of the projections.")] = 3.0,
+    tie_softmax: Annotated[Any, _flag("tie_softmax", "The softmax's weights are the word vectors.")] = False,
     token_encoder: Annotated[
         str, typer.Option("--token_encoder", help="word (look ids up) or char_cnn (read every word's characters).")
     ] = "word",
@@ -205,6 +210,8 @@ def pretrain(
         batch_size=batch_size,
         num_steps=num_steps,
         learning_rate=learning_rate,
+        lr_schedule=lr_schedule,
+        warmup_steps=warmup_steps,
         optim=optim,
         max_grad_norm=max_grad_norm,
         max_epoch=max_epoch,
@@ -223,6 +230,7 @@ def pretrain(
         "dropout": dropout,
         "cell_clip": cell_clip,
         "proj_clip": proj_clip,
+        "tie_softmax": tie_softmax,
         "token_encoder": token_encoder_sizes(token_encoder, alphabet),
     }
     run(
@@ -382,11 +390,14 @@ def doctor() -> None:
 def data_split(
     raw: Annotated[Path, typer.Argument(help="Folder of raw text, a paragraph a line.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Gets the folders train and dev.")],
+    lac: Annotated[
+        Path | None, typer.Option("--lac", help="Folder of tagged corpora, whose training parts are added as text.")
+    ] = None,
 ) -> None:
     """Divide raw text by the fixed rules: what is scored later is never pretrained on."""
     from elmo.text.splits import split_raw
 
-    report = split_raw(raw, output)
+    report = split_raw(raw, output, lac)
     _console().print(
         f"{report.train:,} paragraphs to train on, {report.dev:,} held out; "
         f"{report.reviews_held_out:,} reviews left out",

@@ -18,6 +18,7 @@ from elmo.text.characters import Lexicon
 from elmo.text.corpus import Batch, SentenceIds
 from elmo.text.vocabulary import Vocabulary
 
+SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
 
@@ -30,6 +31,8 @@ class PretrainSettings:
     num_steps: int = 20  # tokens of each stream in a batch; gradients go back no further
     learning_rate: float = 0.2
     optim: str = "adagrad"  # see OPTIMIZERS; Adagrad with an initial accumulator of 1 and no epsilon
+    lr_schedule: str = "constant"  # or "cosine": from the learning rate down to a hundredth of it at the end of the run
+    warmup_steps: int = 0  # steps in which the learning rate rises from zero, before either
     max_grad_norm: float = 10.0  # the gradient's global norm is clipped to this
     max_epoch: int = 10  # passes over the training text
     sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
@@ -44,15 +47,26 @@ class PretrainSettings:
         for name in ("batch_size", "num_steps", "max_epoch", "n_negative_samples_batch", "log_interval"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
-        for name in ("save_interval", "dev_interval", "random_seed"):
+        for name in ("save_interval", "dev_interval", "random_seed", "warmup_steps"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 or more")
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
             if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):
                 raise InputError(f"{name} is {value!r}: give a number above 0")
+        if self.lr_schedule not in SCHEDULES:
+            raise InputError(f"lr_schedule is {self.lr_schedule!r}: give one of {', '.join(SCHEDULES)}")
         if self.optim not in OPTIMIZERS:
             raise InputError(f"optim is {self.optim!r}: give one of {', '.join(OPTIMIZERS)}")
+
+    def rate(self, step: int, total_steps: int) -> float:
+        """Learning rate of a step, counted from 0, in a run of about `total_steps`."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
+        if self.lr_schedule == "constant":
+            return self.learning_rate
+        done = min((step - self.warmup_steps) / max(total_steps - self.warmup_steps, 1), 1.0)
+        return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 class Objective(Protocol):

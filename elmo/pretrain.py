@@ -114,6 +114,7 @@ class Trainer:
         model.train()
         started = time.perf_counter()
         total, tokens = 0.0, 0
+        total_steps = settings.max_epoch * self.objective.batches_per_epoch()
         recent = _Window(started)
         for batch in self.objective.begin_epoch(self.epoch):
             loss, mean, count = self.objective.training_loss(batch)
@@ -125,6 +126,7 @@ class Trainer:
                     f"or --max_grad_norm ({settings.max_grad_norm:g})"
                 )
             loss.backward()
+            self.optimizer.set_lr(settings.rate(self.step, total_steps))
             self.optimizer.step()
             self.optimizer.clear_grad()
             self.step += 1
@@ -252,7 +254,7 @@ def pretrain(
         earlier_runs = list(start.provenance.get("runs", []))
         if not start.config.get("softmax", True):  # as LARK's released checkpoint
             console.print(f"{source} came without its softmax: it is learnt from the beginning", highlight=False)
-            fresh = {name: getattr(model, name).numpy() for name in ("softmax_weight", "softmax_bias")}
+            fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
             start = dataclasses.replace(start, arrays={**start.arrays, **fresh})
         load_arrays(model, start, source)
     objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon)

@@ -480,3 +480,55 @@ def test_loading_may_hand_the_arrays_over():
     files = files_of(MODEL)
     assert layers_of(bilm_from_files(files, "model", consume=True), WORDS, LENGTHS).shape[0] == 3
     assert files.arrays == {}
+
+
+# One matrix for words in and words out
+
+TIED = dataclasses.replace(CONFIG, tie_softmax=True)
+
+
+def test_a_tied_softmax_is_the_embedding():
+    model, separate = make_model(config=TIED), make_model(config=CONFIG)
+    assert "softmax_weight" not in dict(model.named_parameters())
+    for name, parameter in model.named_parameters():
+        dict(separate.named_parameters())[name].set_value(parameter)
+    separate.softmax_weight.set_value(model.embedding_para)
+    outputs, targets = paddle.randn([4, 6]), paddle.to_tensor([3, 4, 5, 0])
+    for sampled in ((), (LogUniformSampler(len(VOCABULARY), 5), np.random.default_rng(0))):
+        ours = model.losses(outputs, targets, *sampled).numpy()
+        if sampled:
+            sampled = (sampled[0], np.random.default_rng(0))
+        assert (ours == separate.losses(outputs, targets, *sampled).numpy()).all()
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_the_tied_matrix_gets_the_gradient_of_both_its_uses(sparse):
+    model, separate = (make_model(config=dataclasses.replace(each, dropout=0.0)) for each in (TIED, CONFIG))
+    for name, parameter in model.named_parameters():
+        dict(separate.named_parameters())[name].set_value(parameter)
+    separate.softmax_weight.set_value(model.embedding_para)
+    model.sparse_gradient = separate.sparse_gradient = sparse
+    for each in (model, separate):
+        each.train()
+        forward, _, _ = each(paddle.to_tensor(WORDS[:1]), paddle.to_tensor(WORDS[:1]))
+        sampler, generator = LogUniformSampler(len(VOCABULARY), 5), np.random.default_rng(1)
+        paddle.optimizer.SGD(0.5, parameters=each.parameters()).clear_grad()
+        each.losses(forward[-1].reshape([5, 6]), paddle.to_tensor(WORDS[0]), sampler, generator).sum().backward()
+        before = each.embedding_para.numpy().copy()
+        paddle.optimizer.SGD(0.5, parameters=each.parameters()).step()
+        each.step = each.embedding_para.numpy() - before
+    expected = separate.step + separate.softmax_weight.numpy() - before
+    np.testing.assert_allclose(model.step, expected, atol=1e-5)  # float32 sums in another order
+
+
+def test_a_tied_model_goes_out_to_lark_with_two_matrices(tmp_path):
+    from elmo.convert.lark import read_lark, write_lark
+
+    files = files_of(make_model(config=TIED))
+    write_lark(files, tmp_path / "lark")
+    assert (read_lark(tmp_path / "lark").arrays["softmax_weight"] == files.arrays["embedding_para"]).all()
+
+
+def test_characters_have_no_vectors_to_tie_to():
+    with pytest.raises(InputError, match="tie_softmax"):
+        dataclasses.replace(CHARACTER_CONFIG, tie_softmax=True)

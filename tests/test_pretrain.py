@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import math
 import re
 from typing import Any
@@ -523,3 +524,50 @@ def test_weights_without_softmax_are_trained_on_with_a_new_one(run, text, tmp_pa
     history = run("second", load_pretraining_params=str(tmp_path / "lark"))
     assert math.isfinite(history[-1]["perplexity"])
     assert read_model(tmp_path / "second/epoch_002").config["softmax"] is True
+
+
+# The learning rate
+
+
+def test_the_rate_rises_then_falls_to_a_hundredth():
+    settings = changed(learning_rate=1.0, lr_schedule="cosine", warmup_steps=9)
+    rates = [settings.rate(step, 109) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.1 * step for step in range(1, 11)])
+    assert all(later < earlier for earlier, later in itertools.pairwise(rates[9:]))
+    assert rates[59] == pytest.approx(0.505) and rates[-1] == pytest.approx(0.01)
+
+
+def test_a_constant_rate_stays_and_steps_past_the_end_keep_the_last():
+    assert {changed(learning_rate=0.3).rate(step, 10) for step in range(20)} == {0.3}
+    assert changed(learning_rate=1.0, lr_schedule="cosine").rate(1000, 10) == pytest.approx(0.01)
+
+
+def test_the_optimiser_gets_the_rate_of_the_step(run, text, monkeypatch):
+    seen = []
+    make = module.make_optimizer
+
+    def watched(settings, parameters):
+        optimizer = make(settings, parameters)
+        step = optimizer.step
+        monkeypatch.setattr(optimizer, "step", lambda: (seen.append(optimizer.get_lr()), step())[1], raising=False)
+        return optimizer
+
+    monkeypatch.setattr(module, "make_optimizer", watched)
+    settings = changed(optim="adam", learning_rate=0.01, lr_schedule="cosine", warmup_steps=2)
+    history = run(settings=settings)
+    steps = history[-1]["step"]
+    words = SentenceIds(f"{text}/train_*", Vocabulary.load(text / "vocabulary.txt"))
+    total = 2 * math.ceil(words.num_targets / (settings.batch_size * settings.num_steps))  # of two epochs
+    assert seen == pytest.approx([settings.rate(step, total) for step in range(steps)])
+    assert seen[0] < seen[2] > seen[-1]
+
+
+@pytest.mark.parametrize(("fields", "message"), [({"lr_schedule": "step"}, "'step'"), ({"warmup_steps": -1}, "-1")])
+def test_a_schedule_that_is_none_is_refused(fields, message):
+    with pytest.raises(InputError, match=message):
+        changed(**fields)
+
+
+def test_a_tied_bilm_learns(run):
+    history = run(sizes={**SIZES, "tie_softmax": True}, settings=changed(optim="adam", learning_rate=0.01, max_epoch=6))
+    assert history[-1]["perplexity"] < 0.8 * history[0]["perplexity"]

@@ -6,6 +6,7 @@ backward one. Its gate order is ours, so nothing is permuted. Clips and dropout 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shutil
@@ -111,6 +112,8 @@ def write_lark(files: ModelFiles, directory: PathLike, overwrite: bool = False) 
     """
     target = Path(directory)
     _check_free(target, overwrite)
+    if files.config.get("tie_softmax") and _EMBEDDING in files.arrays:  # LARK keeps two matrices
+        files = dataclasses.replace(files, arrays={**files.arrays, _SOFTMAX[0]: files.arrays[_EMBEDDING]})
     parameters = _exportable(files, target)
     clips = {name: files.config.get(name) for name in ("cell_clip", "proj_clip")}
     if any(value != _CLIP for value in clips.values()):

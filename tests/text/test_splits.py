@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
-from elmo.text.splits import REVIEWS_FILE, bucket, is_held_out_paragraph, is_held_out_review, split_raw
+from elmo.text.splits import (
+    PEOPLES_DAILY_FILE,
+    REVIEWS_FILE,
+    UD_TRAIN_FILE,
+    bucket,
+    conll_texts,
+    is_held_out_paragraph,
+    is_held_out_review,
+    peoples_daily_part,
+    peoples_daily_text,
+    split_raw,
+)
 
 REVIEWS = [f"第{number}条评论,东西不错。" for number in range(400)]
 PARAGRAPHS = [f"第{number}段文字,讲了一件事。" for number in range(2000)]
@@ -107,3 +118,55 @@ def test_a_place_that_cannot_be_written_is_one_line(raw, tmp_path):
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(InputError, match="can't be written"):
         split_raw(raw, tmp_path / "file" / "out")
+
+
+# Tagged corpora
+
+DAYS = "".join(f"199801{day:02d}-01-001-001/m  今天/t  是/v  {day}/m  日/q  。/w\n" for day in range(1, 25))
+CONLL = "1\t我\t_\tPRON\n2\t爱\t_\tVERB\n\n1\tNew\t_\tX\n2\tYork\t_\tX\n3\t好\t_\tADJ\n"
+
+
+@pytest.fixture
+def lac(tmp_path):
+    folder = tmp_path / "lac"
+    folder.mkdir()
+    (folder / PEOPLES_DAILY_FILE).write_text(DAYS, encoding="utf-8")
+    (folder / UD_TRAIN_FILE).write_text(CONLL, encoding="utf-8")
+    return folder
+
+
+def test_days_that_are_scored_are_on_neither_side(raw, lac, tmp_path):
+    plain = split_raw(raw, tmp_path / "plain")
+    report = split_raw(raw, tmp_path / "out", lac)
+    written = lines_of(tmp_path / "out/train/peoples_daily_199801_01-24.txt")
+    assert written == [f"今天是{day}日。" for day in range(1, 22)]
+    assert [peoples_daily_part(f"199801{day}") for day in (21, 22, 23, 24)] == ["train", "dev", "test", "test"]
+    assert report.train == plain.train + 21 + 2 and report.dev == plain.dev
+    assert {path.name for path in (tmp_path / "out/dev").iterdir()} == {REVIEWS_FILE, "encyclopaedia.txt"}
+
+
+def test_tags_brackets_and_wide_digits_go_and_the_text_stays():
+    line = "19980101-01-001-001/m  １９９８年/t  [北京/ns  大学/n]nt  的/u  江/nr  山/nr  １/２/m  来/v"
+    assert peoples_daily_text(line) == "1998年北京大学的江山1/2来"
+
+
+def test_words_of_a_sentence_are_joined_and_latin_ones_kept_apart():
+    assert list(conll_texts(CONLL.splitlines())) == ["我爱", "New York好"]
+
+
+def test_a_folder_that_lacks_a_corpus_is_refused_and_nothing_left(raw, lac, tmp_path):
+    (lac / UD_TRAIN_FILE).unlink()
+    with pytest.raises(InputError, match=r"ud_gsdsimp_train\.conll is missing"):
+        split_raw(raw, tmp_path / "out", lac)
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_scored_day_of_the_real_corpus_is_in_the_training_text(shared, tmp_path):
+    split_raw(shared / "corpora/raw", tmp_path / "out", shared / "corpora/lac")
+    written = lines_of(tmp_path / "out/train/peoples_daily_199801_01-24.txt")
+    lines = lines_of(shared / "corpora/lac" / PEOPLES_DAILY_FILE)
+    scored = {peoples_daily_text(line) for line in lines if peoples_daily_part(line) != "train"}
+    assert len(lines) == 15_767 and len(written) == sum(peoples_daily_part(line) == "train" for line in lines)
+    # what a paper prints every day, such as a headline, may be on both sides
+    assert max((len(text) for text in scored & set(written)), default=0) < 40
+    assert "/" not in "".join(written[:100]) and "[" not in "".join(written[:100])
