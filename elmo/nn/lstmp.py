@@ -1,13 +1,15 @@
 """LSTMP: an LSTM whose output is projected to a smaller size, with clips on cell and projection (Sak et al., 2014).
 
 The backward pass is written by hand: it walks back through time once and makes every weight gradient in one product at
-the end, which on a CPU is several times faster than recording each small step.
+the end, which on a CPU is several times faster than recording each small step. Where `elmo.nn.native` could compile
+its loops, both walks are compiled; otherwise they are Paddle operations, step by step.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from elmo.nn import native
 from elmo.nn.linear import add_bias
 from elmo.runtime import paddle
 
@@ -95,6 +97,50 @@ class _Scan(paddle.autograd.PyLayer):
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
 
+class _CompiledLayer(paddle.autograd.PyLayer):
+    """The whole layer, input product included, in compiled loops; batch first."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        inputs: Tensor,  # (B, T, I)
+        hidden: Tensor,  # (B, P)
+        cell: Tensor,  # (B, H)
+        input_weight: Tensor,  # (I, 4H)
+        recurrent_weight: Tensor,  # (P, 4H)
+        bias: Tensor,  # (4H,)
+        projection_weight: Tensor,  # (H, P)
+        clips: tuple[float | None, float | None],
+        record: bool,
+    ) -> tuple[Tensor, Tensor]:
+        parameters = input_weight, recurrent_weight, bias, projection_weight
+        ctx.wanted = [not tensor.stop_gradient for tensor in (inputs, hidden, cell, *parameters)]
+        weight = paddle.concat([input_weight, recurrent_weight])  # (I + P, 4H)
+        outputs, last_cell, kept = native.lstmp_forward(
+            inputs, hidden, cell, weight, bias, projection_weight, clips, record and any(ctx.wanted)
+        )
+        ctx.kept, ctx.cell, ctx.weight, ctx.projection, ctx.clips = kept, cell, weight, projection_weight, clips
+        return outputs, last_cell
+
+    @staticmethod
+    def backward(ctx: Any, d_outputs: Tensor, d_last_cell: Tensor) -> tuple[Tensor | None, ...]:
+        kept, ctx.kept = ctx.kept, None
+        d_inputs, d_hidden, d_cell, d_bias, d_gates, d_projected = native.lstmp_backward(
+            d_outputs, d_last_cell, ctx.cell, ctx.weight, ctx.projection, ctx.clips, kept
+        )
+        time, (size, proj) = d_gates.shape[0], ctx.projection.shape
+        d_input_weight = d_recurrent = d_projection = None
+        if ctx.wanted[3] or ctx.wanted[4]:
+            rows = kept[0][:time].reshape([-1, kept[0].shape[2]])  # inputs and hidden states before each step
+            d_weight = paddle.matmul(rows, d_gates.reshape([-1, 4 * size]), transpose_x=True)
+            d_input_weight, d_recurrent = d_weight[:-proj], d_weight[-proj:]
+        if ctx.wanted[6]:
+            unprojected = kept[3].reshape([-1, size])
+            d_projection = paddle.matmul(unprojected, d_projected.reshape([-1, proj]), transpose_x=True)
+        gradients = (d_inputs, d_hidden, d_cell, d_input_weight, d_recurrent, d_bias, d_projection)
+        return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
+
+
 class LSTMP(paddle.nn.Layer):
     r"""One LSTM layer with projection, without peepholes.
 
@@ -145,6 +191,19 @@ class LSTMP(paddle.nn.Layer):
         """
         batch, time, _ = inputs.shape
         hidden, cell = self.zero_state(batch) if state is None else state
+        if native.usable(inputs, hidden, cell, self.input_weight):
+            outputs, cell = _CompiledLayer.apply(
+                inputs,
+                hidden,
+                cell,
+                self.input_weight,
+                self.recurrent_weight,
+                self.bias,
+                self.projection_weight,
+                (self.cell_clip, self.proj_clip),
+                paddle.is_grad_enabled(),
+            )
+            return outputs, (outputs[:, -1], cell)
         rows = paddle.transpose(inputs, [1, 0, 2]).reshape([time * batch, -1])
         gate_inputs = add_bias(paddle.matmul(rows, self.input_weight), self.bias)
         outputs, cell = _Scan.apply(

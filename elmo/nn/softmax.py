@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.nn import native
 from elmo.nn.linear import add_bias
 from elmo.runtime import paddle
 
@@ -88,14 +89,52 @@ def sampled_softmax_loss(
     rows = paddle.nn.functional.embedding(ids, weight, sparse=sparse_gradient)  # (count + num_samples, dim)
     biases = paddle.gather(bias, ids) + paddle.to_tensor(correction).astype(bias.dtype)
     count = len(label_ids)
-    label_logits = (features * rows[:count]).sum(axis=1) + biases[:count]  # (count,)
-    candidate_logits = add_bias(paddle.matmul(features, rows[count:], transpose_y=True), biases[count:])
     place = np.full(sampler.vocab_size, -1)
     place[candidate_ids] = np.arange(len(candidate_ids))
-    hit_rows = np.flatnonzero(place[label_ids] >= 0)
+    hits = place[label_ids]  # (count,): the candidate that is the row's own label, or -1
+    if native.usable(features, rows):
+        return _CompiledLoss.apply(features, rows, biases, paddle.to_tensor(hits), paddle.is_grad_enabled())
+    label_logits = (features * rows[:count]).sum(axis=1) + biases[:count]  # (count,)
+    candidate_logits = add_bias(paddle.matmul(features, rows[count:], transpose_y=True), biases[count:])
+    hit_rows = np.flatnonzero(hits >= 0)
     if len(hit_rows):
-        hits = paddle.to_tensor(np.stack([hit_rows, place[label_ids[hit_rows]]], axis=1))
+        indices = paddle.to_tensor(np.stack([hit_rows, hits[hit_rows]], axis=1))
         minus_infinity = paddle.full([len(hit_rows)], -1e9, dtype=candidate_logits.dtype)
-        candidate_logits = paddle.scatter_nd_add(candidate_logits, hits, minus_infinity)
+        candidate_logits = paddle.scatter_nd_add(candidate_logits, indices, minus_infinity)
     logits = paddle.concat([label_logits.unsqueeze(1), candidate_logits], axis=1)  # (count, 1 + num_samples)
     return paddle.logsumexp(logits, axis=1) - label_logits
+
+
+class _CompiledLoss(paddle.autograd.PyLayer):
+    """Cross-entropy of each row's label, whose vector stands in `rows` before those of the shared candidates."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, rows: Tensor, biases: Tensor, hits: Tensor, record: bool) -> Tensor:
+        count = features.shape[0]
+        labels, candidates = rows[:count], rows[count:]
+        label_logits = (features * labels).sum(axis=1) + biases[:count]
+        losses, label_probabilities, probabilities, means = native.softmax_forward(
+            features, candidates, biases[count:], label_logits, hits
+        )
+        ctx.wanted = [not tensor.stop_gradient for tensor in (features, rows, biases)]
+        if record and any(ctx.wanted):
+            # The loss falls with the label's logit by 1 - its probability, and grows with a candidate's by that one's.
+            d_label_logits = label_probabilities - 1
+            d_features = means + d_label_logits.unsqueeze(1) * labels
+            ctx.kept = features, probabilities, d_label_logits, d_features
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, d_losses: Tensor) -> tuple[Tensor | None, ...]:
+        (features, probabilities, d_label_logits, d_features), ctx.kept = ctx.kept, None
+        d_losses = d_losses.unsqueeze(1)  # (count, 1)
+        d_label_logits = d_label_logits.unsqueeze(1) * d_losses
+        d_features, d_rows, d_biases = d_features * d_losses, None, None
+        if ctx.wanted[1]:
+            d_candidates = paddle.matmul(probabilities, features * d_losses, transpose_x=True)
+            d_rows = paddle.concat([features * d_label_logits, d_candidates])
+        if ctx.wanted[2]:
+            d_candidate_biases = paddle.matmul(probabilities, d_losses, transpose_x=True)
+            d_biases = paddle.concat([d_label_logits, d_candidate_biases]).squeeze(1)
+        gradients = (d_features, d_rows, d_biases)
+        return *(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True)), None

@@ -1,4 +1,7 @@
-"""LSTMP: its formula, its hand-written gradients, its clips and its state, in float64 against slow references."""
+"""LSTMP: its formula, its hand-written gradients, its clips and its state, in float64 against slow references.
+
+Every test is run twice: with compiled loops, and with Paddle's operations alone.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elmo.nn import native
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
 
@@ -16,6 +20,15 @@ WEIGHTS = ("input_weight", "recurrent_weight", "bias", "projection_weight")
 CLIPS = [(None, None), (0.4, None), (None, 0.3), (0.4, 0.3)]
 # Central differences in float64 err by about STEP ** 2 plus 1e-16 / STEP; both are below 1e-9 for sums of order 1.
 STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-8
+
+
+@pytest.fixture(autouse=True, params=["compiled", "paddle"])
+def loops(request, monkeypatch) -> str:
+    """Which implementation runs."""
+    monkeypatch.setenv(native.SWITCH, "1" if request.param == "compiled" else "0")
+    if request.param == "compiled" and native.library() is None:
+        pytest.skip(f"compiled loops are {native.status()}")
+    return request.param
 
 
 def make_layer(seed: int, cell_clip: float | None = None, proj_clip: float | None = None) -> LSTMP:
@@ -266,25 +279,80 @@ def test_frozen_parameters_get_no_gradient_and_the_others_keep_theirs(frozen):
 
 
 @pytest.mark.parametrize("mode", ["no backward", "backward", "no_grad"])
-def test_what_the_backward_pass_needs_is_freed_with_the_results(mode, monkeypatch):
+def test_what_the_backward_pass_needs_is_freed_with_the_results(mode, loops, monkeypatch):
     kept: list[weakref.ref[Any]] = []
-    original = paddle.nn.functional.sigmoid
 
-    def watched(tensor):
-        result = original(tensor)
-        kept.append(weakref.ref(result))
-        return result
+    def watch(module, name, parts):
+        original = getattr(module, name)
 
-    monkeypatch.setattr(paddle.nn.functional, "sigmoid", watched)
+        def watched(*arguments):
+            result = original(*arguments)
+            kept.extend(map(weakref.ref, parts(result)))
+            return result
+
+        monkeypatch.setattr(module, name, watched)
+
+    if loops == "compiled":
+        watch(native, "lstmp_forward", lambda result: result[2])
+    else:
+        watch(paddle.nn.functional, "sigmoid", lambda result: [result])
     layer, inputs = make_layer(12, 0.4, 0.3), paddle.to_tensor(make_arrays(12)["inputs"])
     if mode == "no_grad":
         with paddle.no_grad():
             outputs, state = layer(inputs)
-        assert sum(gate() is not None for gate in kept) <= 1, "kept for a gradient that nobody can ask for"
+        assert sum(part() is not None for part in kept) <= 1, "kept for a gradient that nobody can ask for"
     else:
         outputs, state = layer(inputs)
+        assert sum(part() is not None for part in kept) >= TIME
         if mode == "backward":
             outputs.sum().backward()
-    assert len(kept) == TIME
     del outputs, state
-    assert all(gate() is None for gate in kept)
+    assert all(part() is None for part in kept)
+
+
+@pytest.mark.parametrize(
+    ("batch", "size", "hidden", "proj"), [(1, 5, 7, 3), (37, 19, 70, 33), (70, 32, 64, 16), (3, 4, 300, 5)]
+)  # the last: gradients over more than one block
+def test_single_precision_is_right_to_its_own_rounding_at_any_size(batch, size, hidden, proj):
+    layers = [LSTMP(size, hidden, proj, 0.5, 0.4) for _ in range(2)]
+    layers[1].to(dtype="float64")
+    generator = np.random.default_rng(13)
+    for first, second in zip(*(layer.parameters() for layer in layers), strict=True):
+        array = generator.normal(0.0, first.shape[0] ** -0.5, first.shape).astype(np.float32)
+        first.set_value(array)
+        second.set_value(array.astype(np.float64))
+    arrays = [generator.normal(size=shape).astype(np.float32) for shape in ((batch, 6, size), (batch, proj))]
+    arrays.append(generator.uniform(-0.5, 0.5, (batch, hidden)).astype(np.float32))
+    mixes = [generator.normal(size=shape).astype(np.float32) for shape in ((batch, 6, proj), (batch, hidden))]
+    results = []
+    for layer, dtype in zip(layers, ("float32", "float64"), strict=True):
+        inputs, state_hidden, cell = (paddle.to_tensor(array.astype(dtype), stop_gradient=False) for array in arrays)
+        outputs, (_, last_cell) = layer(inputs, (state_hidden, cell))
+        (
+            (outputs * paddle.to_tensor(mixes[0].astype(dtype))).sum() / batch
+            + (last_cell * paddle.to_tensor(mixes[1].astype(dtype))).sum() / batch
+        ).backward()
+        gradients = [tensor.grad for tensor in (inputs, state_hidden, cell, *layer.parameters())]
+        results.append([outputs.numpy(), last_cell.numpy(), *(gradient.numpy() for gradient in gradients)])
+    for single, double in zip(*results, strict=True):
+        # float32 rounds by 6e-8 of a value, and here at most a few hundred values of order 1 are added.
+        np.testing.assert_allclose(single, double, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_a_number_is_not_hidden(bad):
+    layer, arrays = make_layer(14, 0.4, 0.3), make_arrays(14)
+    layer.to(dtype="float32")
+    inputs = arrays["inputs"].astype(np.float32)
+    inputs[0, 1, 0] = bad
+    outputs = layer(paddle.to_tensor(inputs))[0].numpy()
+    assert np.isfinite(outputs[0, 0]).all()
+    assert np.isfinite(outputs[1]).all()
+    if np.isnan(bad):
+        assert np.isnan(outputs[0, 1:]).all()
+
+
+def test_inputs_that_are_views_of_other_tensors_count_as_they_read():
+    layer, array = make_layer(15), make_arrays(15)["inputs"]
+    swapped = paddle.to_tensor(np.ascontiguousarray(array.transpose(1, 0, 2))).transpose([1, 0, 2])
+    assert (layer(swapped)[0] == layer(paddle.to_tensor(array))[0]).all()

@@ -10,10 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elmo.nn import native
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
 
 VOCAB, DIM, COUNT = 40, 6, 9
+
+
+@pytest.fixture(params=["compiled", "paddle"])
+def loops(request, monkeypatch) -> str:
+    """Which implementation of the sampled softmax runs."""
+    monkeypatch.setenv(native.SWITCH, "1" if request.param == "compiled" else "0")
+    if request.param == "compiled" and native.library() is None:
+        pytest.skip(f"compiled loops are {native.status()}")
+    return request.param
 
 
 class EveryWord(LogUniformSampler):
@@ -177,6 +187,7 @@ def test_the_full_loss_stays_finite_for_extreme_logits():
 # The sampled softmax
 
 
+@pytest.mark.usefixtures("loops")
 def test_with_every_word_drawn_for_sure_loss_and_gradients_are_those_of_the_full_softmax():
     arrays = make()
     arrays["labels"][:3] = 7  # the same label in several rows: their gradients add up
@@ -187,6 +198,7 @@ def test_with_every_word_drawn_for_sure_loss_and_gradients_are_those_of_the_full
         np.testing.assert_allclose(sampled_gradients[name], gradient, rtol=0, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.usefixtures("loops")
 def test_the_loss_follows_its_definition_and_leaves_accidental_hits_out():
     arrays = make()
     ids = [0, 3, 5, 9, 30]
@@ -205,6 +217,7 @@ def test_the_loss_follows_its_definition_and_leaves_accidental_hits_out():
     assert not gradients["bias"][untouched].any()
 
 
+@pytest.mark.usefixtures("loops")
 def test_a_row_whose_only_candidate_is_its_own_label_costs_nothing():
     arrays = make()
     arrays["labels"][:] = 4
@@ -214,6 +227,7 @@ def test_a_row_whose_only_candidate_is_its_own_label_costs_nothing():
         np.testing.assert_allclose(gradient, 0.0, rtol=0, atol=1e-12)
 
 
+@pytest.mark.usefixtures("loops")
 @pytest.mark.parametrize("row", [0, 5])
 def test_gradients_of_the_sampled_loss_equal_finite_differences(row):
     arrays, sampler, step = make(3), LogUniformSampler(VOCAB, 15), 1e-6
@@ -229,6 +243,7 @@ def test_gradients_of_the_sampled_loss_equal_finite_differences(row):
         assert abs(gradients[name][index] - (values[0] - values[1]) / (2 * step)) < 1e-8, name
 
 
+@pytest.mark.usefixtures("loops")
 def test_the_mean_gradient_over_many_draws_points_where_the_full_one_does():
     arrays, sampler = make(4, "float32"), LogUniformSampler(VOCAB, 25)
     full = loss_and_gradients(arrays)[1]
@@ -240,3 +255,55 @@ def test_the_mean_gradient_over_many_draws_points_where_the_full_one_does():
         cosine = (sums[name] * gradient).sum() / np.linalg.norm(sums[name]) / np.linalg.norm(gradient)
         # The estimate is biased by design (a logarithm of an estimated sum), so only nearly parallel.
         assert cosine > 0.98, f"{name}: {cosine:.4f}"
+
+
+@pytest.mark.usefixtures("loops")
+def test_single_precision_is_right_to_its_own_rounding_at_any_size():
+    generator, vocab, dim, count = np.random.default_rng(5), 500, 37, 131
+    arrays = {
+        "features": generator.normal(size=(count, dim)),
+        "weight": generator.normal(0.0, dim**-0.5, (vocab, dim)),
+        "bias": generator.normal(size=vocab),
+    }
+    single = {name: array.astype(np.float32) for name, array in arrays.items()}
+    double = {name: array.astype(np.float64) for name, array in single.items()}
+    labels = {"labels": generator.integers(0, vocab, count)}
+    sampler = LogUniformSampler(vocab, 211)
+    losses, gradients = loss_and_gradients({**single, **labels}, sampler)
+    expected, expected_gradients = loss_and_gradients({**double, **labels}, sampler)
+    # A logit is a sum of 37 products of order 1, each rounded by 6e-8 of its value; losses are of order 5.
+    np.testing.assert_allclose(losses, expected, rtol=0, atol=5e-6)
+    for name, gradient in expected_gradients.items():  # of a mean over 131 rows
+        np.testing.assert_allclose(gradients[name], gradient, rtol=0, atol=1e-6 / 30, err_msg=name)
+
+
+@pytest.mark.usefixtures("loops")
+def test_losses_of_extreme_logits_are_finite_and_those_of_no_number_are_not():
+    arrays = make(dtype="float32")
+    arrays["bias"] = np.linspace(-2e4, 2e4, VOCAB).astype(np.float32)
+    arrays["labels"][0] = 1  # likely nowhere
+    losses, gradients = loss_and_gradients(arrays, LogUniformSampler(VOCAB, 15))
+    assert np.isfinite(losses).all()
+    assert losses[0] > 1e4
+    assert all(np.isfinite(gradient).all() for gradient in gradients.values())
+    arrays["features"][2, 0] = np.nan
+    losses = loss_and_gradients(arrays, LogUniformSampler(VOCAB, 15))[0]
+    assert np.flatnonzero(np.isnan(losses)).tolist() == [2]
+
+
+@pytest.mark.usefixtures("loops")
+@pytest.mark.parametrize("frozen", ["features", "weight", "bias"])
+def test_what_is_frozen_gets_no_gradient_and_the_others_keep_theirs(frozen):
+    arrays, sampler = make(6), LogUniformSampler(VOCAB, 15)
+    expected = loss_and_gradients(arrays, sampler)[1]
+    names = ("features", "weight", "bias")
+    tensors = {name: paddle.to_tensor(arrays[name], stop_gradient=name == frozen) for name in names}
+    labels = paddle.to_tensor(arrays["labels"])
+    sampled_softmax_loss(
+        **tensors, labels=labels, sampler=sampler, generator=np.random.default_rng(0)
+    ).mean().backward()
+    for name, tensor in tensors.items():
+        if name == frozen:
+            assert tensor.grad is None
+        else:
+            np.testing.assert_allclose(dense(tensor), expected[name], rtol=0, atol=1e-13, err_msg=name)
