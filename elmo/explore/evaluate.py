@@ -9,6 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,12 +17,27 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.explore.scores import bootstrap_interval, pair_auc, score_senses
-from elmo.explore.senses import SenseSentence, TargetVectors, read_reviews, read_senses, target_vectors
+from elmo.explore.scores import (
+    Estimate,
+    bootstrap_interval,
+    centroid_differences,
+    draw_counts,
+    pair_auc,
+    percentile_interval,
+    resampled_roc_auc,
+    roc_auc,
+    score_senses,
+)
+from elmo.explore.senses import REVIEW_CATEGORIES, SenseSentence, read_reviews, read_senses, target_vectors
+from elmo.explore.wic import WicPair, pair_vectors, read_am2ico, read_mcl_wic, require_chinese, score_wic
 from elmo.explore.words import read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.text.corpus import read_lines
 
+Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
+
+BRAND = REVIEW_CATEGORIES["平板"]
+CENTROID_REVIEWS = 300  # at most so many of a sense make its centroid
 
 
 class WordSpace(Protocol):
@@ -110,53 +126,169 @@ def evaluate_words(space: Any, paths: Sequence[str | os.PathLike[str]]) -> dict[
     return scores
 
 
+AUCS = {
+    "pair_auc": "chance that two sentences of one sense have a higher cosine than two of different senses",
+    "centroid_auc": "ROC AUC, on held-out reviews, of the cosine with the brand's centroid less that with the fruit's, "
+    "centroids from other reviews",
+}
+
+
 def evaluate_senses(
     encoder: ContextEncoder,
     space: WordSpace | None,
     senses_path: str | os.PathLike[str],
     reviews_path: str | os.PathLike[str] | None = None,
     *,
+    mcl_wic: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+    am2ico: str | os.PathLike[str] | None = None,
     word: str = "苹果",
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """AUC of the cosine for same-sense pairs, by layer, for a biLM and for word vectors.
+    """How well a biLM, layer by layer, and word vectors tell senses apart, without training.
 
     Args:
         encoder: the biLM.
         space: word vectors trained on the same text, or None.
         senses_path: marked sentences, see `elmo.explore.senses.read_senses`; scored word by word, then averaged.
-        reviews_path: reviews with their categories; `word` in the held-out tenth of them, and in all, is scored.
+        reviews_path: reviews with their categories; `word` in the held-out tenth of them, and in all, is scored. `AUCS`
+            says what by; each AUC is given without and with centring.
+        mcl_wic: .data and .gold file of MCL-WiC's Chinese pairs; scored by `elmo.explore.wic.score_wic`.
+        am2ico: a file in AM2iCo's format with Chinese on both sides, scored likewise.
 
     Returns:
         a dictionary that JSON can hold; every estimate has value, low and high (95%).
+
+    Raises:
+        InputError: a file is missing or malformed, or holds pairs that a Chinese model can't score, as the published
+            files of AM2iCo do: they compare Chinese words with English ones.
     """
     items = read_senses(senses_path)
-    sets: dict[str, list[SenseSentence]] = {}
-    if reviews_path is not None:
-        sets["reviews_held_out"] = read_reviews(reviews_path, word, held_out=True)
-        sets["reviews_all"] = read_reviews(reviews_path, word, held_out=None)
+    pair_sets: dict[str, list[WicPair]] = {}
+    if mcl_wic is not None:
+        pair_sets["mcl_wic"] = read_mcl_wic(*mcl_wic)
+        require_chinese(pair_sets["mcl_wic"], mcl_wic[0])
+    if am2ico is not None:
+        pair_sets["am2ico"] = read_am2ico(am2ico)
+        require_chinese(pair_sets["am2ico"], am2ico)
+    reviews = None if reviews_path is None else _Reviews.read(reviews_path, word, seed)
     systems: dict[str, Callable[[list[list[str]]], list[Vectors]]] = {"elmo": encoder.encode}
     if space is not None:
         dim = len(space.vector(word)) if word in space else 1
         systems["word2vec"] = static_layers(space, dim)
-    result: dict[str, Any] = {"word": word, "resamples": resamples, "seed": seed, "systems": {}}
+    result: dict[str, Any] = {"word": word, "resamples": resamples, "seed": seed, "aucs": AUCS, "systems": {}}
     for name, encode in systems.items():
         picked = target_vectors(items, encode, encoder.words)
         scores = score_senses(picked.items, picked.vectors, resamples=resamples, seed=seed)
         record: dict[str, Any] = {"senses": dataclasses.asdict(scores), "dropped": len(picked.dropped)}
-        for set_name, sentences in sets.items():
-            record[set_name] = _score_set(target_vectors(sentences, encode, encoder.words), resamples, seed)
+        if reviews is not None:
+            record.update(reviews.score(encode, encoder.words, resamples, seed))
+        for set_name, pairs in pair_sets.items():
+            vectors = pair_vectors(pairs, encode, encoder.words)
+            representations = {"word": [0], "mean of sentence": [1]} if name == "word2vec" else None
+            record[set_name] = dataclasses.asdict(score_wic(vectors, representations, resamples=resamples, seed=seed))
         result["systems"][name] = record
     return result
 
 
-def _score_set(picked: TargetVectors, resamples: int, seed: int) -> dict[str, Any]:
-    labels: Sequence[str] = [item.sense for item in picked.items]
-    layers = []
-    for layer in range(picked.vectors.shape[1]):
-        vectors = picked.vectors[:, layer]
-        low, high = bootstrap_interval(vectors, labels, resamples=resamples, seed=seed)
-        layers.append({"value": pair_auc(vectors, labels), "low": low, "high": high})
-    counts = {sense: labels.count(sense) for sense in sorted(set(labels))}
-    return {"auc": layers, "senses": counts, "dropped": len(picked.dropped)}
+@dataclass(frozen=True)
+class _Reviews:
+    """Reviews with a word: all, those that are held out, and others of which centroids are made."""
+
+    all: list[SenseSentence]
+    held_out: list[SenseSentence]
+    known: list[SenseSentence]
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], word: str, seed: int) -> _Reviews:
+        held_out = read_reviews(path, word, held_out=True)
+        asked = {item.sentence for item in held_out}
+        others = [item for item in read_reviews(path, word, held_out=False) if item.sentence not in asked]
+        rng, known = np.random.default_rng(seed), []
+        for sense in REVIEW_CATEGORIES.values():
+            candidates = [item for item in others if item.sense == sense]
+            if not candidates:
+                raise InputError(f"{path}: no {sense} review with {word!r} is left for a centroid; give more reviews")
+            rows = rng.permutation(len(candidates))[:CENTROID_REVIEWS]
+            known += [candidates[row] for row in sorted(rows)]
+        return cls(read_reviews(path, word, held_out=None), held_out, known)
+
+    def score(
+        self,
+        encode: Callable[[list[list[str]]], list[Vectors]],
+        segment: Callable[[str], Sequence[str]],
+        resamples: int,
+        seed: int,
+    ) -> dict[str, Any]:
+        """Scores of one system by set; each sentence is encoded once."""
+        picked = target_vectors(self.all, encode, segment)
+        row_of = {(item.sense, item.sentence): row for row, item in enumerate(picked.items)}
+
+        def rows(items: list[SenseSentence]) -> list[int]:
+            return [row_of[key] for item in items if (key := (item.sense, item.sentence)) in row_of]
+
+        record: dict[str, Any] = {}
+        for set_name, items in (("reviews_held_out", self.held_out), ("reviews_all", self.all)):
+            chosen = rows(items)
+            labels = [picked.items[row].sense for row in chosen]
+            record[set_name] = {
+                **_pair_aucs(picked.vectors[chosen], labels, resamples, seed),
+                "senses": {sense: labels.count(sense) for sense in sorted(set(labels))},
+                "dropped": len(items) - len(chosen),
+            }
+        asked, known = rows(self.held_out), rows(self.known)
+        senses = np.array([item.sense for item in picked.items])
+        known_senses = senses[known].tolist()
+        record["reviews_held_out"].update(
+            _centroid_aucs(
+                picked.vectors[asked],
+                senses[asked] == BRAND,
+                picked.vectors[known],
+                senses[known] == BRAND,
+                resamples,
+                seed,
+            ),
+            centroid_reviews={sense: known_senses.count(sense) for sense in sorted(set(known_senses))},
+        )
+        return record
+
+
+def _pair_aucs(vectors: Vectors, labels: Sequence[str], resamples: int, seed: int) -> dict[str, list[dict[str, float]]]:
+    """AUC of pairs for each layer of vectors [n, layers, dim], with and without centring."""
+    record = {}
+    for name, centre in (("pair_auc", False), ("pair_auc_centred", True)):
+        estimates = []
+        for layer in np.moveaxis(vectors, 1, 0):
+            interval = bootstrap_interval(layer, labels, centre=centre, resamples=resamples, seed=seed)
+            estimates.append(dataclasses.asdict(Estimate(pair_auc(layer, labels, centre=centre), *interval)))
+        record[name] = estimates
+    return record
+
+
+def _centroid_aucs(
+    vectors: Vectors, is_brand: Bools, known: Vectors, known_is_brand: Bools, resamples: int, seed: int
+) -> dict[str, list[dict[str, float]]]:
+    """AUC by centroids for each layer; the interval is over the reviews asked about, with the centroids as they are."""
+    counts = draw_counts([str(row) for row in range(len(vectors))], resamples, seed)
+    record = {}
+    for name, centre in (("centroid_auc", False), ("centroid_auc_centred", True)):
+        estimates = []
+        for layer in range(vectors.shape[1]):
+            scores = centroid_differences(vectors[:, layer], known[:, layer], known_is_brand, centre=centre)
+            interval = percentile_interval(resampled_roc_auc(scores, is_brand, counts))
+            estimates.append(dataclasses.asdict(Estimate(roc_auc(scores, is_brand), *interval)))
+        record[name] = estimates
+    return record
+
+
+def print_reviews(
+    path: str | os.PathLike[str], word: str = "苹果", each: int = 10, *, held_out: bool | None = True, seed: int = 0
+) -> None:
+    """Print some sentences of each category at random, to see by eye how often the category is the word's sense."""
+    items = read_reviews(path, word, held_out=held_out)
+    rng = np.random.default_rng(seed)
+    for category, sense in REVIEW_CATEGORIES.items():
+        candidates = [item for item in items if item.sense == sense]
+        print(f"{category} ({sense}), {min(each, len(candidates))} of {len(candidates)}:")
+        for row in rng.permutation(len(candidates))[:each]:
+            print(f"  {candidates[row].sentence}")

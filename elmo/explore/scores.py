@@ -1,7 +1,8 @@
 """How well vectors of a word tell its senses apart, with intervals from resampling sentences.
 
 The score is an AUC: the chance that two sentences of one sense are more alike (by cosine) than two of different senses.
-A vector that ignores its sentence, such as word2vec's, scores exactly 0.5.
+A vector that ignores its sentence, such as word2vec's, scores exactly 0.5. Where other sentences give each of two
+senses a centroid, there is the ordinary ROC AUC too: of a sentence of one sense being nearer its centroid.
 """
 
 from __future__ import annotations
@@ -114,6 +115,73 @@ def centroid_accuracy(vectors: Vectors, labels: Sequence[str], *, centre: bool =
     return np.asarray(best[np.arange(len(rows)), rows] / best.sum(axis=1), dtype=np.float64)
 
 
+def centroid_differences(
+    vectors: Vectors, known: Vectors, is_positive: npt.ArrayLike, *, centre: bool = False
+) -> Floats:
+    """Cosine with the centroid of the positive known vectors less that with the others' centroid, [n].
+
+    A centroid is the mean of vectors scaled to length 1.
+
+    Args:
+        vectors: [n, dim], of sentences whose sense is asked for.
+        known: [m, dim], of other sentences.
+        is_positive: m of them, true for one sense, false for the other.
+        centre: subtract the mean of the known vectors first, from all.
+
+    Raises:
+        InputError: shapes that do not fit, numbers that are not finite, or one of the senses has no known vector.
+    """
+    positive = np.asarray(is_positive, dtype=np.bool_)
+    known = np.asarray(known, dtype=np.float64)
+    if known.ndim != 2 or positive.shape != known.shape[:1]:
+        raise InputError(f"known vectors have shape {list(known.shape)} for {positive.size} senses: give [n, dim]")
+    if positive.all() or not positive.any():
+        raise InputError(f"{len(positive)} known sentences are not of two senses: give sentences of both")
+    middle = known.mean(axis=0) if centre else None
+    units = _units(known, middle)
+    centroids = np.stack([units[rows].mean(axis=0) for rows in (positive, ~positive)])
+    lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
+    cosines = _units(vectors, middle) @ (centroids / np.where(lengths < 1e-9, 1.0, lengths)).T  # [n, 2]
+    return np.asarray(np.round(cosines[:, 0] - cosines[:, 1], _DIGITS))
+
+
+def roc_auc(scores: npt.ArrayLike, is_positive: npt.ArrayLike) -> float:
+    """Area under the ROC curve: P(a positive scores higher than a negative) + P(equal) / 2."""
+    return float(resampled_roc_auc(scores, is_positive, np.ones((1, np.size(scores))))[0])
+
+
+def resampled_roc_auc(scores: npt.ArrayLike, is_positive: npt.ArrayLike, counts: Floats) -> Floats:
+    """`roc_auc` in each resample, [resamples]; NaN where a resample lacks positives or negatives.
+
+    Args:
+        scores, is_positive: n each.
+        counts: [resamples, n], how often each was drawn; see `draw_counts`.
+
+    Raises:
+        InputError: shapes that do not fit, or scores that are not finite.
+    """
+    values, positive = np.asarray(scores, dtype=np.float64), np.asarray(is_positive, dtype=np.bool_)
+    if values.ndim != 1 or values.shape != positive.shape or counts.shape[1:] != values.shape:
+        raise InputError(f"{values.size} scores, {positive.size} labels, counts {list(counts.shape)}: give n of each")
+    if not np.isfinite(values).all():
+        raise InputError("a score is not finite: encode the sentences again")
+    order = np.argsort(values[~positive], kind="stable")
+    negatives = values[~positive][order]
+    drawn = counts[:, positive]  # [resamples, positives]
+    passed = np.pad(np.cumsum(counts[:, ~positive][:, order], axis=1), ((0, 0), (1, 0)))
+    below = np.searchsorted(negatives, values[positive], side="left")
+    not_above = np.searchsorted(negatives, values[positive], side="right")
+    won = np.einsum("rp,rp->r", drawn, passed[:, below] + passed[:, not_above])
+    with np.errstate(invalid="ignore"):
+        return np.asarray(won / (2 * drawn.sum(axis=1) * passed[:, -1]))
+
+
+def draw_counts(groups: Sequence[str], resamples: int, seed: int) -> Floats:
+    """How often each item counts in each resample, [resamples, n], if whole groups of items are drawn."""
+    names, rows = np.unique(np.asarray(groups), return_inverse=True)
+    return _draw_counts(len(names), resamples, np.random.default_rng(seed))[:, rows]
+
+
 @dataclass(frozen=True)
 class _Pairs:
     """Pairs of different sentences, by kind and in the order of their cosines: what an AUC is counted from."""
@@ -179,15 +247,21 @@ class _Pairs:
 
 
 def _unit_rows(vectors: Vectors, labels: Sequence[str], centre: bool) -> Floats:
-    """Vectors of length 1, float64 [n, dim]; what centring leaves of equal vectors is zero, not rounding noise."""
+    """Vectors of length 1, float64 [n, dim], one for each label."""
     rows = np.asarray(vectors, dtype=np.float64)
     if rows.ndim != 2 or len(rows) != len(labels):
         raise InputError(f"vectors have shape {list(rows.shape)} for {len(labels)} labels: give [{len(labels)}, dim]")
+    return _units(rows, rows.mean(axis=0) if centre else None)
+
+
+def _units(vectors: Vectors, middle: Floats | None) -> Floats:
+    """Vectors less `middle`, of length 1; of vectors that equal it zero is left, not rounding noise."""
+    rows = np.asarray(vectors, dtype=np.float64)
     if not np.isfinite(rows).all():
         raise InputError("a vector holds numbers that are not finite: encode the sentences again")
     scale = float(np.abs(rows).max(initial=0.0))
-    if centre:
-        rows = rows - rows.mean(axis=0)
+    if middle is not None:
+        rows = rows - middle
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     is_zero = lengths <= 1e-9 * scale * np.sqrt(rows.shape[1])
     return np.asarray(np.where(is_zero, 0.0, rows / np.where(is_zero, 1.0, lengths)))

@@ -17,8 +17,12 @@ from elmo.explore.scores import (
     bootstrap_auc,
     bootstrap_interval,
     centroid_accuracy,
+    centroid_differences,
+    draw_counts,
     pair_auc,
     percentile_interval,
+    resampled_roc_auc,
+    roc_auc,
     score_senses,
 )
 from elmo.explore.senses import SenseSentence, read_reviews, read_senses, target_index, target_vectors
@@ -402,3 +406,71 @@ def test_the_order_of_sentences_makes_no_difference(order):
     shuffled = vectors[list(order)], [labels[row] for row in order]
     assert pair_auc(*shuffled) == pytest.approx(pair_auc(vectors, labels), abs=1e-12)
     assert centroid_accuracy(*shuffled).mean() == pytest.approx(centroid_accuracy(vectors, labels).mean())
+
+
+# The ROC AUC
+
+
+def test_the_roc_auc_by_hand():
+    assert roc_auc([1, 2, 3, 4], [False, False, True, True]) == 1
+    assert roc_auc([4, 3, 2, 1], [False, False, True, True]) == 0
+    assert roc_auc([1, 3, 2, 4], [False, False, True, True]) == 0.75
+    assert roc_auc([5, 5, 5], [True, False, False]) == 0.5
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=1, max_size=15),
+)
+def test_the_roc_auc_of_a_resample_is_that_of_the_items_repeated(items):
+    counts = np.array([[float(count) for _, _, count in items]])
+    values, positive = [value for value, _, _ in items], [label for _, label, _ in items]
+    (drawn,) = resampled_roc_auc(values, positive, counts)
+    repeated = [(value, label) for value, label, count in items for _ in range(count)]
+    won = [(a > b) + (a == b) / 2 for a, p in repeated if p for b, q in repeated if not q]
+    assert drawn == pytest.approx(np.mean(won)) if won else np.isnan(drawn)
+
+
+def test_items_of_a_group_are_drawn_together():
+    counts = draw_counts(["a", "b", "a", "c"], 500, 0)
+    np.testing.assert_array_equal(counts[:, 0], counts[:, 2])
+    np.testing.assert_array_equal(counts[:, [0, 1, 3]].sum(axis=1), 3)
+    assert abs(counts.mean() - 1) < 0.05
+    np.testing.assert_array_equal(counts, draw_counts(["a", "b", "a", "c"], 500, 0))
+
+
+def test_a_vector_lies_nearer_the_centroid_of_its_sense():
+    known = np.array([[2.0, 0], [4.0, 0], [0, 1.0]])
+    is_positive = [True, True, False]
+    vectors = np.array([[3.0, 0], [0, 3.0], [1.0, 1.0], [0, 0]])
+    assert centroid_differences(vectors, known, is_positive).tolist() == [1, -1, 0, 0]
+    moved = centroid_differences(vectors + 100, known + 100, is_positive, centre=True)
+    np.testing.assert_allclose(moved, centroid_differences(vectors, known, is_positive, centre=True))
+    assert moved[0] > 0 > moved[1]
+
+
+def test_equal_vectors_are_equally_near_whatever_their_length():
+    vectors = np.repeat(np.random.default_rng(0).normal(size=(1, 50)), 30, axis=0).astype(np.float32)
+    for centre in (False, True):
+        differences = centroid_differences(vectors[:10], vectors[10:], [True, False] * 10, centre=centre)
+        assert (differences == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("known", "is_positive", "message"),
+    [
+        (np.ones((3, 2)), [True, True, True], "3 known sentences are not of two senses"),
+        (np.ones((0, 2)), [], "0 known sentences are not of two senses"),
+        (np.ones((3, 2)), [True, False], r"shape \[3, 2\] for 2 senses"),
+        (np.full((2, 2), np.nan), [True, False], "not finite"),
+    ],
+)
+def test_centroids_that_cannot_be_made_are_refused(known, is_positive, message):
+    with pytest.raises(InputError, match=message):
+        centroid_differences(np.ones((1, 2)), known, is_positive)
+
+
+def test_scores_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match="2 scores, 3 labels"):
+        roc_auc([1, 2], [True, False, True])
+    with pytest.raises(InputError, match="a score is not finite"):
+        roc_auc([1, np.nan], [True, False])
