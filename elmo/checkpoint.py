@@ -1,12 +1,18 @@
-"""Checkpoints of a pretraining run: a model directory with the optimiser's state and the run's history beside it."""
+"""Checkpoints of a pretraining run: a model directory with all beside it that the run needs to go on bit by bit.
+
+A checkpoint appears whole or not at all, and names the SHA-256 of each of its files, so that one that was cut or
+changed is recognised and the one before it used. There is no pickle in it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +25,41 @@ from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, replace_directory, write_model
 from elmo.runtime import paddle
 
+PathLike = str | os.PathLike[str]
 TRAINING_FILE = "training.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
+POSITION_FILE = "position.safetensors"
+BEST = "best"  # a link, or a copy, of the checkpoint with the lowest held-out perplexity
+_NAME = re.compile(r"(epoch|step)_(\d+)")
 
 
 @dataclass
 class TrainingState:
-    """All that a run needs, besides the model, to go on after a finished epoch."""
+    """All that a run needs, besides the model, to go on from a step."""
 
     epoch: int  # epochs that are finished
     step: int  # optimiser steps that are finished
     settings: dict[str, Any]  # the run's own settings
     history: list[dict[str, Any]] = field(default_factory=list)  # a record an epoch: loss, perplexity, tokens/s
     optimizer: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # see `optimizer_arrays`
+    position: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # within the epoch; empty at its beginning
+    progress: dict[str, Any] = field(default_factory=dict)  # of the epoch and the run: batches, nats, tokens, seconds
+    world_size: int = 1  # ranks that trained
 
 
-def write_checkpoint(directory: str | os.PathLike[str], files: ModelFiles, state: TrainingState) -> Path:
+def write_checkpoint(directory: PathLike, files: ModelFiles, state: TrainingState) -> Path:
     """Write a checkpoint; the directory appears whole or not at all, and takes the place of one of the same name."""
     target = Path(directory)
     temporary = target.with_name(f".{target.name}.new.{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         write_model(temporary, files)
-        save_file(
-            {name: np.ascontiguousarray(array) for name, array in state.optimizer.items()},
-            str(temporary / OPTIMIZER_FILE),
-        )
-        record = {"epoch": state.epoch, "step": state.step, "settings": state.settings, "history": state.history}
-        text = json.dumps(record, indent=1, ensure_ascii=False)
-        (temporary / TRAINING_FILE).write_text(text + "\n", encoding="utf-8")
+        _save(temporary / OPTIMIZER_FILE, state.optimizer)
+        _save(temporary / POSITION_FILE, state.position)
+        record = asdict(state) | {"optimizer": None, "position": None}
+        record["sha256"] = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        record["seal"] = _seal(record)
+        _write_text(temporary / TRAINING_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         replace_directory(temporary, target)
     except (OSError, SafetensorError, InputError) as error:
         raise RunError(
@@ -58,24 +70,106 @@ def write_checkpoint(directory: str | os.PathLike[str], files: ModelFiles, state
     return target
 
 
-def read_training_state(directory: str | os.PathLike[str]) -> TrainingState:
-    """Read what `write_checkpoint` put beside the model.
+def _save(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(path))
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_text(path: Path, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _seal(record: dict[str, Any]) -> str:
+    """SHA-256 of all that training.json says but the seal itself."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_training_state(directory: PathLike) -> TrainingState:
+    """Read what `write_checkpoint` put beside the model, after comparing every file's SHA-256.
 
     Raises:
-        InputError: a file is missing or damaged.
+        InputError: a file is missing, cut or altered.
     """
     folder = Path(directory)
-    for name in (TRAINING_FILE, OPTIMIZER_FILE):
+    for name in (TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE):
         if not (folder / name).is_file():
-            raise InputError(f"{folder}: {name} is missing; --load_dir needs a checkpoint of `elmo pretrain`")
+            raise InputError(f"{folder}: {name} is missing; going on needs a checkpoint of `elmo pretrain`")
     try:
         record = json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8"))
-        optimizer = load_file(str(folder / OPTIMIZER_FILE))
-        return TrainingState(
-            int(record["epoch"]), int(record["step"]), dict(record["settings"]), list(record["history"]), optimizer
-        )
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        if record.pop("seal") != _seal(record):
+            raise ValueError(f"{TRAINING_FILE} was cut or altered")
+        for name, digest in record.pop("sha256").items():
+            if not (folder / name).is_file() or _digest(folder / name) != digest:
+                raise ValueError(f"{name} was cut or altered")
+        arrays = {
+            "optimizer": load_file(str(folder / OPTIMIZER_FILE)),
+            "position": load_file(str(folder / POSITION_FILE)),
+        }
+        return TrainingState(**{**record, **arrays})
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: the checkpoint is damaged ({error}); use an earlier one") from None
+
+
+def checkpoints(folder: PathLike) -> list[Path]:
+    """Checkpoints in a folder, the newest first, by the step they were taken after; unreadable ones come before all."""
+    found = []
+    for path in Path(folder).glob("*_*"):
+        if (match := _NAME.fullmatch(path.name)) and path.is_dir():
+            found.append((_step_of(path), match[1] == "epoch", int(match[2]), path))
+    return [entry[-1] for entry in sorted(found, reverse=True)]
+
+
+def _step_of(path: Path) -> float:
+    try:
+        return int(json.loads((path / TRAINING_FILE).read_text(encoding="utf-8"))["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return float("inf")
+
+
+def newest_checkpoint(folder: PathLike, warn: Callable[[str], None]) -> Path | None:
+    """Find the newest checkpoint that is whole, or None; `warn` is told of newer ones that are not."""
+    for path in checkpoints(folder):
+        try:
+            read_training_state(path)
+        except InputError as error:
+            warn(f"{error}".replace("use an earlier one", "the one before it is used"))
+        else:
+            return path
+    return None
+
+
+def prune(folder: PathLike, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints within epochs."""
+    steps = [path for path in checkpoints(folder) if path.name.startswith("step_")]
+    for path in steps[keep:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def mark_best(checkpoint: Path) -> None:
+    """Make `best` beside a checkpoint the same as it: by links to its files, or copies where there can be none."""
+    target = checkpoint.with_name(BEST)
+    temporary = checkpoint.with_name(f".{BEST}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        try:
+            shutil.copytree(checkpoint, temporary, copy_function=os.link)
+        except (OSError, shutil.Error):
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(checkpoint, temporary)
+        replace_directory(temporary, target)
+    except OSError as error:
+        raise RunError(f"{target}: could not be written ({error}); the checkpoints are untouched") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def optimizer_arrays(optimizer: Any, model: Any) -> dict[str, npt.NDArray[Any]]:

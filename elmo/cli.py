@@ -24,7 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Public corpora: how they are divided.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Public corpora: what there is, how to get them, how they are divided.", no_args_is_help=True
+)
 eval_app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(eval_app, name="eval")
@@ -151,8 +153,8 @@ def pretrain(
     all_train_tokens: Annotated[
         int | None, typer.Option("--all_train_tokens", help="Words in the training shards; counted and checked.")
     ] = None,
-    local: Annotated[Any, _flag("local", "One process.")] = True,
-    batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences.")] = 128,
+    local: Annotated[Any, _flag("local", "One process; False where Paddle's launcher started several.")] = True,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences, on each rank.")] = 128,
     embed_size: Annotated[int, typer.Option("--embed_size", help="Word vectors and LSTMP outputs.")] = 512,
     hidden_size: Annotated[int, typer.Option("--hidden_size", help="LSTMP cells.")] = 4096,
     num_layers: Annotated[int, typer.Option("--num_layers", help="LSTMP layers a direction.")] = 2,
@@ -172,6 +174,12 @@ def pretrain(
     alphabet: Annotated[
         str, typer.Option("--alphabet", help="What char_cnn reads: characters of the training text, or utf-8 (bytes).")
     ] = "characters",
+    accumulate_steps: Annotated[
+        int, typer.Option("--accumulate_steps", help="Batches whose gradients are added up for one step.")
+    ] = 1,
+    amp: Annotated[
+        str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling (neither tested on one).")
+    ] = "none",
     max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")] = 10,
     optim: Annotated[str, typer.Option("--optim", help="adagrad, sgd, adam or rmsprop.")] = "adagrad",
     sample_softmax: Annotated[Any, _flag("sample_softmax", "Sampled softmax in training.")] = True,
@@ -181,6 +189,12 @@ def pretrain(
     save_interval: Annotated[
         int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")
     ] = 10000,
+    keep_checkpoints: Annotated[
+        int, typer.Option("--keep_checkpoints", help="Newest checkpoints within epochs that are kept.")
+    ] = 3,
+    resume: Annotated[
+        Any, _flag("resume", "Go on from the newest whole checkpoint in --para_save_dir, or begin.")
+    ] = False,
     dev_interval: Annotated[
         int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")
     ] = 10000,
@@ -196,16 +210,17 @@ def pretrain(
     """Pretrain a biLM; the flags are LARK's."""
     if update_method != "nccl2":
         raise InputError(f"update_method is {update_method!r}: parameter servers are gone, give nccl2 or leave it out")
-    if not local:
-        raise InputError("--local False: this version trains in one process; give --local True")
-    from elmo import runtime
+    from elmo import ranks, runtime
     from elmo.objectives import PretrainSettings
     from elmo.pretrain import pretrain as run
     from elmo.pretrain import token_encoder_sizes
 
     device = runtime.select_device(use_gpu)
+    joined = ranks.join(local)
     console = _console()
-    console.print(f"training on {device}", markup=False)
+    if joined.rank == 0:
+        several = f", {joined.world_size} ranks" if joined.world_size > 1 else ""
+        console.print(f"training on {device}{several}", markup=False)
     settings = PretrainSettings(
         batch_size=batch_size,
         num_steps=num_steps,
@@ -214,6 +229,8 @@ def pretrain(
         warmup_steps=warmup_steps,
         optim=optim,
         max_grad_norm=max_grad_norm,
+        accumulate_steps=accumulate_steps,
+        amp=amp,
         max_epoch=max_epoch,
         sample_softmax=sample_softmax,
         n_negative_samples_batch=n_negative_samples_batch,
@@ -221,6 +238,7 @@ def pretrain(
         random_seed=random_seed,
         log_interval=log_interval,
         save_interval=save_interval,
+        keep_checkpoints=keep_checkpoints,
         dev_interval=dev_interval,
     )
     sizes: dict[str, Any] = {
@@ -242,9 +260,11 @@ def pretrain(
         para_save_dir=para_save_dir,
         load_dir=load_dir,
         load_pretraining_params=load_pretraining_params,
+        resume=resume,
         all_train_tokens=all_train_tokens,
         overwrite=overwrite,
         console=console,
+        ranks=joined,
     )
 
 
@@ -383,12 +403,52 @@ def doctor() -> None:
 
     report = examine()
     print(render(report))
+    if not report.problems:
+        from elmo.nn import native
+
+        print(f"compiled loops: {native.status()}")
     raise typer.Exit(1 if report.problems else 0)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """Name the public corpora, their licences, and which are there."""
+    from elmo.text import datasets
+
+    Console().print(datasets.table())
+    print(f"place: {datasets.data_home()}")
+
+
+@data_app.command("show")
+def data_show(name: Annotated[str, typer.Argument(help="A name from `elmo data list`.")]) -> None:
+    """Show a corpus's licence, sources and checksums, and check the files that are there."""
+    from elmo.text import datasets
+
+    print(datasets.describe(name))
+    problems = datasets.verify(name, checksums=True)
+    for problem in problems:
+        print(f"problem: {problem}")
+    raise typer.Exit(1 if problems else 0)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="A name from `elmo data list`.")],
+    accept_licence: Annotated[
+        Any, _flag("accept_licence", "Accept the licence (`elmo data show NAME`) without a question.")
+    ] = False,
+) -> None:
+    """Download a corpus from its publisher, after its licence was accepted; goes on where it stopped."""
+    from elmo.text import datasets
+
+    if accept_licence:
+        _console().print(f"licence: {datasets.find(name).licence}", markup=False)
+    print(datasets.fetch(name, accept_licence=accept_licence or datasets.ask))
 
 
 @data_app.command("split")
 def data_split(
-    raw: Annotated[Path, typer.Argument(help="Folder of raw text, a paragraph a line.")],
+    raw: Annotated[Path, typer.Argument(help="Folder of raw text, a paragraph a line; raw/ of the data home.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Gets the folders train and dev.")],
     lac: Annotated[
         Path | None, typer.Option("--lac", help="Folder of tagged corpora, whose training parts are added as text.")
@@ -446,6 +506,9 @@ def eval_senses(
     senses: Annotated[Path, typer.Option("--senses", help="Marked sentences.")] = Path("data/senses.tsv"),
     word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors to compare with.")] = None,
     reviews: Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")] = None,
+    mcl_wic: Annotated[
+        Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")
+    ] = None,
 ) -> None:
     """Score how well vectors in context tell senses apart: AUC of the cosine for same-sense pairs."""
     from elmo.encoder import load_pretrained
@@ -454,7 +517,8 @@ def eval_senses(
 
     encoder = load_pretrained(model)
     space = None if word2vec is None else WordVectors.load(word2vec)
-    result = evaluate_senses(encoder, space, senses, reviews)
+    pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
+    result = evaluate_senses(encoder, space, senses, reviews, mcl_wic=pairs)
     write_results(output, {"model": Path(model).name, "word2vec": word2vec and Path(word2vec).name, **result})
     _console().print(f"results in {output}", markup=False)
 

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from elmo.bilm import BiLM, BiLMState
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
+from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
-from elmo.text.corpus import Batch, SentenceIds
+from elmo.text.corpus import Batch, Position, ReadAhead, SentenceIds
 from elmo.text.vocabulary import Vocabulary
 
+Arrays = dict[str, npt.NDArray[Any]]
+
+PRECISIONS = ("none", "bf16", "fp16")
+_DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
@@ -27,13 +33,15 @@ SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
 class PretrainSettings:
     """How a run goes; names and defaults are LARK's flags, where LARK had them."""
 
-    batch_size: int = 128  # parallel streams of sentences
+    batch_size: int = 128  # parallel streams of sentences, on each rank
     num_steps: int = 20  # tokens of each stream in a batch; gradients go back no further
     learning_rate: float = 0.2
     optim: str = "adagrad"  # see OPTIMIZERS; Adagrad with an initial accumulator of 1 and no epsilon
     lr_schedule: str = "constant"  # or "cosine": from the learning rate down to a hundredth of it at the end of the run
     warmup_steps: int = 0  # steps in which the learning rate rises from zero, before either
     max_grad_norm: float = 10.0  # the gradient's global norm is clipped to this
+    accumulate_steps: int = 1  # batches whose gradients are added up before the optimiser steps
+    amp: str = "none"  # automatic mixed precision on a GPU: "bf16", or "fp16" with loss scaling
     max_epoch: int = 10  # passes over the training text
     sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
     n_negative_samples_batch: int = 8000  # candidates of the sampled softmax, shared by a batch
@@ -41,10 +49,19 @@ class PretrainSettings:
     random_seed: int = 0
     log_interval: int = 100  # steps between lines of the log
     save_interval: int = 10000  # steps between checkpoints within an epoch; 0 for none
+    keep_checkpoints: int = 3  # so many of those are kept, the newest; those of whole epochs and the best all are
     dev_interval: int = 10000  # steps between held-out perplexities within an epoch; 0 for none
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "num_steps", "max_epoch", "n_negative_samples_batch", "log_interval"):
+        for name in (
+            "batch_size",
+            "num_steps",
+            "max_epoch",
+            "n_negative_samples_batch",
+            "log_interval",
+            "accumulate_steps",
+            "keep_checkpoints",
+        ):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
         for name in ("save_interval", "dev_interval", "random_seed", "warmup_steps"):
@@ -54,6 +71,8 @@ class PretrainSettings:
             value = getattr(self, name)
             if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):
                 raise InputError(f"{name} is {value!r}: give a number above 0")
+        if self.amp not in PRECISIONS:
+            raise InputError(f"amp is {self.amp!r}: give one of {', '.join(PRECISIONS)}")
         if self.lr_schedule not in SCHEDULES:
             raise InputError(f"lr_schedule is {self.lr_schedule!r}: give one of {', '.join(SCHEDULES)}")
         if self.optim not in OPTIMIZERS:
@@ -74,14 +93,23 @@ class Objective(Protocol):
 
     model: Any
 
-    def begin_epoch(self, epoch: int) -> Iterator[Any]:
-        """Batches of one pass, in an order that depends on the seed and the epoch alone."""
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Any]:
+        """Batches of one pass, in an order that depends on the seed and the epoch alone.
+
+        With a state of `position`, the pass goes on where that was taken.
+        """
+
+    def seed_step(self, epoch: int, step: int) -> None:
+        """Make what is random in a batch (counted within the epoch) depend on the seed and these two alone."""
 
     def batches_per_epoch(self) -> int:
         """About how many batches a pass has, for the progress bar."""
 
     def training_loss(self, batch: Any) -> tuple[Any, Any, int]:
         """Loss to be minimised, mean loss to be shown (nats a prediction), and tokens read."""
+
+    def position(self) -> Arrays:
+        """Where the pass stands, and what is carried from batch to batch: all that `begin_epoch` needs to go on."""
 
     def evaluate(self) -> dict[str, float]:
         """Scores on held-out text, such as perplexity; empty without held-out text."""
@@ -99,6 +127,7 @@ class BiLMObjective:
         train: sentences to learn from.
         dev: sentences to measure perplexity on, or None.
         settings: see `PretrainSettings`.
+        ranks: this process among those that train together; each reads streams of its own.
         lexicon: where the biLM reads characters, all words of the text: the ids of `train` and `dev` are its rows, and
             its `word_ids` say which token of the vocabulary each one is predicted as. `<S>` and `</S>` come first.
     """
@@ -111,28 +140,75 @@ class BiLMObjective:
         dev: SentenceIds | None,
         settings: PretrainSettings,
         lexicon: Lexicon | None = None,
+        ranks: Ranks = SINGLE,
     ) -> None:
         self.model, self.vocabulary, self.train, self.dev, self.settings = model, vocabulary, train, dev, settings
-        self.lexicon = lexicon
+        self.lexicon, self.ranks = lexicon, ranks
         self.sampler: LogUniformSampler | None = None
         if settings.sample_softmax and settings.n_negative_samples_batch < len(vocabulary):
             self.sampler = LogUniformSampler(len(vocabulary), settings.n_negative_samples_batch)
-        model.sparse_gradient = settings.optim in SPARSE_OPTIMIZERS
+        # Ranks add up whole gradients; tied rows would be merged from two sparse ones, which is no gain.
+        model.sparse_gradient = (
+            settings.optim in SPARSE_OPTIMIZERS and ranks.world_size == 1 and settings.accumulate_steps == 1
+        )
         self._generator = np.random.default_rng(settings.random_seed)
         self._state: BiLMState | None = None
+        self._batches: ReadAhead | None = None
 
-    def begin_epoch(self, epoch: int) -> Iterator[Batch]:
-        """Shuffle from the seed and the epoch, and begin again from zero state."""
-        settings = self.settings
-        paddle.seed(settings.random_seed * 1_000_003 + epoch)  # dropout
-        self._generator = np.random.default_rng([settings.random_seed, epoch])  # candidates
-        self._state = None
-        order = np.random.default_rng([settings.random_seed, epoch, 1]) if settings.shuffle else None
-        return self.train.batches(settings.batch_size, settings.num_steps, order)
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Batch]:
+        """Shuffle from the seed and the epoch, and begin from zero state, or from a state of `position`."""
+        settings, ranks = self.settings, self.ranks
+        if self._batches is not None:
+            self._batches.close()
+        self._state, position = None, None
+        if state:
+            position = Position(int(state["taken"][0]), state["sentences"], state["offsets"])
+            self._state = self._load_state(state)
+        self._batches = ReadAhead(
+            self.train.batches(
+                settings.batch_size,
+                settings.num_steps,
+                (settings.random_seed, epoch, 1) if settings.shuffle else None,
+                rank=ranks.rank,
+                world_size=ranks.world_size,
+                position=position,
+            )
+        )
+        return self._batches
+
+    def seed_step(self, epoch: int, step: int) -> None:
+        """Seed dropout, which differs between ranks, and the candidates, which all ranks share."""
+        numbers = np.random.SeedSequence([self.settings.random_seed, epoch, step])
+        paddle.seed(int(numbers.generate_state(self.ranks.rank + 1)[-1]))
+        self._generator = np.random.default_rng(numbers.spawn(1)[0])
 
     def batches_per_epoch(self) -> int:
         """Predictions of a pass divided by those of a full batch."""
-        return math.ceil(self.train.num_targets / (self.settings.batch_size * self.settings.num_steps))
+        streams = self.settings.batch_size * self.ranks.world_size
+        return math.ceil(self.train.num_targets / (streams * self.settings.num_steps))
+
+    def position(self) -> Arrays:
+        """Return the places of all streams, and the LSTM states of all ranks, [rank, batch, size] each."""
+        if self._batches is None:
+            return {}
+        place = self._batches.position
+        states = {
+            f"{direction}/{number}/{part}": tensor.numpy()
+            for direction, layers in zip(_DIRECTIONS, self._state or (), strict=False)
+            for number, layer in enumerate(layers)
+            for part, tensor in zip(_PARTS, layer, strict=True)
+        }
+        places: Arrays = {"taken": np.array([place.taken]), "sentences": place.sentences, "offsets": place.offsets}
+        return places | self.ranks.gather(states)
+
+    def _load_state(self, arrays: Mapping[str, npt.NDArray[Any]]) -> BiLMState:
+        def layers(direction: str) -> list[Any]:
+            return [
+                tuple(paddle.to_tensor(arrays[f"{direction}/{number}/{part}"][self.ranks.rank]) for part in _PARTS)
+                for number in range(self.model.config.num_layers)
+            ]
+
+        return layers("forward"), layers("backward")
 
     def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
         """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
@@ -144,7 +220,7 @@ class BiLMObjective:
 
     def evaluate(self) -> dict[str, float]:
         """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both."""
-        if self.dev is None:
+        if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
         self.model.eval()
         state, totals, count = None, np.zeros(2), 0

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # Tests run in several processes: one thread each is faster than many that wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is encoded for a test is not kept in the cache of whoever runs it.
+os.environ["ELMO_CACHE"] = tempfile.mkdtemp(prefix="elmo-cache-")
+atexit.register(shutil.rmtree, os.environ["ELMO_CACHE"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -39,7 +39,13 @@ def names(folder) -> list[str]:
 
 def test_a_checkpoint_is_a_model_and_comes_back_with_its_state(tmp_path):
     path = write_checkpoint(tmp_path / "run" / "epoch_002", FILES, make_state())
-    assert names(path) == ["model.safetensors", "optimizer.safetensors", "training.json", "vocabulary.txt"]
+    assert names(path) == [
+        "model.safetensors",
+        "optimizer.safetensors",
+        "position.safetensors",
+        "training.json",
+        "vocabulary.txt",
+    ]
     assert names(tmp_path / "run") == ["epoch_002"]
     assert read_model(path, kind="bilm").config == FILES.config
     state, expected = read_training_state(path), make_state()
@@ -83,11 +89,11 @@ def test_parameters_that_are_not_finite_are_not_saved(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["training.json", "optimizer.safetensors"])
+@pytest.mark.parametrize("name", ["training.json", "optimizer.safetensors", "position.safetensors"])
 def test_a_model_without_its_runs_state_cannot_be_gone_on_from(tmp_path, name):
     path = write_checkpoint(tmp_path / "epoch", FILES, make_state())
     (path / name).unlink()
-    with pytest.raises(InputError, match=f"{name} is missing; --load_dir needs a checkpoint"):
+    with pytest.raises(InputError, match=f"{name} is missing; going on needs a checkpoint"):
         read_training_state(path)
 
 

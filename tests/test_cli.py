@@ -132,7 +132,7 @@ def test_larks_flags_are_taken_as_they_are(work: Path, capsys: pytest.CaptureFix
     code, _, err = run(capsys, "pretrain", *data_flags(work), *flags, *SMALL, "--para_save_dir", work / "out")
     assert code == 0
     assert "all_train_tokens is 35479" in err
-    assert sorted(path.name for path in (work / "out").iterdir()) == ["epoch_001", "epoch_002"]
+    assert sorted(path.name for path in (work / "out").iterdir()) == ["best", "epoch_001", "epoch_002"]
     history = json.loads((work / "out/epoch_002/training.json").read_text(encoding="utf-8"))["history"]
     assert all(math.isfinite(record["perplexity"]) for record in history)
 
@@ -180,7 +180,22 @@ def test_a_damaged_model_is_refused_in_one_line(
     assert not (tmp_path / "v.npz").exists()
 
 
+def test_corpora_are_listed_and_one_that_is_missing_says_how_to_get_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELMO_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = run(capsys, "data", "list")
+    assert code == 0 and "waimai" in out and str(tmp_path / "home") in out.replace("\n", "")
+    code, out, _ = run(capsys, "data", "show", "waimai")
+    assert code == 1 and "licence:" in out and "is not there" in out
+    code, _, err = run(capsys, "data", "fetch", "waimai")  # no terminal to accept the licence on
+    assert code == 2 and "licence" in err and not (tmp_path / "home").exists()
+
+
 BAD_CALLS = [
+    (["data", "show", "waimei"], "did you mean waimai"),
+    (["data", "fetch", "nothing"], "is no dataset"),
     (["preprocess", "{w}/nothing_*", "-o", "{w}/x"], "nothing_*"),
     (["preprocess", "{w}/missing.txt", "-o", "{w}/x"], "missing.txt"),
     (["preprocess", "{w}/empty.txt", "-o", "{w}/x"], "empty.txt"),

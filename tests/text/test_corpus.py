@@ -12,7 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
-from elmo.text.corpus import Batch, SentenceIds, find_shards, read_lines, read_sentences, stream_batches
+from elmo.text.corpus import (
+    Batch,
+    Order,
+    ReadAhead,
+    SentenceIds,
+    Streams,
+    find_shards,
+    read_lines,
+    read_sentences,
+)
 from elmo.text.vocabulary import Vocabulary
 
 # Ids of the special tokens are not 0, 1, 2 here: nothing may take that for granted.
@@ -21,9 +30,27 @@ BOS, EOS = VOCABULARY.bos_id, VOCABULARY.eos_id
 SENTENCES = st.lists(st.lists(st.sampled_from([0, 1, 2, 3, 5, 6, 7, 8, 9]), min_size=1, max_size=9), max_size=12)
 
 
+class InMemory:
+    """A corpus of given sentences, as far as streams need one."""
+
+    def __init__(self, sentences: list[list[int]]) -> None:
+        self.sentences, self.vocabulary = sentences, VOCABULARY
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def length(self, index: int) -> int:
+        return len(self.sentences[index])
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return np.array(self.sentences[index], np.int32)
+
+    def batches(self, batch_size, num_steps, seed=None, **more) -> Streams:
+        return SentenceIds.batches(self, batch_size, num_steps, seed, **more)  # type: ignore[arg-type]
+
+
 def batches_of(sentences: list[list[int]], batch_size: int, num_steps: int) -> list[Batch]:
-    arrays = [np.array(sentence, np.int32) for sentence in sentences]
-    return list(stream_batches(arrays, VOCABULARY, batch_size, num_steps))
+    return list(InMemory(sentences).batches(batch_size, num_steps))
 
 
 def rows_joined(batches: list[Batch]) -> list[dict[str, list[int]]]:
@@ -137,18 +164,18 @@ def test_sentences_of_all_shards_become_ids(shards):
     assert [path.name for path in corpus.paths] == ["sentence_file_0", "sentence_file_1"]
 
 
-def test_without_a_generator_sentences_come_in_the_order_of_the_file(shards):
+def test_without_a_seed_sentences_come_in_the_order_of_the_file(shards):
     corpus = SentenceIds(f"{shards}/*", VOCABULARY)
     (stream,) = rows_joined(list(corpus.batches(1, 4)))
     assert split_at(stream["forward_targets"], EOS) == [corpus[index].tolist() for index in range(5)]
 
 
-def test_a_generator_shuffles_and_its_seed_decides(tmp_path):
+def test_the_seed_decides_the_order(tmp_path):
     (tmp_path / "shard").write_text("\n".join("山水风雨花木鱼鸟"), encoding="utf-8")
     corpus = SentenceIds(tmp_path / "shard", VOCABULARY)
 
     def order(seed):
-        (stream,) = rows_joined(list(corpus.batches(1, 4, np.random.default_rng(seed))))
+        (stream,) = rows_joined(list(corpus.batches(1, 4, (seed,))))
         return split_at(stream["forward_targets"], EOS)
 
     assert order(1) == order(1)
@@ -205,3 +232,94 @@ def test_lines_keep_everything_but_their_ends(tmp_path, monkeypatch):
     assert list(read_lines(tmp_path / "text")) == expected
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
     assert list(read_lines("-")) == expected
+
+
+# The order
+
+
+@given(st.integers(0, 3000), st.integers(0, 2**40), st.integers(1, 700))
+@settings(max_examples=100, deadline=None)
+def test_a_shuffle_has_every_number_once_however_it_is_asked_for(count, seed, step):
+    order = Order(count, (seed,))
+    pieces = [order.numbers(start, start + step) for start in range(0, count + step, step)]
+    numbers = np.concatenate(pieces)
+    assert sorted(numbers.tolist()) == list(range(count))
+    assert numbers.tolist() == order.numbers(0, count).tolist()
+
+
+def test_a_shuffle_leaves_no_trace_of_the_order():
+    count = 20_000
+    numbers = Order(count, (3, 1)).numbers(0, count)
+    assert abs(np.corrcoef(np.arange(count), numbers)[0, 1]) < 5 / count**0.5  # five standard errors
+    assert abs(np.corrcoef(numbers[:-1], numbers[1:])[0, 1]) < 5 / count**0.5
+    assert (numbers == np.arange(count)).sum() < 10  # one is expected
+    other = Order(count, (3, 2)).numbers(0, count)
+    assert abs(np.corrcoef(numbers, other)[0, 1]) < 5 / count**0.5
+
+
+# Going on, and ranks
+
+
+@given(SENTENCES, st.integers(1, 4), st.integers(1, 6), st.integers(0, 12))
+@settings(max_examples=100, deadline=None)
+def test_a_position_is_all_that_is_needed_to_go_on(sentences, batch_size, num_steps, stop):
+    corpus = InMemory(sentences)
+    whole = list(corpus.batches(batch_size, num_steps, (7,)))
+    first = corpus.batches(batch_size, num_steps, (7,))
+    read = [batch for _, batch in zip(range(stop), first, strict=False)]
+    rest = list(corpus.batches(batch_size, num_steps, (7,), position=first.position))
+    assert len(read) + len(rest) == len(whole)
+    for ours, expected in zip([*read, *rest], whole, strict=True):
+        for name in ("forward_ids", "forward_targets", "backward_ids", "backward_targets", "mask"):
+            assert (getattr(ours, name) == getattr(expected, name)).all()
+
+
+@given(SENTENCES, st.integers(1, 3), st.integers(1, 6), st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_ranks_together_read_what_one_process_with_all_streams_would(sentences, batch_size, num_steps, world_size):
+    corpus = InMemory(sentences)
+    joined = list(corpus.batches(batch_size * world_size, num_steps, (5,)))
+    parts = [
+        list(corpus.batches(batch_size, num_steps, (5,), rank=rank, world_size=world_size))
+        for rank in range(world_size)
+    ]
+    assert {len(part) for part in parts} == {len(joined)}, "no rank waits for another at the end"
+    for step, expected in enumerate(joined):
+        for name in ("forward_ids", "forward_targets", "backward_ids", "backward_targets", "mask"):
+            together = np.concatenate([getattr(part[step], name) for part in parts])
+            assert (together == getattr(expected, name)).all()
+
+
+def test_a_position_of_other_streams_is_refused():
+    corpus = InMemory([[0], [1]])
+    with pytest.raises(InputError, match="that of 2 streams, not 3"):
+        corpus.batches(3, 4, position=corpus.batches(2, 4).position)
+
+
+# Reading ahead
+
+
+def test_reading_ahead_gives_the_same_batches_and_positions():
+    corpus = InMemory([[0, 1, 2]] * 50)
+    plain, ahead = corpus.batches(2, 3), ReadAhead(corpus.batches(2, 3))
+    for batch in plain:
+        assert (next(ahead).forward_ids == batch.forward_ids).all()
+        assert ahead.position.taken == plain.position.taken
+        assert (ahead.position.offsets == plain.position.offsets).all()
+    assert next(ahead, None) is None
+    assert next(ahead, None) is None
+
+
+def test_what_goes_wrong_while_reading_ahead_is_raised_where_batches_are_asked_for(monkeypatch):
+    corpus = InMemory([[0, 1, 2]] * 50)
+    monkeypatch.setattr(InMemory, "__getitem__", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        next(ReadAhead(corpus.batches(2, 3)))
+
+
+def test_reading_ahead_can_be_given_up():
+    ahead = ReadAhead(InMemory([[0, 1, 2]] * 500).batches(2, 3), depth=1)
+    next(ahead)
+    ahead.close()
+    assert not ahead._thread.is_alive()
+    assert next(ahead, None) is None

@@ -1,0 +1,213 @@
+"""Shards as ids on disk: encoded once, read where they are needed, so that a corpus may be far larger than memory.
+
+The ids lie in the user's cache, in a folder named after a fingerprint of the text and the vocabulary: another run on
+the same text finds them, and text that has changed is encoded again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import struct
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import platformdirs
+
+from elmo.errors import InputError
+from elmo.text.vocabulary import Vocabulary, invalid_utf8
+
+PathLike = str | os.PathLike[str]
+CACHE_VARIABLE = "ELMO_CACHE"  # folder for what can be made again; by default the user's cache
+_FORMAT = "elmo-ids/1"
+_FLUSH_WORDS = 1 << 18  # so many ids are in memory while a shard is encoded
+_PARALLEL_BYTES = 32 << 20  # less text than this is encoded before other processes would have started
+_HASH_BYTES = 1 << 20
+
+
+def cache_folder() -> Path:
+    """Folder for what can be made again: ELMO_CACHE, or the user's cache."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("elmo"))
+
+
+def read_sentences(paths: Iterable[PathLike]) -> Iterator[list[str]]:
+    """Yield the words of each sentence of segmented shards; empty lines are passed over.
+
+    Raises:
+        InputError: a file can't be read, or is not UTF-8 (naming line and byte).
+    """
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                for number, line in enumerate(file, 1):
+                    try:
+                        words = decode_line(line, number).split()
+                    except UnicodeDecodeError as error:
+                        raise invalid_utf8(path, error, number) from None
+                    if words:
+                        yield words
+        except OSError as error:
+            raise InputError(
+                f"{path}: can't be read ({error.strerror}); give shards made by `elmo preprocess`"
+            ) from error
+
+
+def decode_line(line: bytes, number: int) -> str:
+    """Decode a line of a file, counted from 1; a byte order mark is no part of the first word."""
+    text = line.decode()
+    return text.removeprefix("\ufeff") if number == 1 else text
+
+
+class EncodedText:
+    """The ids of some shards, read from disk sentence by sentence as they are asked for.
+
+    Reading at a place of the file (pread) leaves the memory to the system's cache; pages that are mapped and touched at
+    random would count as this process's own, and grow with the corpus.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        self.folder, self.num_words, self.num_sentences = folder, int(meta["words"]), int(meta["sentences"])
+        self.dtype = np.dtype(meta["dtype"])
+        self._ids = os.open(folder / "ids.bin", os.O_RDONLY)
+        self._starts = os.open(folder / "starts.bin", os.O_RDONLY)
+
+    def __del__(self) -> None:
+        for name in ("_ids", "_starts"):
+            if name in self.__dict__:
+                os.close(self.__dict__[name])
+
+    def span(self, number: int) -> tuple[int, int]:
+        """Where a sentence begins and ends, in words of the whole text."""
+        start, stop = struct.unpack("=qq", os.pread(self._starts, 16, 8 * number))
+        return start, stop
+
+    def sentence(self, number: int) -> npt.NDArray[Any]:
+        """Ids of a sentence, [words]."""
+        start, stop = self.span(number)
+        size = self.dtype.itemsize
+        return np.frombuffer(os.pread(self._ids, (stop - start) * size, start * size), self.dtype)
+
+
+def encode_shards(paths: Sequence[Path], vocabulary: Vocabulary, workers: int = 1) -> EncodedText:
+    """Encode shards into the cache, or find them there.
+
+    Args:
+        paths: the shards, in their order.
+        vocabulary: what gives a word its id.
+        workers: processes; more than one only where there is text enough.
+
+    Raises:
+        InputError: a shard can't be read or is not UTF-8, there is no sentence in any, or the cache can't be written.
+    """
+    target = cache_folder() / "encoded" / _fingerprint(paths, vocabulary)
+    if not (target / "meta.json").is_file():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with _locked(target.with_suffix(".lock")):
+                if not (target / "meta.json").is_file():  # another process may have been first
+                    _encode(paths, vocabulary, target, workers)
+        except OSError as error:
+            reason = error.strerror or error
+            raise InputError(
+                f"{target.parent}: can't be written ({reason}); name a folder by {CACHE_VARIABLE}"
+            ) from error
+    return EncodedText(target)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process encode while others wait for it; without file locks, each does it for itself."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary) -> str:
+    digest = hashlib.sha256(f"{_FORMAT} {vocabulary.fingerprint} {len(paths)}".encode())
+    for path in paths:
+        try:
+            with open(path, "rb") as file:
+                content = hashlib.file_digest(file, "sha256")
+        except OSError as error:
+            raise InputError(
+                f"{path}: can't be read ({error.strerror}); give shards made by `elmo preprocess`"
+            ) from error
+        digest.update(content.digest())
+    return digest.hexdigest()[:24]
+
+
+def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers: int) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir()
+        kind = "H" if len(vocabulary) <= 1 << 16 else "i"
+        parts = [temporary / f"part_{number}" for number in range(len(paths))]
+        jobs = [(path, part, vocabulary.tokens, kind) for path, part in zip(paths, parts, strict=True)]
+        enough = sum(path.stat().st_size for path in paths) >= _PARALLEL_BYTES
+        if min(workers, len(paths)) > 1 and enough:
+            context = multiprocessing.get_context("spawn")  # a fork would copy the threads of what is loaded here
+            with ProcessPoolExecutor(min(workers, len(paths)), context) as pool:
+                lengths = list(pool.map(_encode_shard, *zip(*jobs, strict=True)))
+        else:
+            lengths = [_encode_shard(*job) for job in jobs]
+        words, sentences = _join(parts, temporary)
+        if not sentences:
+            raise InputError(f"{paths[0]}: holds no sentence; run `elmo preprocess` on documents with text")
+        assert words == sum(lengths)
+        meta = {"format": _FORMAT, "dtype": np.dtype(kind).str, "words": words, "sentences": sentences}
+        (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        os.rename(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _encode_shard(path: Path, part: Path, tokens: Sequence[str], kind: str) -> int:
+    """Write the ids of a shard, and the length of each sentence, to `part`.ids and `part`.lengths; return the words."""
+    vocabulary = Vocabulary(tokens)
+    ids, lengths, total = array(kind), array("i"), 0
+    with open(part.with_suffix(".ids"), "wb") as ids_file, open(part.with_suffix(".lengths"), "wb") as lengths_file:
+        for words in read_sentences([path]):
+            ids.extend(vocabulary.encode(words))
+            lengths.append(len(words))
+            total += len(words)
+            if len(ids) >= _FLUSH_WORDS:
+                ids.tofile(ids_file)
+                lengths.tofile(lengths_file)
+                ids, lengths = array(kind), array("i")
+        ids.tofile(ids_file)
+        lengths.tofile(lengths_file)
+    return total
+
+
+def _join(parts: Sequence[Path], folder: Path) -> tuple[int, int]:
+    """Join the shards' files into ids.bin and starts.bin; returns the numbers of words and of sentences."""
+    end = sentences = 0
+    with open(folder / "ids.bin", "wb") as ids_file, open(folder / "starts.bin", "wb") as starts_file:
+        np.zeros(1, np.int64).tofile(starts_file)
+        for part in parts:
+            with open(part.with_suffix(".ids"), "rb") as source:
+                shutil.copyfileobj(source, ids_file, _HASH_BYTES)
+            with open(part.with_suffix(".lengths"), "rb") as source:
+                while len(lengths := np.fromfile(source, np.int32, _FLUSH_WORDS)):
+                    starts = end + np.cumsum(lengths, dtype=np.int64)
+                    starts.tofile(starts_file)
+                    end, sentences = int(starts[-1]), sentences + len(lengths)
+            part.with_suffix(".ids").unlink()
+            part.with_suffix(".lengths").unlink()
+    return end, sentences

@@ -1,0 +1,331 @@
+"""Pretraining: one loop that takes batches from an objective, steps an optimiser, measures, and saves checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from elmo.checkpoint import TrainingState, load_optimizer, mark_best, optimizer_arrays, prune, write_checkpoint
+from elmo.errors import InputError, RunError
+from elmo.objectives import Objective, PretrainSettings
+from elmo.ranks import SINGLE, Ranks
+from elmo.runtime import paddle
+
+# Settings that may differ when a run goes on: they change what is written and when, or how long it goes on.
+MAY_CHANGE = frozenset({"max_epoch", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"})
+
+
+def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
+    """Return the optimiser that the settings name, with the gradient's global norm clipped."""
+    clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
+    rate, library = settings.learning_rate, paddle.optimizer
+    if settings.optim == "adagrad":
+        return library.Adagrad(rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0)
+    classes = {"sgd": library.SGD, "adam": library.Adam, "rmsprop": library.RMSProp}
+    return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
+
+
+class Trainer:
+    """The loop itself.
+
+    A run that was stopped and goes on from a checkpoint ends with the same parameters, bit by bit, as one that was not:
+    the checkpoint has the place in the text, the carried states and the optimiser, and what is random depends on the
+    seed, the epoch and the batch alone.
+
+    Args:
+        objective: what is trained.
+        settings: how.
+        save_dir: where checkpoints go, `epoch_001` and so on; None for none.
+        provenance: written into every checkpoint; its "runs" are those that made the model before this one.
+        console: where progress and log lines go; None for silence.
+        ranks: this process among those that train together.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        settings: PretrainSettings,
+        save_dir: str | os.PathLike[str] | None = None,
+        provenance: dict[str, Any] | None = None,
+        console: Console | None = None,
+        ranks: Ranks = SINGLE,
+    ) -> None:
+        self.objective, self.settings, self.ranks = objective, settings, ranks
+        self.save_dir = None if save_dir is None else Path(save_dir)
+        self.provenance = provenance or {}
+        self.console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
+        self.parameters = list(objective.model.parameters())
+        self.optimizer = make_optimizer(settings, self.parameters)
+        self.scaler = _make_scaler(settings)
+        self.epoch = self.step = 0
+        self.tokens_read = 0  # of this run, by this rank, in each direction
+        self.history: list[dict[str, Any]] = []
+        self._pass = _Pass()
+        self._position: dict[str, Any] = {}  # to go on from, in the next epoch that is run
+        self._best = math.inf  # lowest perplexity of a checkpoint so far
+        self._stop = False  # asked for by Ctrl-C
+        ranks.same_start(self.parameters)
+
+    def load_state(self, state: TrainingState, place: object) -> None:
+        """Go on from a checkpoint; the model's parameters are loaded already.
+
+        Raises:
+            InputError: the checkpoint is another run's, or not this model's.
+        """
+        for name, value in dataclasses.asdict(self.settings).items():
+            if name not in MAY_CHANGE and name in state.settings and state.settings[name] != value:
+                raise InputError(
+                    f"{place}: was trained with {name} {state.settings[name]!r}, not {value!r}; give that one"
+                )
+        if state.world_size != self.ranks.world_size:
+            raise InputError(
+                f"{place}: was trained by {state.world_size} ranks, not {self.ranks.world_size}; start as many"
+            )
+        self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
+        self.tokens_read = int(state.progress.get("tokens_read", 0))
+        self._pass = _Pass(**state.progress.get("pass", {}))
+        self._position = dict(state.position)
+        self._best = float(state.progress.get("best") or math.inf)
+        if scale := state.progress.get("loss_scaling"):
+            self.scaler.load_state_dict(scale)
+        load_optimizer(self.optimizer, self.objective.model, state.optimizer, place)
+
+    def run(self) -> list[dict[str, Any]]:
+        """Train until `max_epoch` epochs are finished.
+
+        Returns:
+            a record an epoch: epoch, step, mean training loss (nats), tokens/s, seconds, and the held-out scores.
+
+        Raises:
+            RunError: the loss is not finite, or a checkpoint can't be written.
+            KeyboardInterrupt: the run was stopped by Ctrl-C or SIGTERM; a checkpoint was saved first.
+        """
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        quiet = not self.console.is_terminal
+        with self._stoppable(), Progress(*columns, console=self.console, disable=quiet) as progress:
+            while self.epoch < self.settings.max_epoch:
+                task = progress.add_task(
+                    f"epoch {self.epoch + 1}",
+                    total=self.objective.batches_per_epoch(),
+                    completed=self._pass.batches,
+                    status="",
+                )
+
+                def advance(status: str, task: TaskID = task) -> None:
+                    progress.update(task, advance=1, status=status)
+
+                record = self._run_epoch(advance)
+                progress.remove_task(task)
+                self.history.append(record)
+                self.epoch, self._pass = self.epoch + 1, _Pass()
+                self._log_epoch(record)
+                self._save(f"epoch_{self.epoch:03d}", {}, record.get("perplexity"))
+        return self.history
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the run after the step it is in; a second one ends it at once.
+
+        Several ranks can't agree on the step, so there a signal ends them as it would any program.
+        """
+        if self.ranks.world_size > 1 or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, _: object) -> None:
+            if self._stop:
+                raise KeyboardInterrupt
+            self._stop = True
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run_epoch(self, advance: Callable[[str], None]) -> dict[str, Any]:
+        settings, objective, done = self.settings, self.objective, self._pass
+        objective.model.train()
+        started = time.perf_counter() - done.seconds
+        total_steps = settings.max_epoch * objective.batches_per_epoch() // settings.accumulate_steps
+        recent = _Window()
+        batches = objective.begin_epoch(self.epoch, self._position)
+        self._position = {}
+        pending = 0  # batches whose gradients the optimiser has not used yet
+        for batch in batches:
+            objective.seed_step(self.epoch, done.batches)
+            with paddle.amp.auto_cast(enable=settings.amp != "none", dtype=_AMP_TYPES[settings.amp]):
+                loss, mean, count = objective.training_loss(batch)
+            nats = self._check_finite(float(mean))
+            scaled = loss / settings.accumulate_steps
+            (self.scaler.scale(scaled) if settings.amp == "fp16" else scaled).backward()
+            pending += 1
+            if math.isfinite(nats):
+                done.add(nats, count)
+                recent.add(nats, count)
+            self.tokens_read += count
+            advance(f"loss {nats:.3f}  {done.tokens / (time.perf_counter() - started):,.0f} tokens/s")
+            if pending == settings.accumulate_steps:
+                self._step_optimizer(total_steps)
+                pending = 0
+                done.seconds = time.perf_counter() - started
+                recent = self._after_step(recent)
+        if pending:
+            self._step_optimizer(total_steps)
+        seconds = time.perf_counter() - started
+        world = self.ranks.world_size
+        return {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "training_loss": self.ranks.average(done.nats / max(done.tokens, 1), done.tokens),
+            "tokens_per_second": world * done.tokens / seconds,
+            "seconds": seconds,
+            **objective.evaluate(),
+        }
+
+    def _check_finite(self, nats: float) -> float:
+        if math.isfinite(nats) or self.settings.amp == "fp16":  # with loss scaling, such a step is left out
+            return nats
+        settings = self.settings
+        raise RunError(
+            f"the loss is {nats} at step {self.step + 1} (epoch {self.epoch + 1}): "
+            f"lower --learning_rate ({settings.learning_rate:g}) or --max_grad_norm ({settings.max_grad_norm:g})"
+        )
+
+    def _step_optimizer(self, total_steps: int) -> None:
+        self.ranks.average_gradients(self.parameters)
+        self.optimizer.set_lr(self.settings.rate(self.step, total_steps))
+        if self.settings.amp == "fp16":
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.step()
+        self.optimizer.clear_grad()
+        self.step += 1
+
+    def _after_step(self, recent: _Window) -> _Window:
+        """Log, save and measure where it is time to."""
+        settings, scores = self.settings, {}
+        if self.step % settings.log_interval == 0:
+            self.console.print(f"step {self.step}: {recent.report()}", highlight=False)
+            recent = _Window()
+        if settings.dev_interval and self.step % settings.dev_interval == 0:
+            scores = self.objective.evaluate()
+            self.console.print(f"step {self.step}: {_format(scores)}", highlight=False)
+        due = settings.save_interval and self.step % settings.save_interval == 0
+        if (due or self._stop) and self.save_dir is not None:
+            self._save(f"step_{self.step:07d}", self.objective.position(), scores.get("perplexity"))
+        if self._stop:
+            self.console.print(f"stopped after step {self.step}; go on with --resume True", highlight=False)
+            raise KeyboardInterrupt
+        return recent
+
+    def _log_epoch(self, record: dict[str, Any]) -> None:
+        scores = {name: value for name, value in record.items() if name.endswith("perplexity")}
+        self.console.print(
+            f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {_format(scores)}"
+            f"{record['tokens_per_second']:,.0f} tokens/s",
+            highlight=False,
+        )
+
+    def _save(self, name: str, position: dict[str, Any], perplexity: float | None) -> None:
+        """Save a checkpoint, on the first rank; `position` was collected from all."""
+        if self.save_dir is None or self.ranks.rank:
+            return
+        is_best = perplexity is not None and perplexity <= self._best
+        self._best = min(self._best, perplexity if perplexity is not None else math.inf)
+        progress: dict[str, Any] = {"tokens_read": self.tokens_read, "pass": dataclasses.asdict(self._pass)}
+        if math.isfinite(self._best):
+            progress["best"] = self._best
+        if self.settings.amp == "fp16":
+            progress["loss_scaling"] = {key: _plain(value) for key, value in self.scaler.state_dict().items()}
+        state = TrainingState(
+            self.epoch,
+            self.step,
+            dataclasses.asdict(self.settings),
+            self.history,
+            optimizer_arrays(self.optimizer, self.objective.model),
+            position,
+            progress,
+            self.ranks.world_size,
+        )
+        tokens = self.tokens_read * self.ranks.world_size
+        run = {"settings": state.settings, "steps": self.step, "tokens_read": tokens, "history": self.history}
+        provenance = {**self.provenance, "runs": [*self.provenance.get("runs", []), run]}
+        written = write_checkpoint(self.save_dir / name, self.objective.files(provenance), state)
+        prune(self.save_dir, self.settings.keep_checkpoints)
+        if is_best:
+            mark_best(written)
+
+
+@dataclasses.dataclass
+class _Pass:
+    """What a pass over the text has done so far."""
+
+    batches: int = 0
+    nats: float = 0.0  # sum over tokens
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, nats: float, tokens: int) -> None:
+        self.batches, self.nats, self.tokens = self.batches + 1, self.nats + nats * tokens, self.tokens + tokens
+
+
+class _Window:
+    """Mean loss and speed over the batches since the last line of the log."""
+
+    def __init__(self) -> None:
+        self.started, self.nats, self.batches, self.tokens = time.perf_counter(), 0.0, 0, 0
+
+    def add(self, nats: float, tokens: int) -> None:
+        self.nats, self.batches, self.tokens = self.nats + nats, self.batches + 1, self.tokens + tokens
+
+    def report(self) -> str:
+        speed = self.tokens / max(time.perf_counter() - self.started, 1e-9)
+        return f"training loss {self.nats / self.batches:.4f}, {speed:,.0f} tokens/s"
+
+
+_AMP_TYPES = {"none": "float16", "bf16": "bfloat16", "fp16": "float16"}
+
+
+def _make_scaler(settings: PretrainSettings) -> Any:
+    if settings.amp == "none":
+        return None
+    if paddle.get_device() == "cpu":
+        raise InputError(f"amp is {settings.amp!r}: mixed precision needs a GPU; leave --amp out on a CPU")
+    return paddle.amp.GradScaler(enable=settings.amp == "fp16")
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _format(scores: dict[str, float]) -> str:
+    return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())

@@ -1,0 +1,153 @@
+"""Shards as ids on disk: the same as in memory, made once, whole or not at all, and flat in memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from elmo.errors import InputError
+from elmo.text import encoded
+from elmo.text.corpus import SentenceIds
+from elmo.text.encoded import encode_shards
+from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+
+VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨花木鱼鸟"])
+LINES = ["山 水 山", "风", "", "火星 雨 花", "木 鱼 鸟 山 水 风 雨"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ELMO_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> list[Path]:
+    paths = [tmp_path / f"shard_{number}" for number in range(3)]
+    for number, path in enumerate(paths):
+        path.write_text("\n".join(LINES[number:]) + "\n", encoding="utf-8")
+    return paths
+
+
+def expected(paths: list[Path]) -> list[list[int]]:
+    lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+    return [VOCABULARY.encode(line.split()) for line in lines if line.split()]
+
+
+def sentences_of(text: encoded.EncodedText) -> list[list[int]]:
+    return [text.sentence(number).tolist() for number in range(text.num_sentences)]
+
+
+def test_ids_on_disk_are_those_of_the_words(shards: list[Path]):
+    text = encode_shards(shards, VOCABULARY)
+    assert sentences_of(text) == expected(shards)
+    assert text.num_words == sum(map(len, expected(shards))) and text.dtype == np.uint16
+
+
+def test_a_large_vocabulary_takes_larger_numbers(shards: list[Path]):
+    large = Vocabulary([*SPECIAL_TOKENS, *(f"w{number}" for number in range(70_000)), "山"])
+    text = encode_shards(shards, large)
+    assert text.dtype == np.int32 and text.sentence(0)[0] == 70_003
+
+
+def test_several_processes_give_the_same_files(shards: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch):
+    alone = [path.read_bytes() for path in sorted(encode_shards(shards, VOCABULARY).folder.iterdir())]
+    monkeypatch.setenv("ELMO_CACHE", str(cache / "other"))
+    monkeypatch.setattr(encoded, "_PARALLEL_BYTES", 0)
+    together = [path.read_bytes() for path in sorted(encode_shards(shards, VOCABULARY, workers=2).folder.iterdir())]
+    assert alone == together
+
+
+def test_text_is_encoded_once_and_again_when_it_or_the_vocabulary_changes(
+    shards: list[Path], monkeypatch: pytest.MonkeyPatch
+):
+    calls = []
+    encode = encoded._encode
+    monkeypatch.setattr(encoded, "_encode", lambda *given: (calls.append(1), encode(*given)))
+    for _ in range(2):
+        encode_shards(shards, VOCABULARY)
+    assert len(calls) == 1
+    encode_shards(shards, Vocabulary([*SPECIAL_TOKENS, "山"]))
+    encode_shards(shards[:2], VOCABULARY)
+    shards[0].write_text("风\n", encoding="utf-8")
+    assert sentences_of(encode_shards(shards, VOCABULARY)) == expected(shards)
+    assert len(calls) == 4
+
+
+def test_a_failure_leaves_nothing_behind(shards: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch):
+    shards[2].write_bytes("山\n".encode() + b"\xff\n")
+    with pytest.raises(InputError, match=r"shard_2:2: byte 1 of the line, 0xff"):
+        encode_shards(shards, VOCABULARY)
+    assert [path for path in (cache / "encoded").iterdir() if path.suffix != ".lock"] == []
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    shards[2].write_text("山\n", encoding="utf-8")
+    monkeypatch.setattr(encoded, "_join", full)
+    with pytest.raises(InputError, match=r"can't be written \(No space left on device\); name a folder by ELMO_CACHE"):
+        encode_shards(shards, VOCABULARY)
+    assert [path for path in (cache / "encoded").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_missing_and_empty_shards_are_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="can't be read"):
+        encode_shards([tmp_path / "gone"], VOCABULARY)
+    (tmp_path / "blank").write_text(" \n\n", encoding="utf-8")
+    with pytest.raises(InputError, match="holds no sentence"):
+        encode_shards([tmp_path / "blank"], VOCABULARY)
+
+
+def test_processes_that_start_together_encode_once(shards: list[Path], cache: Path, repository: Path):
+    code = (
+        "import sys; from pathlib import Path; from elmo.text import encoded; from elmo.text.vocabulary import *\n"
+        "encode = encoded._encode\n"
+        "encoded._encode = lambda *given: (print('encoded'), encode(*given))\n"
+        "v = Vocabulary([*SPECIAL_TOKENS, *'山水风雨花木鱼鸟'])\n"
+        "print(encoded.encode_shards([Path(p) for p in sys.argv[1:]], v).num_words)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(repository)}
+    command = [sys.executable, "-c", code, *map(str, shards)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(3)]
+    outputs = [process.communicate(timeout=60)[0].split() for process in running]
+    assert sum("encoded" in output for output in outputs) == 1
+    assert {output[-1] for output in outputs} == {str(sum(map(len, expected(shards))))}
+
+
+def test_memory_does_not_grow_with_the_text(tmp_path: Path, repository: Path):
+    """Ten times the text, at most 1.1 times the peak: encoding, shuffling and a whole pass of batches."""
+    generator = np.random.default_rng(0)
+    lines = [" ".join(generator.choice(list("山水风雨花木鱼鸟"), 10)) for _ in range(4_000)]
+    code = (
+        "import sys; from elmo.text.corpus import SentenceIds; from elmo.text.vocabulary import *\n"
+        "v = Vocabulary([*SPECIAL_TOKENS, *'山水风雨花木鱼鸟'])\n"
+        "corpus = SentenceIds(sys.argv[1], v)\n"
+        "tokens = sum(batch.num_tokens for batch in corpus.batches(64, 200, (1,)))\n"
+        "assert tokens == corpus.num_targets\n"
+        "lines = open('/proc/self/status').read().splitlines()\n"
+        "print(next(line.split()[1] for line in lines if line.startswith('VmHWM')))\n"
+    )
+    if not Path("/proc/self/status").exists():
+        pytest.skip("needs /proc to measure the peak")
+    peaks = []
+    for times in (5, 50):  # 200,000 and 2,000,000 words: 16 MB of ids and starts, were they in memory
+        path = tmp_path / f"text_{times}"
+        path.write_text("\n".join(lines * times) + "\n", encoding="utf-8")
+        environment = {**os.environ, "PYTHONPATH": str(repository)}
+        command = [sys.executable, "-c", code, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=True)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.1 * peaks[0], peaks
+
+
+def test_a_corpus_says_its_numbers(shards: list[Path], tmp_path: Path):
+    corpus = SentenceIds(f"{tmp_path}/shard_*", VOCABULARY, workers=2)
+    words = expected(shards)
+    assert (len(corpus), corpus.num_words) == (len(words), sum(map(len, words)))
+    assert corpus.num_targets == corpus.num_words + len(corpus)
+    assert [corpus[index].tolist() for index in range(len(corpus))] == words
