@@ -1,18 +1,20 @@
 """Checkpoints of a pretraining run: a model directory with all beside it that the run needs to go on bit by bit.
 
 A checkpoint appears whole or not at all, and names the SHA-256 of each of its files, so that one that was cut or
-changed is recognised and the one before it used. There is no pickle in it.
+changed is recognised and the one before it used. A process may be killed at any moment: what it leaves half done bears
+its number, and the next one mends it (`checkpoints`, `tidy`). There is no pickle in it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,8 @@ OPTIMIZER_FILE = "optimizer.safetensors"
 POSITION_FILE = "position.safetensors"
 BEST = "best"  # a link, or a copy, of the checkpoint with the lowest held-out perplexity
 _NAME = re.compile(r"(epoch|step)_(\d+)")
+# What a process is at work on: a checkpoint that is being written, one whose place it takes, one that is removed.
+_AT_WORK = re.compile(rf"\.{{1,2}}((?:epoch|step)_\d+|{BEST})(?:\.(new|old|gone))?\.(\d+)(?:\.\d+)?")
 
 
 @dataclass
@@ -47,8 +51,20 @@ class TrainingState:
     world_size: int = 1  # ranks that trained
 
 
-def write_checkpoint(directory: PathLike, files: ModelFiles, state: TrainingState) -> Path:
-    """Write a checkpoint; the directory appears whole or not at all, and takes the place of one of the same name."""
+def write_checkpoint(
+    directory: PathLike, files: ModelFiles, state: TrainingState, *, in_place_of_all: bool = False
+) -> Path:
+    """Write a checkpoint; the directory appears whole or not at all, and takes the place of one of the same name.
+
+    Args:
+        directory: the checkpoint; those of a run are in one folder.
+        files: the model.
+        state: the run.
+        in_place_of_all: once this one is ready, remove all others in the folder: those of an earlier run.
+
+    Raises:
+        RunError: it can't be written.
+    """
     target = Path(directory)
     temporary = target.with_name(f".{target.name}.new.{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -56,10 +72,13 @@ def write_checkpoint(directory: PathLike, files: ModelFiles, state: TrainingStat
         write_model(temporary, files)
         _save(temporary / OPTIMIZER_FILE, state.optimizer)
         _save(temporary / POSITION_FILE, state.position)
-        record = asdict(state) | {"optimizer": None, "position": None}
+        record = asdict(replace(state, optimizer={}, position={}))
         record["sha256"] = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
         record["seal"] = _seal(record)
         _write_text(temporary / TRAINING_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        if in_place_of_all:
+            for path in [*checkpoints(target.parent), target.with_name(BEST)]:
+                _remove(path)
         replace_directory(temporary, target)
     except (OSError, SafetensorError, InputError) as error:
         raise RunError(
@@ -120,7 +139,14 @@ def read_training_state(directory: PathLike) -> TrainingState:
 
 
 def checkpoints(folder: PathLike) -> list[Path]:
-    """Checkpoints in a folder, the newest first, by the step they were taken after; unreadable ones come before all."""
+    """Checkpoints in a folder, the newest first, by the step they were taken after; unreadable ones come before all.
+
+    One that was about to be replaced by a process that was killed just then is put back.
+    """
+    for path, name, kind in _left_behind(folder):
+        if kind == "old" and not path.with_name(name).exists():
+            with contextlib.suppress(OSError):  # another rank was first
+                os.rename(path, path.with_name(name))
     found = []
     for path in Path(folder).glob("*_*"):
         if (match := _NAME.fullmatch(path.name)) and path.is_dir():
@@ -136,22 +162,70 @@ def _step_of(path: Path) -> float:
 
 
 def newest_checkpoint(folder: PathLike, warn: Callable[[str], None]) -> Path | None:
-    """Find the newest checkpoint that is whole, or None; `warn` is told of newer ones that are not."""
+    """Find the newest checkpoint that is whole, or None where there is none; `warn` is told of newer ones.
+
+    Raises:
+        InputError: there are checkpoints, but none is whole: to train anew over them is not what was asked for.
+    """
+    problems = []
     for path in checkpoints(folder):
         try:
             read_training_state(path)
         except InputError as error:
-            warn(f"{error}".replace("use an earlier one", "the one before it is used"))
+            problems.append(f"{error}".rpartition("; ")[0])  # without the next step
         else:
+            for problem in problems:
+                warn(f"{problem}; the one before it is used")
             return path
+    if problems:
+        raise InputError(
+            f"{problems[0]}, and no other of the {len(problems)} checkpoints there is whole: bring a copy back, or "
+            "begin anew with --overwrite True in place of --resume True"
+        )
     return None
 
 
 def prune(folder: PathLike, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints within epochs."""
-    steps = [path for path in checkpoints(folder) if path.name.startswith("step_")]
-    for path in steps[keep:]:
+    """Remove all but the newest `keep` checkpoints within epochs, by the steps in their names."""
+    named = ((path, _NAME.fullmatch(path.name)) for path in Path(folder).glob("step_*") if path.is_dir())
+    for _, path in sorted((int(match[2]), path) for path, match in named if match)[:-keep]:
+        _remove(path)
+
+
+def tidy(folder: PathLike) -> None:
+    """Remove what processes that are gone left half done."""
+    for path, _, _ in _left_behind(folder):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint in one step: no half of it is ever taken for a damaged one."""
+    gone = path.with_name(f".{path.name}.gone.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def _left_behind(folder: PathLike) -> Iterator[tuple[Path, str, str | None]]:
+    """Yield what processes that are gone were at work on: its path, the checkpoint's name, and new, old or gone."""
+    for path in sorted(Path(folder).glob(".*")):
+        if (match := _AT_WORK.fullmatch(path.name)) and not _is_alive(int(match[3])):
+            yield path, match[1], match[2]
+
+
+def _is_alive(process: int) -> bool:
+    """Whether another process is running; what bears our own number is that of one that had it before us."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":  # elsewhere, asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def mark_best(checkpoint: Path) -> None:

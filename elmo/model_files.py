@@ -102,7 +102,7 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
 
 
 def replace_directory(new: Path, target: Path) -> None:
-    """Put a finished directory in the place of another, which comes back if that fails."""
+    """Put a finished directory in the place of another, which comes back if that fails or is interrupted."""
     if not target.exists():
         os.rename(new, target)
         return
@@ -110,10 +110,11 @@ def replace_directory(new: Path, target: Path) -> None:
     os.rename(target, old)
     try:
         os.rename(new, target)
-    except OSError:
-        os.rename(old, target)
+    except BaseException:
+        if not target.exists():
+            os.rename(old, target)
         raise
-    shutil.rmtree(old)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles:

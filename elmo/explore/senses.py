@@ -14,6 +14,7 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.text.sentences import split_sentences
 from elmo.text.splits import is_held_out_review
+from elmo.text.vocabulary import invalid_utf8
 
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
@@ -47,7 +48,7 @@ def read_senses(path: PathLike) -> list[SenseSentence]:
     Raises:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
-    lines = _read_text(path).split("\n")
+    lines = read_text(path).split("\n")
     if lines[0].split("\t") != _COLUMNS:
         raise InputError(f"{path}:1: {lines[0]!r} is not the header; write {', '.join(_COLUMNS)}, separated by tabs")
     items = [_parse(line, f"{path}:{number}") for number, line in enumerate(lines[1:], start=2) if line]
@@ -94,7 +95,7 @@ def read_reviews(
         InputError: the file is missing, not UTF-8 or not such a CSV file, or no review has the word.
     """
     items: dict[tuple[str, str], SenseSentence] = {}
-    reader = csv.reader(_read_text(path).splitlines(keepends=True))
+    reader = csv.reader(read_text(path).splitlines(keepends=True))
     try:
         if next(reader, None) != _REVIEW_COLUMNS:
             raise InputError(f"{path}:1: not the header {','.join(_REVIEW_COLUMNS)}; give a file of reviews")
@@ -175,11 +176,11 @@ def target_vectors(
     return TargetVectors([item for item, _, _ in kept], np.array(picked, dtype=np.float32), dropped)
 
 
-def _read_text(path: PathLike) -> str:
+def read_text(path: PathLike) -> str:
     """The text of a UTF-8 file, with or without a byte order mark, its line ends as \\n."""
     try:
         return Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give another file") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+        raise invalid_utf8(path, error) from None

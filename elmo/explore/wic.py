@@ -11,7 +11,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.scores import Estimate, draw_counts, percentile_interval, resampled_roc_auc, roc_auc
-from elmo.text.vocabulary import invalid_utf8
+from elmo.explore.senses import read_text
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -95,7 +94,7 @@ def read_am2ico(path: PathLike) -> list[WicPair]:
     Raises:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
-    lines = _read_text(path).split("\n")
+    lines = read_text(path).split("\n")
     if lines[0].split("\t") != _COLUMNS:
         raise InputError(f"{path}:1: {lines[0]!r} is not the header; write {', '.join(_COLUMNS)}, separated by tabs")
     pairs = []
@@ -488,7 +487,7 @@ def _text(item: Mapping[str, Any], key: str, place: str) -> str:
 
 def _json_items(path: PathLike) -> Iterator[tuple[str, dict[str, Any]]]:
     """Objects of a JSON list, each with "file:line" of its beginning."""
-    text, decoder = _read_text(path), json.JSONDecoder()
+    text, decoder = read_text(path), json.JSONDecoder()
 
     def place(at: int) -> str:
         return f"{path}:{text.count(chr(10), 0, at) + 1}"
@@ -510,13 +509,3 @@ def _json_items(path: PathLike) -> Iterator[tuple[str, dict[str, Any]]]:
             raise InputError(f"{place(at)}: {item!r} is not an object; give a JSON list of objects")
         yield place(at), item
         at = after(",]", end)
-
-
-def _read_text(path: PathLike) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark, its line ends as \\n."""
-    try:
-        return Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give another file") from error
-    except UnicodeDecodeError as error:
-        raise invalid_utf8(path, error) from None

@@ -100,7 +100,7 @@ def test_a_file_that_is_missing_or_not_utf8_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.tsv: cannot be read"):
         read_senses(tmp_path / "none.tsv")
     (tmp_path / "gbk.tsv").write_bytes((HEADER + GOOD).encode("gb18030"))
-    with pytest.raises(InputError, match=r"byte \d+ is not UTF-8"):
+    with pytest.raises(InputError, match=r"byte \d+ of the line, 0x\w+, is not UTF-8"):
         read_senses(tmp_path / "gbk.tsv")
 
 
