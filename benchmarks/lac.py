@@ -1,0 +1,202 @@
+"""How fast does LAC run on Paddle, and beside the same network in plain NumPy?
+
+Each measurement is a fresh process with so many threads, which loads the model, tags all sentences once to warm up, and
+then in rounds that take turns: Paddle in batches, NumPy in batches, Paddle a sentence at a time. What counts is the
+median over the rounds, for ratios the median of the ratios within a round. Characters per second are for all of `tag`:
+cutting into pieces, network, Viterbi, words. Where the original's answers are at hand, agreement with them is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from elmo.runtime import available_cores
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SEPARATE = 64  # sentences of which the time one by one is taken
+THREADS = (1, 2)
+Array = npt.NDArray[Any]
+
+
+def main() -> None:
+    """Measure, print a table and write the results."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, help="folder of LAC's model (default: the installed package lac)")
+    parser.add_argument("--golden", type=Path, help="JSON lines of text, words and tags by the original")
+    parser.add_argument("--texts", nargs="*", type=Path, help="UTF-8 text files (default: those of data/documents)")
+    parser.add_argument("--sentences", type=int, default=1024)
+    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "lac.json")
+    parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in this process
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options)))
+        return
+    load_before = os.getloadavg()[0]
+    threads = [count for count in THREADS if count <= available_cores()]
+    runs = {str(count): measure_with_threads(count) for count in threads}
+    results = {
+        "batch_size": options.batch_size,
+        "rounds": options.rounds,
+        "threads": runs,
+        "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        "machine": {"cores": available_cores(), "system": platform.system(), "load_before": round(load_before, 2)},
+    }
+    print_results(results)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = options.output.with_suffix(".tmp")
+    temporary.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, options.output)
+
+
+def measure_with_threads(count: int) -> dict[str, Any]:
+    """Run `measure` in a fresh process: threads are decided before Paddle and NumPy are imported."""
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **dict.fromkeys(variables, str(count))}
+    command = [sys.executable, __file__, *sys.argv[1:], "--measure"]
+    process = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    found: dict[str, Any] = json.loads(process.stdout)
+    return found
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Time all ways in this process."""
+    from elmo.tasks.lac import Lac
+
+    begin = time.perf_counter()
+    lac: Any = Lac.from_pretrained(options.model, batch_size=options.batch_size)
+    load_seconds = time.perf_counter() - begin
+    sentences = read_sentences(options.texts, options.sentences)
+    few = sentences[:: max(1, len(sentences) // SEPARATE)]
+    paddle_network, numpy_network = lac.network, NumpyNetwork(lac.network)
+    by_paddle = lac.tag(sentences)
+    lac.network = numpy_network
+    by_numpy = lac.tag(sentences)
+
+    seconds: dict[str, list[float]] = {"paddle": [], "numpy": [], "one by one": []}
+    for _ in range(options.rounds):
+        for way, network in (("paddle", paddle_network), ("numpy", numpy_network)):
+            lac.network = network
+            begin = time.perf_counter()
+            lac.tag(sentences)
+            seconds[way].append(time.perf_counter() - begin)
+        lac.network = paddle_network
+        begin = time.perf_counter()
+        for sentence in few:
+            lac.tag(sentence)
+        seconds["one by one"].append(time.perf_counter() - begin)
+    characters = {"paddle": sum(map(len, sentences)), "one by one": sum(map(len, few))}
+    speeds = {way: characters.get(way, characters["paddle"]) / np.array(times) for way, times in seconds.items()}
+    return {
+        "sentences": len(sentences),
+        "characters": characters["paddle"],
+        "load_seconds": round(load_seconds, 2),
+        "characters_per_second": {way: round(statistics.median(speed)) for way, speed in speeds.items()},
+        "paddle_over_numpy": round(statistics.median(speeds["paddle"] / speeds["numpy"]), 2),
+        "sentences_on_which_both_agree": sum(a == b for a, b in zip(by_paddle, by_numpy, strict=True)),
+        "golden": None if options.golden is None else count_golden(lac, options.golden),
+    }
+
+
+class NumpyNetwork:
+    """The same network step by step in NumPy, packed in the same way."""
+
+    def __init__(self, network: Any) -> None:
+        self.transitions = network.transitions
+        self._embedding = network.embedding.weight.numpy()
+        self._output = network.output.weight.numpy(), network.output.bias.numpy()
+        self._layers = [
+            [
+                [getattr(gru, name).numpy() for name in ("input_weight", "bias", "gate_weight", "candidate_weight")]
+                for gru in (layer.forwards, layer.backwards)
+            ]
+            for layer in network.layers
+        ]
+
+    def __call__(self, packed_ids: Any, packing: Any) -> NumpyEmissions:
+        """Return the emissions, packed."""
+        rows = self._embedding[packed_ids.numpy()]
+        for forwards, backwards in self._layers:
+            backward = run_gru(rows[packing.mirrored], packing.counts, *backwards)[packing.mirrored]
+            rows = np.concatenate([run_gru(rows, packing.counts, *forwards), backward], axis=1)
+        weight, bias = self._output
+        return NumpyEmissions(rows @ weight + bias)
+
+
+class NumpyEmissions:
+    """Has the one method of a tensor that is asked for."""
+
+    def __init__(self, values: Array) -> None:
+        self._values = values
+
+    def numpy(self) -> Array:
+        """Return the array."""
+        return self._values
+
+
+def run_gru(rows: Array, counts: Array, input_weight: Array, bias: Array, gates: Array, candidates: Array) -> Array:
+    """One direction over packed rows."""
+    inputs = rows @ input_weight + bias
+    size = len(candidates)
+    outputs = np.empty((len(rows), size), rows.dtype)
+    hidden = np.zeros((counts[0], size), rows.dtype)
+    begin = 0
+    for count in counts:
+        step, hidden = inputs[begin : begin + count], hidden[:count]
+        gate = 1 / (1 + np.exp(-(step[:, : 2 * size] + hidden @ gates)))
+        update, reset = gate[:, :size], gate[:, size:]
+        candidate = np.tanh(step[:, 2 * size :] + (reset * hidden) @ candidates)
+        hidden = outputs[begin : begin + count] = hidden + update * (candidate - hidden)
+        begin += count
+    return outputs
+
+
+def read_sentences(paths: list[Path] | None, count: int) -> list[str]:
+    """Sentences of the text files, in their order."""
+    from elmo.text.sentences import SentenceSplitter
+
+    paths = paths or sorted((REPOSITORY / "data" / "documents").rglob("*.txt"))
+    splitter, sentences = SentenceSplitter(), list[str]()
+    for path in paths:
+        sentences += splitter.feed(path.read_text(encoding="utf-8"))
+        sentences += splitter.finish()
+    if not sentences:
+        raise SystemExit("there is no text in data/documents: name text files with --texts")
+    return sentences[:: max(1, len(sentences) // count)][:count]
+
+
+def count_golden(lac: Any, path: Path) -> str:
+    """On how many of the original's answers we agree, such as 400/400."""
+    golden = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    tagged = lac.tag([sentence["text"] for sentence in golden])
+    right = sum(found == (sentence["words"], sentence["tags"]) for found, sentence in zip(tagged, golden, strict=True))
+    return f"{right}/{len(golden)}"
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """Print a row for each number of threads."""
+    table = Table("threads", "Paddle", "NumPy", "ratio", "one by one", "golden", title="characters/s")
+    for threads, run in results["threads"].items():
+        speeds = run["characters_per_second"]
+        row = [f"{speeds[way]:,}" for way in ("paddle", "numpy", "one by one")]
+        table.add_row(threads, *row[:2], f"{run['paddle_over_numpy']:.2f}", row[2], run["golden"] or "-")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

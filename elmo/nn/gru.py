@@ -1,0 +1,227 @@
+"""A bidirectional GRU by the formula of Paddle 1.x, whose reset gate comes before the recurrent product.
+
+Sentences of a batch are packed: the first tokens of all sentences, then the second ones, and so on, so that no padding
+is computed. The backward pass is written by hand, as that of `elmo.nn.lstmp` is, and makes every weight gradient in one
+product at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from elmo.errors import InputError
+from elmo.nn.linear import add_bias
+from elmo.runtime import paddle
+
+Tensor = Any
+Rows = npt.NDArray[np.int64]
+
+
+class Packing:
+    """Where each token of a padded batch [batch, time] goes when the batch is packed: step by step, longest first.
+
+    Args:
+        lengths: number of tokens of each sentence, 0 allowed.
+
+    Raises:
+        InputError: there is no sentence, or a length is negative.
+    """
+
+    def __init__(self, lengths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> None:
+        self.lengths = np.asarray(lengths, np.int64).reshape(-1)
+        if not self.lengths.size or self.lengths.min() < 0:
+            raise InputError(f"lengths {self.lengths.tolist()[:8]}: give the number of tokens of at least one sentence")
+        self.time = int(self.lengths.max())
+        order = np.argsort(-self.lengths, kind="stable")
+        # How many sentences have a first token, a second one, ...: never growing, so a step's are the first few.
+        self.counts = (self.lengths[:, None] > np.arange(self.time)).sum(0)
+        self.size = int(self.counts.sum())  # tokens in all
+        begins = np.cumsum(self.counts) - self.counts
+        step = np.repeat(np.arange(self.time), self.counts)
+        rank = np.arange(self.size) - np.repeat(begins, self.counts)
+        sentence = order[rank]
+        self.rows: Rows = sentence * self.time + step  # of the padded batch, for each packed token
+        # The token at the same distance from its sentence's other end; is its own inverse.
+        self.mirrored: Rows = begins[self.lengths[sentence] - 1 - step] + rank
+        self.preceding: Rows = np.where(step > 0, begins[step - 1] + rank, -1)  # the token before; -1 for none
+        self.is_last = step == self.lengths[sentence] - 1
+
+    @cached_property
+    def slots(self) -> Rows:
+        """For each place of the padded batch its packed token, or `size` for padding; [batch * time]."""
+        slots = np.full(len(self.lengths) * self.time, self.size, np.int64)
+        slots[self.rows] = np.arange(self.size)
+        return slots
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """From [batch, time, dim] to [tokens, dim]."""
+        batch, time, dim = padded.shape
+        if (batch, time) != (len(self.lengths), self.time):
+            raise InputError(
+                f"inputs of {batch} sentences of {time} tokens; lengths are of {len(self.lengths)} of {self.time}"
+            )
+        return paddle.gather(padded.reshape([batch * time, dim]), paddle.to_tensor(self.rows))
+
+    def unpack(self, packed: Tensor) -> Tensor:
+        """From [tokens, dim] to [batch, time, dim], zero where there is no token."""
+        dim = packed.shape[1]
+        rows = paddle.concat([packed, paddle.zeros([1, dim], packed.dtype)])
+        return paddle.gather(rows, paddle.to_tensor(self.slots)).reshape([len(self.lengths), self.time, dim])
+
+
+def _run(
+    update_reset_inputs: Tensor,  # (N, 2H), packed
+    candidate_inputs: Tensor,  # (N, H)
+    gate_weight: Tensor,  # (H, 2H)
+    candidate_weight: Tensor,  # (H, H)
+    counts: list[int],
+    steps: list[tuple[Tensor, ...]] | None = None,  # what the backward pass needs is added to it
+) -> Tensor:
+    hidden = paddle.zeros([counts[0], candidate_weight.shape[0]], candidate_weight.dtype)
+    outputs = []
+    for gate_input, candidate_input in zip(
+        paddle.split(update_reset_inputs, counts), paddle.split(candidate_inputs, counts), strict=True
+    ):
+        if gate_input.shape[0] < hidden.shape[0]:  # sentences that have ended
+            hidden = hidden[: gate_input.shape[0]]
+        gates = paddle.nn.functional.sigmoid(paddle.addmm(gate_input, hidden, gate_weight))
+        update, reset = paddle.split(gates, 2, axis=1)
+        reset_hidden = reset * hidden
+        candidate = paddle.tanh(paddle.addmm(candidate_input, reset_hidden, candidate_weight))
+        if steps is not None:
+            steps.append((hidden, update, reset, reset_hidden, candidate))
+        hidden = paddle.lerp(hidden, candidate, update)
+        outputs.append(hidden)
+    return paddle.concat(outputs)  # (N, H)
+
+
+class _Scan(paddle.autograd.PyLayer):
+    """All steps of one direction; `_run` with its gradients."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        update_reset_inputs: Tensor,
+        candidate_inputs: Tensor,
+        gate_weight: Tensor,
+        candidate_weight: Tensor,
+        counts: list[int],
+    ) -> Tensor:
+        ctx.steps, ctx.weights = [], (gate_weight, candidate_weight)
+        inputs = update_reset_inputs, candidate_inputs, gate_weight, candidate_weight
+        ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
+        return _run(update_reset_inputs, candidate_inputs, gate_weight, candidate_weight, counts, ctx.steps)
+
+    @staticmethod
+    def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        gate_weight, candidate_weight = ctx.weights
+        steps, ctx.steps = ctx.steps, None
+        d_hidden = None
+        d_gates, d_candidates = [], []
+        d_steps = paddle.split(d_outputs, [step[0].shape[0] for step in steps])
+        for (hidden, update, reset, _, candidate), d_output in zip(reversed(steps), reversed(d_steps), strict=True):
+            count, size = hidden.shape
+            if d_hidden is None:
+                d_hidden = d_output
+            else:
+                if d_hidden.shape[0] < count:  # the others ended here: nothing comes back to them
+                    d_hidden = paddle.concat(
+                        [d_hidden, paddle.zeros([count - d_hidden.shape[0], size], d_hidden.dtype)]
+                    )
+                d_hidden = d_output + d_hidden
+            d_candidate = d_hidden * update * (1 - candidate * candidate)
+            d_reset_hidden = paddle.matmul(d_candidate, candidate_weight, transpose_y=True)
+            d_update = d_hidden * (candidate - hidden) * update * (1 - update)
+            d_gate = paddle.concat([d_update, d_reset_hidden * hidden * reset * (1 - reset)], axis=1)
+            d_hidden = d_hidden * (1 - update) + d_reset_hidden * reset
+            d_hidden = paddle.addmm(d_hidden, d_gate, gate_weight.t())
+            d_gates.append(d_gate)
+            d_candidates.append(d_candidate)
+        d_update_reset_inputs, d_candidate_inputs = paddle.concat(d_gates[::-1]), paddle.concat(d_candidates[::-1])
+        d_gate_weight = d_candidate_weight = None
+        if ctx.wanted[2]:
+            hiddens = paddle.concat([step[0] for step in steps])
+            d_gate_weight = paddle.matmul(hiddens, d_update_reset_inputs, transpose_x=True)
+        if ctx.wanted[3]:
+            reset_hiddens = paddle.concat([step[3] for step in steps])
+            d_candidate_weight = paddle.matmul(reset_hiddens, d_candidate_inputs, transpose_x=True)
+        gradients = d_update_reset_inputs, d_candidate_inputs, d_gate_weight, d_candidate_weight
+        return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
+
+
+class GRU(paddle.nn.Layer):
+    r"""One direction of a GRU, with the formula of Paddle 1.x's `dynamic_gru`, here without its other options:
+
+        u, r = split(sigmoid(x W_x[:, :2H] + b[:2H] + h W_g))
+        c = tanh(x W_x[:, 2H:] + b[2H:] + (r * h) W_c)
+        h' = (1 - u) * h + u * c
+
+    `paddle.nn.GRU` has r * (h W_c) instead and can't take its weights. Starts from zeros.
+
+    Args:
+        input_size: size of x.
+        hidden_size: H, size of h.
+
+    Parameters: `input_weight` [input_size, 3H], `bias` [3H], `gate_weight` [H, 2H], `candidate_weight` [H, H].
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.hidden_size = hidden_size
+        self.input_weight = self.create_parameter([input_size, 3 * hidden_size])
+        self.bias = self.create_parameter([3 * hidden_size], is_bias=True)
+        self.gate_weight = self.create_parameter([hidden_size, 2 * hidden_size])
+        self.candidate_weight = self.create_parameter([hidden_size, hidden_size])
+
+    def forward(self, packed: Tensor, packing: Packing) -> Tensor:
+        """Run over packed inputs [tokens, input_size]; return outputs [tokens, hidden_size].
+
+        The gradient can be asked for once: there is no retain_graph and no second derivative.
+        """
+        if not packing.size:
+            return paddle.zeros([0, self.hidden_size], packed.dtype)
+        weights, counts = (self.gate_weight, self.candidate_weight), packing.counts.tolist()
+        # Two products, since to split one's result by columns costs as much as a sixth of it.
+        split = 2 * self.hidden_size
+        parts = [(self.input_weight[:, :split], self.bias[:split]), (self.input_weight[:, split:], self.bias[split:])]
+        if not paddle.is_grad_enabled():
+            gates, candidates = (paddle.addmm(bias, packed, weight) for weight, bias in parts)
+            return _run(gates, candidates, *weights, counts)
+        gates, candidates = (add_bias(paddle.matmul(packed, weight), bias) for weight, bias in parts)
+        return _Scan.apply(gates, candidates, *weights, counts)
+
+
+class BidirectionalGRU(paddle.nn.Layer):
+    """A GRU that reads each sentence from its first token and one that reads it from its last, side by side.
+
+    Args:
+        input_size: size of an input.
+        hidden_size: of each direction; outputs have twice as much, the forward part first.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.forwards = GRU(input_size, hidden_size)
+        self.backwards = GRU(input_size, hidden_size)
+
+    def forward(self, inputs: Tensor, lengths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> Tensor:
+        """Run over inputs [batch, time, input_size] of these lengths, the longest being `time`.
+
+        Returns:
+            outputs [batch, time, 2 * hidden_size], zero where a sentence has ended.
+        """
+        packing = Packing(lengths)
+        return packing.unpack(self.run_packed(packing.pack(inputs), packing))
+
+    def run_packed(self, packed: Tensor, packing: Packing) -> Tensor:
+        """The same from [tokens, input_size] to [tokens, 2 * hidden_size], both packed; for layers on layers."""
+        if not packing.size:
+            return paddle.zeros([0, 2 * self.forwards.hidden_size], packed.dtype)
+        mirrored = paddle.to_tensor(packing.mirrored)
+        backward = self.backwards(paddle.gather(packed, mirrored), packing)
+        return paddle.concat([self.forwards(packed, packing), paddle.gather(backward, mirrored)], axis=1)

@@ -1,0 +1,114 @@
+"""The CRF against an enumeration of all sequences of tags, in float64."""
+
+from __future__ import annotations
+
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from elmo.nn.crf import log_likelihood, viterbi
+from elmo.nn.gru import Packing
+from elmo.runtime import paddle
+
+TAGS = 3
+LENGTHS = [2, 4, 0, 1, 4]
+# Central differences in float64 err by about STEP ** 2 plus 1e-16 / STEP; both are below 1e-9 for sums of order 1.
+STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-8
+
+
+def make(seed: int, scale: float = 1.0) -> tuple[Any, Any, Any, Packing]:
+    """Packed emissions, a table, packed tags, and the packing."""
+    generator = np.random.default_rng(seed)
+    packing = Packing(LENGTHS)
+    emissions = generator.normal(0.0, scale, (packing.size, TAGS))
+    transitions = generator.normal(0.0, scale, (TAGS + 2, TAGS))
+    return emissions, transitions, generator.integers(TAGS, size=packing.size), packing
+
+
+def sentences(packed: Any, packing: Packing) -> list[Any]:
+    """Each sentence's own rows, in their order."""
+    owner, step = np.divmod(packing.rows, packing.time)
+    return [packed[owner == row][np.argsort(step[owner == row])] for row in range(len(packing.lengths))]
+
+
+def score(emissions: Any, transitions: Any, tags: Any) -> float:
+    if not len(tags):
+        return 0.0
+    total = transitions[0][tags[0]] + transitions[1][tags[-1]]
+    total += sum(emission[tag] for emission, tag in zip(emissions, tags, strict=True))
+    return float(total + sum(transitions[2 + before][after] for before, after in pairwise(tags)))
+
+
+def all_scores(emissions: Any, transitions: Any) -> dict[tuple[int, ...], float]:
+    return {tags: score(emissions, transitions, tags) for tags in product(range(TAGS), repeat=len(emissions))}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_viterbi_finds_the_best_of_all_sequences(seed: int) -> None:
+    emissions, transitions, _, packing = make(seed)
+    best = sentences(viterbi(emissions, transitions, packing), packing)
+    for own, tags in zip(sentences(emissions, packing), best, strict=True):
+        scores = all_scores(own, transitions)
+        assert tuple(tags) == max(scores, key=scores.__getitem__)
+
+
+def test_viterbi_of_sentences_without_tokens_is_empty() -> None:
+    assert viterbi(np.zeros((0, TAGS)), np.zeros((TAGS + 2, TAGS)), Packing([0, 0])).shape == (0,)
+
+
+def test_viterbi_avoids_a_forbidden_transition() -> None:
+    transitions = np.zeros((TAGS + 2, TAGS))
+    transitions[2 + 0][0] = -np.inf
+    emissions = np.tile([1.0, 0.5, 0.0], (3, 1))
+    assert viterbi(emissions, transitions, Packing([3])).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_log_likelihood_is_that_of_the_enumeration(seed: int) -> None:
+    emissions, transitions, tags, packing = make(seed)
+    found = log_likelihood(
+        paddle.to_tensor(emissions), paddle.to_tensor(tags), paddle.to_tensor(transitions), packing
+    ).numpy()
+    expected = [
+        score(own, transitions, own_tags) - np.log(np.sum(np.exp(list(all_scores(own, transitions).values()))))
+        for own, own_tags in zip(sentences(emissions, packing), sentences(tags, packing), strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+def test_large_scores_neither_overflow_nor_vanish() -> None:
+    emissions, transitions, _, packing = make(0, scale=1e5)
+    best = viterbi(emissions, transitions, packing)
+    arguments = [paddle.to_tensor(array) for array in (emissions, best, transitions)]
+    # All other sequences are worse by far more than exp can tell: the best has probability 1.
+    np.testing.assert_allclose(log_likelihood(*arguments, packing).numpy(), 0.0, rtol=0, atol=1e-9)
+
+
+def test_sentences_without_tokens_are_certain() -> None:
+    empty, table = paddle.zeros([0, TAGS]), paddle.zeros([TAGS + 2, TAGS])
+    assert log_likelihood(empty, paddle.zeros([0], "int64"), table, Packing([0, 0])).tolist() == [0.0, 0.0]
+
+
+def test_gradients_agree_with_finite_differences() -> None:
+    emissions, transitions, tags, packing = make(7)
+    weights = paddle.to_tensor(np.random.default_rng(8).normal(size=len(LENGTHS)))
+
+    def loss(emissions: Any, transitions: Any) -> Any:
+        return (log_likelihood(emissions, paddle.to_tensor(tags), transitions, packing) * weights).sum()
+
+    arrays = [emissions, transitions]
+    tensors = [paddle.to_tensor(array, stop_gradient=False) for array in arrays]
+    loss(*tensors).backward()
+    for array, tensor in zip(arrays, tensors, strict=True):
+        expected = np.zeros_like(array)
+        for index in np.ndindex(*array.shape):
+            kept = array[index]
+            values = []
+            for changed in (kept + STEP, kept - STEP):
+                array[index] = changed
+                values.append(float(loss(*map(paddle.to_tensor, arrays))))
+            array[index] = kept
+            expected[index] = (values[0] - values[1]) / (2 * STEP)
+        np.testing.assert_allclose(tensor.grad.numpy(), expected, rtol=0, atol=DIFFERENCE_TOLERANCE)
