@@ -52,7 +52,7 @@ bench: $(READY)
 	fi
 
 lock:
-	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --extra watch --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.txt
 
 clean:

@@ -2,6 +2,8 @@
 # Pretrain a biLM with LARK's flags (`./run.sh --help` lists them); what you give wins over what stands here.
 # Without --train_path it learns from the small text in data/, at sizes for that text; with it, LARK's sizes are the
 # defaults (--embed_size 512 --hidden_size 4096 --batch_size 128).
+# With several cards in CUDA_VISIBLE_DEVICES, such as 0,1, and without --local, Paddle's launcher starts a process for
+# each. This was tested with two processes on a CPU, not on GPUs.
 set -euo pipefail
 cd "$(dirname "$0")"
 python=.venv/bin/python
@@ -13,9 +15,18 @@ if [ ! -x "$python" ]; then
     }
 fi
 
-defaults=(--vocab_path data/vocabulary_min5k.txt --learning_rate 0.2 --local True)
+defaults=(--vocab_path data/vocabulary_min5k.txt --learning_rate 0.2)
 if [[ " $* " != *" --train_path"* ]]; then
     defaults+=(--train_path 'data/train/sentence_file_*' --test_path 'data/dev/sentence_file_*')
     defaults+=(--embed_size 64 --hidden_size 256 --batch_size 16)
 fi
-exec "$python" -m elmo pretrain "${defaults[@]}" "$@"
+
+program=(-m elmo)
+IFS=, read -ra cards <<<"${CUDA_VISIBLE_DEVICES:-}"
+if [[ ${#cards[@]} -gt 1 && " $* " != *" --local"* && " $* " != *" --help "* && " $* " != *" -h "* ]]; then
+    logs=$(mktemp -d "${TMPDIR:-/tmp}/elmo-ranks.XXXXXX") # not among the checkpoints: the launcher writes its environment
+    echo "run.sh: ${#cards[@]} processes, their logs in $logs" >&2
+    program=(-m paddle.distributed.launch --nproc_per_node "${#cards[@]}" --log_dir "$logs" elmo/__main__.py)
+    defaults+=(--local False)
+fi
+exec "$python" "${program[@]}" pretrain "${defaults[@]}" "$@"

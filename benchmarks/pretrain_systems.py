@@ -59,7 +59,7 @@ class Ours:
         self.objective.sampler = Sampler(size["vocab_size"], size["num_samples"])
         self.optimizer = make_optimizer(settings, self.model.parameters())
         ids = arrays["ids"]
-        self.batch = Batch(ids[0], ids[1], ids[2], ids[3], np.ones(ids[0].shape, bool))
+        self.batch = Batch(ids[0], ids[1], ids[2], ids[3], np.ones(ids[0].shape, bool), np.zeros(len(ids[0]), bool))
         self.square = paddle.randn([PRODUCT, PRODUCT])
 
     def loss(self) -> float:

@@ -112,6 +112,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if record.pop("seal") == _seal(record):
+            return record
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no JSON, or not an object with a seal
+        pass
+    raise ValueError(f"{path.name} was cut or altered")
+
+
 def read_training_state(directory: PathLike) -> TrainingState:
     """Read what `write_checkpoint` put beside the model, after comparing every file's SHA-256.
 
@@ -123,9 +133,7 @@ def read_training_state(directory: PathLike) -> TrainingState:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; going on needs a checkpoint of `elmo pretrain`")
     try:
-        record = json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8"))
-        if record.pop("seal") != _seal(record):
-            raise ValueError(f"{TRAINING_FILE} was cut or altered")
+        record = _read_record(folder / TRAINING_FILE)
         for name, digest in record.pop("sha256").items():
             if not (folder / name).is_file() or _digest(folder / name) != digest:
                 raise ValueError(f"{name} was cut or altered")
@@ -201,9 +209,9 @@ def tidy(folder: PathLike) -> None:
 def _remove(path: Path) -> None:
     """Remove a checkpoint in one step: no half of it is ever taken for a damaged one."""
     gone = path.with_name(f".{path.name}.gone.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         os.rename(path, gone)
-        shutil.rmtree(gone, ignore_errors=True)
+    shutil.rmtree(gone, ignore_errors=True)
 
 
 def _left_behind(folder: PathLike) -> Iterator[tuple[Path, str, str | None]]:
@@ -223,8 +231,8 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # another user's
+        pass
     return True
 
 

@@ -185,6 +185,9 @@ def pretrain(
     sample_softmax: Annotated[Any, _flag("sample_softmax", "Sampled softmax in training.")] = True,
     n_negative_samples_batch: Annotated[int, typer.Option("--n_negative_samples_batch", help="Its candidates.")] = 8000,
     shuffle: Annotated[Any, _flag("shuffle", "A new order of sentences each epoch.")] = True,
+    reset_states: Annotated[
+        Any, _flag("reset_states", "Streams between two sentences at a batch's end go on from zero state.")
+    ] = True,
     log_interval: Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")] = 100,
     save_interval: Annotated[
         int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")
@@ -204,6 +207,9 @@ def pretrain(
         str | None, typer.Option("--load_pretraining_params", help="Model whose parameters are the start.")
     ] = None,
     random_seed: Annotated[int, typer.Option("--random_seed")] = 0,
+    visualdl_dir: Annotated[
+        str | None, typer.Option("--visualdl_dir", help="Curves for VisualDL: visualdl --logdir DIR shows them.")
+    ] = None,
     update_method: Annotated[str, typer.Option("--update_method", help="nccl2, the only one left.")] = "nccl2",
     overwrite: Annotated[Any, _flag("overwrite", "Take the place of checkpoints that are there.")] = False,
 ) -> None:
@@ -235,6 +241,7 @@ def pretrain(
         sample_softmax=sample_softmax,
         n_negative_samples_batch=n_negative_samples_batch,
         shuffle=shuffle,
+        reset_states=reset_states,
         random_seed=random_seed,
         log_interval=log_interval,
         save_interval=save_interval,
@@ -265,6 +272,7 @@ def pretrain(
         overwrite=overwrite,
         console=console,
         ranks=joined,
+        visualdl_dir=visualdl_dir,
     )
 
 

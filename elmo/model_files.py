@@ -91,6 +91,7 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
     try:
         temporary.mkdir(parents=True)
         save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
+        (temporary / WEIGHTS_FILE).chmod(0o666 & ~_umask())  # safetensors lets nobody else read it
         files.vocabulary.save(temporary / VOCABULARY_FILE)
         replace_directory(temporary, target)
     except (OSError, SafetensorError) as error:
@@ -101,17 +102,24 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
     return target
 
 
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
 def replace_directory(new: Path, target: Path) -> None:
     """Put a finished directory in the place of another, which comes back if that fails or is interrupted."""
     if not target.exists():
         os.rename(new, target)
         return
     old = target.with_name(f".{target.name}.old.{os.getpid()}")
-    os.rename(target, old)
+    shutil.rmtree(old, ignore_errors=True)
     try:
+        os.rename(target, old)
         os.rename(new, target)
     except BaseException:
-        if not target.exists():
+        if old.exists() and not target.exists():
             os.rename(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class PretrainSettings:
     sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
     n_negative_samples_batch: int = 8000  # candidates of the sampled softmax, shared by a batch
     shuffle: bool = True  # a new order of sentences each epoch, from the seed
+    reset_states: bool = True  # a stream between two sentences goes on from zero state, see `BiLMObjective`
     random_seed: int = 0
     log_interval: int = 100  # steps between lines of the log
     save_interval: int = 10000  # steps between checkpoints within an epoch; 0 for none
@@ -114,12 +116,19 @@ class Objective(Protocol):
     def evaluate(self) -> dict[str, float]:
         """Scores on held-out text, such as perplexity; empty without held-out text."""
 
+    def text_fingerprint(self) -> str:
+        """What tells the training text from any other: a run goes on with the same one only."""
+
     def files(self, provenance: dict[str, Any]) -> ModelFiles:
         """The model as it can be saved."""
 
 
 class BiLMObjective:
     """Predict the next word in both reading directions, with LSTM states carried from batch to batch.
+
+    With `reset_states`, a stream that ends a sentence with a batch begins the next one from zero state, about one
+    sentence in `num_steps`. Without, as in LARK, zero state is nothing that the biLM has learnt to begin from, though
+    an encoder begins each sentence so: there, its first words are predicted much worse than in training.
 
     Args:
         model: the biLM.
@@ -213,7 +222,7 @@ class BiLMObjective:
     def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
         """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
         forward_outputs, backward_outputs, state = self._read(batch, self._state)
-        self._state = _detach(state)
+        self._state = _detach(state, batch.ended if self.settings.reset_states else None)
         losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], self.sampler)
         # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
         return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
@@ -237,6 +246,16 @@ class BiLMObjective:
             "forward_perplexity": _perplexity(forward),
             "backward_perplexity": _perplexity(backward),
         }
+
+    def text_fingerprint(self) -> str:
+        """Return that of the encoded text; for characters that of the shards, since ids depend on held-out words."""
+        if self.lexicon is None:
+            return self.train.text.folder.name
+        digest = hashlib.sha256()
+        for path in self.train.paths:
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
 
     def files(self, provenance: dict[str, Any]) -> ModelFiles:
         """Return parameters, configuration and vocabulary."""
@@ -263,14 +282,22 @@ class BiLMObjective:
         targets = np.concatenate([batch.forward_targets.ravel(), batch.backward_targets.ravel()])
         if self.lexicon is not None:
             targets = self.lexicon.word_ids[targets]
-        if not batch.mask.all():
-            kept = np.flatnonzero(np.concatenate([batch.mask.ravel(), batch.mask.ravel()]))
+        kept, ran_out = np.flatnonzero(np.concatenate([batch.mask.ravel(), batch.mask.ravel()])), False
+        if not len(kept):  # all streams of this rank: one prediction without weight makes its gradients zero, not none
+            kept, ran_out = np.zeros(1, np.int64), True
+        if len(kept) < len(targets):
             rows, targets = paddle.gather(rows, paddle.to_tensor(kept)), targets[kept]
-        return self.model.losses(rows, paddle.to_tensor(targets), sampler, self._generator)
+        losses = self.model.losses(rows, paddle.to_tensor(targets), sampler, self._generator)
+        return losses * 0.0 if ran_out else losses
 
 
-def _detach(state: BiLMState) -> BiLMState:
+def _detach(state: BiLMState, ended: npt.NDArray[np.bool_] | None) -> BiLMState:
+    """Cut the states off the graph, and set those of streams that have ended a sentence to zero."""
     forward, backward = ([(hidden.detach(), cell.detach()) for hidden, cell in states] for states in state)
+    if ended is None or not ended.any():
+        return forward, backward
+    kept = paddle.to_tensor(~ended).unsqueeze(1).astype(forward[0][0].dtype)  # (B, 1)
+    forward, backward = ([(hidden * kept, cell * kept) for hidden, cell in states] for states in (forward, backward))
     return forward, backward
 
 

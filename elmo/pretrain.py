@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
 from elmo.text.corpus import SentenceIds, find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.trainer import Trainer
+from elmo.watch import Curves
 
 
 def pretrain(
@@ -38,6 +40,7 @@ def pretrain(
     overwrite: bool = False,
     console: Console | None = None,
     ranks: Ranks = SINGLE,
+    visualdl_dir: str | None = None,
 ) -> list[dict[str, Any]]:
     """Pretrain a biLM on segmented shards and return a record an epoch (see `Trainer.run`).
 
@@ -55,9 +58,11 @@ def pretrain(
         overwrite: take the place of checkpoints that are there.
         console: where progress goes.
         ranks: this process among those that train together; `batch_size` is that of each.
+        visualdl_dir: where curves for VisualDL are written, if anywhere.
 
     Raises:
-        InputError: bad settings or input. RunError: the run failed. KeyboardInterrupt: it was stopped, and saved first.
+        InputError: bad settings or input. RunError: the run failed. KeyboardInterrupt or, after
+            SIGTERM, SystemExit: it was stopped, and saved first.
     """
     settings = settings or PretrainSettings()
     console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
@@ -103,11 +108,16 @@ def pretrain(
     if load_dir and earlier_runs:
         earlier_runs.pop()  # this run, which goes on
     provenance = {"train_words": train.num_words, "paddle": paddle.__version__, "runs": earlier_runs}
-    trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks)
+    curves = Curves(visualdl_dir) if visualdl_dir and ranks.rank == 0 else None
+    trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
     if load_dir:
         trainer.load_state(read_training_state(load_dir), load_dir)
         console.print(f"going on from {load_dir}, step {trainer.step}", highlight=False)
-    return trainer.run()
+    try:
+        return trainer.run()
+    finally:
+        if curves is not None:
+            curves.close()
 
 
 def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, Any] | None:
@@ -131,12 +141,17 @@ def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, An
 
 
 def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, start: ModelFiles | None) -> BiLMConfig:
-    """Make the configuration; an alphabet of "characters" becomes the model's own, or that of the training text."""
+    """Make the configuration; how words are read, and whether layers are skipped, is the start's where there is one."""
     tokens = {"vocab_size": len(vocabulary), "bos_id": vocabulary.bos_id, "eos_id": vocabulary.eos_id}
     characters = sizes.get("token_encoder")
-    if isinstance(characters, dict) and characters.get("alphabet") == "characters":
-        known = (start.config.get("token_encoder") or {}).get("alphabet") if start else None
-        symbols = known or Alphabet.from_counts(count_words(find_shards(train_path))).symbols
+    if start is not None:
+        theirs = start.config.get("token_encoder")
+        if characters is not None and theirs is None:
+            raise InputError("the model to start from looks word ids up: give --token_encoder word")
+        skips = start.config.get("use_skip_connections", True)
+        sizes = {**sizes, "token_encoder": theirs, "use_skip_connections": skips}
+    elif isinstance(characters, dict) and characters.get("alphabet") == "characters":
+        symbols = Alphabet.from_counts(count_words(find_shards(train_path))).symbols
         sizes = {**sizes, "token_encoder": {**characters, "alphabet": symbols}}
     return BiLMConfig.from_dict({**sizes, **tokens})
 
@@ -182,7 +197,7 @@ def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Consol
 
 
 def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
-    if save_dir is None or overwrite or load_dir:
+    if save_dir is None or overwrite or (load_dir and Path(load_dir).resolve().parent == Path(save_dir).resolve()):
         return
     if earlier := checkpoints(save_dir):
         raise InputError(

@@ -1,12 +1,14 @@
 """Processes that train together, one a card: who this one is, and what they tell one another.
 
-They are started by `python -m paddle.distributed.launch`, on one machine or many; NCCL connects GPUs, Gloo CPUs.
+They are started by `python -m paddle.distributed.launch`, on one machine or many; NCCL connects GPUs, Gloo CPUs. Tests
+run two ranks on a CPU; nothing here has been run on GPUs.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,7 +77,7 @@ def launched_world_size() -> int:
 
 
 def join(local: bool) -> Ranks:
-    """Join the ranks that the launcher started, or be alone.
+    """Join the ranks that the launcher started, or be alone; the device must be chosen before.
 
     Args:
         local: one process, whatever was started.
@@ -91,9 +93,12 @@ def join(local: bool) -> Ranks:
     if local or count == 1:
         if not local and "PADDLE_TRAINER_ID" not in os.environ:
             raise InputError(
-                "--local False needs Paddle's launcher: python -m paddle.distributed.launch --devices 0,1 -m elmo "
-                "pretrain --local False ... (or ./run.sh with CUDA_VISIBLE_DEVICES=0,1)"
+                "--local False needs Paddle's launcher: python -m paddle.distributed.launch --devices 0,1 "
+                f"{Path(__file__).with_name('__main__.py')} pretrain --local False ... (or ./run.sh with "
+                "CUDA_VISIBLE_DEVICES=0,1)"
             )
         return SINGLE
+    if paddle.get_device() == "cpu":  # Paddle goes by what the launcher found and by its own build
+        os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
     paddle.distributed.init_parallel_env()
     return Ranks(paddle.distributed.get_rank(), paddle.distributed.get_world_size())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -24,11 +26,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from elmo.checkpoint import TrainingState, load_optimizer, mark_best, optimizer_arrays, prune, write_checkpoint
+from elmo.checkpoint import (
+    TrainingState,
+    load_optimizer,
+    mark_best,
+    optimizer_arrays,
+    prune,
+    tidy,
+    write_checkpoint,
+)
 from elmo.errors import InputError, RunError
+from elmo.model_files import read_header
 from elmo.objectives import Objective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
+from elmo.watch import Curves
 
 # Settings that may differ when a run goes on: they change what is written and when, or how long it goes on.
 MAY_CHANGE = frozenset({"max_epoch", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"})
@@ -44,6 +56,9 @@ def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
     return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
 
 
+_PROGRESS = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what `_save` records
+
+
 class Trainer:
     """The loop itself.
 
@@ -54,10 +69,12 @@ class Trainer:
     Args:
         objective: what is trained.
         settings: how.
-        save_dir: where checkpoints go, `epoch_001` and so on; None for none.
+        save_dir: where checkpoints go, `epoch_001` and so on; None for none. Those of an earlier run that are there
+            give way to the first one of this run, unless it goes on from one.
         provenance: written into every checkpoint; its "runs" are those that made the model before this one.
         console: where progress and log lines go; None for silence.
         ranks: this process among those that train together.
+        curves: where loss, learning rate, speed and held-out scores are drawn, on the first rank; None for nowhere.
     """
 
     def __init__(
@@ -68,8 +85,10 @@ class Trainer:
         provenance: dict[str, Any] | None = None,
         console: Console | None = None,
         ranks: Ranks = SINGLE,
+        curves: Curves | None = None,
     ) -> None:
         self.objective, self.settings, self.ranks = objective, settings, ranks
+        self.curves = curves if ranks.rank == 0 else None
         self.save_dir = None if save_dir is None else Path(save_dir)
         self.provenance = provenance or {}
         self.console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
@@ -82,32 +101,55 @@ class Trainer:
         self._pass = _Pass()
         self._position: dict[str, Any] = {}  # to go on from, in the next epoch that is run
         self._best = math.inf  # lowest perplexity of a checkpoint so far
-        self._stop = False  # asked for by Ctrl-C
+        self._is_new = True  # no checkpoint in the folder is this run's yet
+        self._stop = 0  # number of the signal that asks for it
+        self._text = objective.text_fingerprint()
         ranks.same_start(self.parameters)
 
-    def load_state(self, state: TrainingState, place: object) -> None:
+    def load_state(self, state: TrainingState, place: str | os.PathLike[str]) -> None:
         """Go on from a checkpoint; the model's parameters are loaded already.
 
         Raises:
             InputError: the checkpoint is another run's, or not this model's.
         """
-        for name, value in dataclasses.asdict(self.settings).items():
-            if name not in MAY_CHANGE and name in state.settings and state.settings[name] != value:
+        self._check_same_run(state, place)
+        progress = state.progress
+        self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
+        mine = progress["ranks"][self.ranks.rank]
+        self.tokens_read = mine["tokens_read"]
+        self._pass = _Pass(progress["batches"], mine["nats"], mine["tokens"], progress["seconds"])
+        self._position = dict(state.position)
+        self._best = progress["best"] or math.inf
+        self._is_new = False
+        if scale := progress.get("loss_scaling"):
+            self.scaler.load_state_dict(scale)
+        load_optimizer(self.optimizer, self.objective.model, state.optimizer, place)
+        if progress["is_best"] and self._saves_to(Path(place).parent):
+            mark_best(Path(place))  # a kill may have come between the two
+
+    def _check_same_run(self, state: TrainingState, place: object) -> None:
+        """Refuse to go on with what would make another run of it."""
+        config = json.loads(read_header(str(place))["config"])
+        ours = {**self.objective.model.config.to_dict(), **dataclasses.asdict(self.settings)}
+        for name, value in {**config, **state.settings}.items():
+            if name not in MAY_CHANGE and name in ours and json.loads(json.dumps(ours[name])) != value:
                 raise InputError(
-                    f"{place}: was trained with {name} {state.settings[name]!r}, not {value!r}; give that one"
+                    f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
                 )
+        if missing := sorted(_PROGRESS - set(state.progress)):
+            raise InputError(
+                f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "
+                "with --load_pretraining_params"
+            )
         if state.world_size != self.ranks.world_size:
             raise InputError(
                 f"{place}: was trained by {state.world_size} ranks, not {self.ranks.world_size}; start as many"
             )
-        self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
-        self.tokens_read = int(state.progress.get("tokens_read", 0))
-        self._pass = _Pass(**state.progress.get("pass", {}))
-        self._position = dict(state.position)
-        self._best = float(state.progress.get("best") or math.inf)
-        if scale := state.progress.get("loss_scaling"):
-            self.scaler.load_state_dict(scale)
-        load_optimizer(self.optimizer, self.objective.model, state.optimizer, place)
+        if state.progress["text"] != self._text:
+            raise InputError(
+                f"{place}: the training text has changed since; give the same shards, or begin a new run from this "
+                "model with --load_pretraining_params"
+            )
 
     def run(self) -> list[dict[str, Any]]:
         """Train until `max_epoch` epochs are finished.
@@ -117,8 +159,18 @@ class Trainer:
 
         Raises:
             RunError: the loss is not finite, or a checkpoint can't be written.
-            KeyboardInterrupt: the run was stopped by Ctrl-C or SIGTERM; a checkpoint was saved first.
+            InputError: the ranks did not begin at the same step.
+            KeyboardInterrupt, SystemExit: the run was stopped by Ctrl-C or by SIGTERM, which ends a program with 143; a
+                checkpoint was saved first.
         """
+        steps = self.ranks.gather({"step": np.array([self.step])})["step"].ravel().tolist()
+        if len(set(steps)) > 1:
+            raise InputError(
+                f"the ranks go on from steps {', '.join(map(str, steps))}: --para_save_dir must be a folder that all "
+                "of them share"
+            )
+        if self.save_dir is not None and not self.ranks.rank:
+            tidy(self.save_dir)
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -146,6 +198,8 @@ class Trainer:
                 self.epoch, self._pass = self.epoch + 1, _Pass()
                 self._log_epoch(record)
                 self._save(f"epoch_{self.epoch:03d}", {}, record.get("perplexity"))
+                if self._stop and self.epoch < self.settings.max_epoch:
+                    self._end_stopped()
         return self.history
 
     @contextmanager
@@ -160,8 +214,10 @@ class Trainer:
 
         def stop(number: int, _: object) -> None:
             if self._stop:
-                raise KeyboardInterrupt
-            self._stop = True
+                raise _ending(number)
+            self._stop = number
+            if self.console.is_terminal and not self.console.is_jupyter:  # Rich may be at work: past it
+                os.write(2, b"\nstopping after this step; once more stops at once\n")
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -187,9 +243,8 @@ class Trainer:
             scaled = loss / settings.accumulate_steps
             (self.scaler.scale(scaled) if settings.amp == "fp16" else scaled).backward()
             pending += 1
-            if math.isfinite(nats):
-                done.add(nats, count)
-                recent.add(nats, count)
+            done.add(nats, count)
+            recent.add(nats, count)
             self.tokens_read += count
             advance(f"loss {nats:.3f}  {done.tokens / (time.perf_counter() - started):,.0f} tokens/s")
             if pending == settings.accumulate_steps:
@@ -235,20 +290,31 @@ class Trainer:
         settings, scores = self.settings, {}
         if self.step % settings.log_interval == 0:
             self.console.print(f"step {self.step}: {recent.report()}", highlight=False)
+            self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
             recent = _Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
             scores = self.objective.evaluate()
             self.console.print(f"step {self.step}: {_format(scores)}", highlight=False)
+            self._draw(**scores)
         due = settings.save_interval and self.step % settings.save_interval == 0
         if (due or self._stop) and self.save_dir is not None:
             self._save(f"step_{self.step:07d}", self.objective.position(), scores.get("perplexity"))
         if self._stop:
-            self.console.print(f"stopped after step {self.step}; go on with --resume True", highlight=False)
-            raise KeyboardInterrupt
+            self._end_stopped()
         return recent
+
+    def _draw(self, **scalars: float) -> None:
+        if self.curves is not None:
+            self.curves.add(self.step, **scalars)
+
+    def _end_stopped(self) -> None:
+        advice = "no checkpoint was saved" if self.save_dir is None else "go on with --resume True"
+        self.console.print(f"stopped after step {self.step}; {advice}", highlight=False)
+        raise _ending(self._stop)
 
     def _log_epoch(self, record: dict[str, Any]) -> None:
         scores = {name: value for name, value in record.items() if name.endswith("perplexity")}
+        self._draw(epoch_training_loss=record["training_loss"], **scores)
         self.console.print(
             f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {_format(scores)}"
             f"{record['tokens_per_second']:,.0f} tokens/s",
@@ -257,13 +323,25 @@ class Trainer:
 
     def _save(self, name: str, position: dict[str, Any], perplexity: float | None) -> None:
         """Save a checkpoint, on the first rank; `position` was collected from all."""
-        if self.save_dir is None or self.ranks.rank:
+        if self.save_dir is None:
+            return
+        counts = {"nats": self._pass.nats, "tokens": self._pass.tokens, "tokens_read": self.tokens_read}
+        gathered = self.ranks.gather({name: np.array([count]) for name, count in counts.items()})
+        if self.ranks.rank:
             return
         is_best = perplexity is not None and perplexity <= self._best
         self._best = min(self._best, perplexity if perplexity is not None else math.inf)
-        progress: dict[str, Any] = {"tokens_read": self.tokens_read, "pass": dataclasses.asdict(self._pass)}
-        if math.isfinite(self._best):
-            progress["best"] = self._best
+        progress: dict[str, Any] = {
+            "text": self._text,
+            "batches": self._pass.batches,
+            "seconds": self._pass.seconds,
+            "ranks": [
+                {name: values[rank].item() for name, values in gathered.items()}
+                for rank in range(self.ranks.world_size)
+            ],
+            "best": self._best if math.isfinite(self._best) else None,
+            "is_best": is_best,
+        }
         if self.settings.amp == "fp16":
             progress["loss_scaling"] = {key: _plain(value) for key, value in self.scaler.state_dict().items()}
         state = TrainingState(
@@ -276,13 +354,19 @@ class Trainer:
             progress,
             self.ranks.world_size,
         )
-        tokens = self.tokens_read * self.ranks.world_size
+        tokens = int(gathered["tokens_read"].sum())
         run = {"settings": state.settings, "steps": self.step, "tokens_read": tokens, "history": self.history}
         provenance = {**self.provenance, "runs": [*self.provenance.get("runs", []), run]}
-        written = write_checkpoint(self.save_dir / name, self.objective.files(provenance), state)
-        prune(self.save_dir, self.settings.keep_checkpoints)
+        files = self.objective.files(provenance)
+        written = write_checkpoint(self.save_dir / name, files, state, in_place_of_all=self._is_new)
+        self._is_new = False
         if is_best:
             mark_best(written)
+        prune(self.save_dir, self.settings.keep_checkpoints)
+
+    def _saves_to(self, folder: Path) -> bool:
+        """Whether this rank is the one that writes, and writes there."""
+        return self.save_dir is not None and not self.ranks.rank and self.save_dir.resolve() == folder.resolve()
 
 
 @dataclasses.dataclass
@@ -295,21 +379,28 @@ class _Pass:
     seconds: float = 0.0
 
     def add(self, nats: float, tokens: int) -> None:
-        self.batches, self.nats, self.tokens = self.batches + 1, self.nats + nats * tokens, self.tokens + tokens
+        self.batches += 1
+        if math.isfinite(nats):
+            self.nats, self.tokens = self.nats + nats * tokens, self.tokens + tokens
 
 
-class _Window:
+class _Window(_Pass):
     """Mean loss and speed over the batches since the last line of the log."""
 
     def __init__(self) -> None:
-        self.started, self.nats, self.batches, self.tokens = time.perf_counter(), 0.0, 0, 0
+        super().__init__()
+        self.started = time.perf_counter()
 
-    def add(self, nats: float, tokens: int) -> None:
-        self.nats, self.batches, self.tokens = self.nats + nats, self.batches + 1, self.tokens + tokens
+    @property
+    def loss(self) -> float:
+        return self.nats / max(self.tokens, 1)
+
+    @property
+    def speed(self) -> float:
+        return self.tokens / max(time.perf_counter() - self.started, 1e-9)
 
     def report(self) -> str:
-        speed = self.tokens / max(time.perf_counter() - self.started, 1e-9)
-        return f"training loss {self.nats / self.batches:.4f}, {speed:,.0f} tokens/s"
+        return f"training loss {self.loss:.4f}, {self.speed:,.0f} tokens/s"
 
 
 _AMP_TYPES = {"none": "float16", "bf16": "bfloat16", "fp16": "float16"}
@@ -321,6 +412,16 @@ def _make_scaler(settings: PretrainSettings) -> Any:
     if paddle.get_device() == "cpu":
         raise InputError(f"amp is {settings.amp!r}: mixed precision needs a GPU; leave --amp out on a CPU")
     return paddle.amp.GradScaler(enable=settings.amp == "fp16")
+
+
+def _ending(number: int) -> BaseException:
+    """What a program that a signal ends raises: its exit code is 130 after Ctrl-C, 143 after SIGTERM."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ FLOORS = {
     "runtime": 0,
     "doctor": 0,
     "ranks": 1,
+    "watch": 1,
     "text": 1,
     "nn": 1,
     "model_files": 1,

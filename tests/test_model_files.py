@@ -351,3 +351,12 @@ def test_a_file_in_the_models_place_is_not_overwritten(tmp_path):
 
 def test_missing_folders_above_are_made(tmp_path):
     assert read_model(write_model(tmp_path / "a" / "b" / "model", make_files())).kind == "bilm"
+
+
+def test_others_may_read_a_model_as_far_as_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        path = write_model(tmp_path / "model", make_files())
+    finally:
+        os.umask(before)
+    assert (path / "model.safetensors").stat().st_mode & 0o777 == 0o640

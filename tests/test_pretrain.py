@@ -162,7 +162,7 @@ def test_the_loss_is_larks_and_states_are_carried_without_their_gradients(text):
     vocabulary = Vocabulary.load(text / "vocabulary.txt")
     corpus = SentenceIds(f"{text}/train_0", vocabulary)
     model = BiLM(BiLMConfig(len(vocabulary), 4, 6, dropout=0.0))
-    objective = BiLMObjective(model, vocabulary, corpus, None, changed(sample_softmax=False))
+    objective = BiLMObjective(model, vocabulary, corpus, None, changed(sample_softmax=False, reset_states=False))
     state = None
     for number, batch in enumerate(objective.begin_epoch(0)):
         loss, mean, count = objective.training_loss(batch)
@@ -518,6 +518,16 @@ def test_a_token_encoder_that_is_none_is_refused(name, alphabet):
         module.token_encoder_sizes(name, alphabet)
 
 
+def test_how_words_are_read_is_the_start_s(run, tmp_path):
+    sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn")}
+    run("characters", sizes=sizes, settings=changed(max_epoch=1))
+    run("words", settings=changed(max_epoch=1))
+    run("next", settings=changed(max_epoch=1), load_pretraining_params=str(tmp_path / "characters/epoch_001"))
+    assert read_model(tmp_path / "next/epoch_001").config["token_encoder"] is not None
+    with pytest.raises(InputError, match="give --token_encoder word"):
+        run("other", sizes=sizes, load_pretraining_params=str(tmp_path / "words/epoch_001"))
+
+
 def test_weights_without_softmax_are_trained_on_with_a_new_one(run, text, tmp_path):
     run("first", settings=changed(max_epoch=1))
     files = read_model(tmp_path / "first/epoch_001")
@@ -526,6 +536,27 @@ def test_weights_without_softmax_are_trained_on_with_a_new_one(run, text, tmp_pa
     history = run("second", load_pretraining_params=str(tmp_path / "lark"))
     assert math.isfinite(history[-1]["perplexity"])
     assert read_model(tmp_path / "second/epoch_002").config["softmax"] is True
+
+
+# States
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_stream_that_has_ended_a_sentence_goes_on_from_zero_state_if_that_is_wanted(text, reset):
+    vocabulary = Vocabulary.load(text / "vocabulary.txt")
+    corpus = SentenceIds(f"{text}/train_*", vocabulary)
+    model = BiLM(BiLMConfig(len(vocabulary), 4, 6))
+    objective = BiLMObjective(model, vocabulary, corpus, None, changed(reset_states=reset))
+    seen = set()
+    for batch in objective.begin_epoch(0):
+        objective.training_loss(batch)
+        for row, ended in enumerate(batch.ended):
+            zero = all(
+                (part.numpy()[row] == 0).all() for states in objective._state for layer in states for part in layer
+            )
+            assert zero == (ended and reset)
+            seen.add(bool(ended))
+    assert seen == {True, False}
 
 
 # The learning rate
@@ -573,3 +604,28 @@ def test_a_schedule_that_is_none_is_refused(fields, message):
 def test_a_tied_bilm_learns(run):
     history = run(sizes={**SIZES, "tie_softmax": True}, settings=changed(optim="adam", learning_rate=0.01, max_epoch=6))
     assert history[-1]["perplexity"] < 0.8 * history[0]["perplexity"]
+
+
+# Curves
+
+
+def test_curves_are_drawn_for_visualdl(run, tmp_path):
+    from visualdl import LogReader
+
+    history = run(settings=changed(log_interval=2, dev_interval=4), visualdl_dir=str(tmp_path / "curves"))
+    (file,) = (tmp_path / "curves").iterdir()
+    reader = LogReader(file_path=str(file))
+    last = history[-1]["step"]
+    assert [point.id for point in reader.get_data("scalar", "training_loss")] == list(range(2, last + 1, 2))
+    ends = [record["step"] for record in history]
+    drawn = {point.id: point.value for point in reader.get_data("scalar", "perplexity")}
+    assert sorted(drawn) == sorted({*range(4, last + 1, 4), *ends})
+    assert drawn[last] == pytest.approx(history[-1]["perplexity"], rel=1e-5)
+
+
+def test_checkpoints_of_another_run_are_safe_from_one_that_goes_on_elsewhere(run, tmp_path):
+    run("mine", settings=changed(max_epoch=1))
+    run("other", settings=changed(max_epoch=1))
+    with pytest.raises(InputError, match="holds checkpoints of another run"):
+        run("other", load_dir=str(tmp_path / "mine/epoch_001"))
+    run("new", load_dir=str(tmp_path / "mine/epoch_001"))

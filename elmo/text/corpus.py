@@ -40,6 +40,7 @@ class Batch:
     backward_ids: Ids
     backward_targets: Ids
     mask: npt.NDArray[np.bool_]  # False where a stream has run out
+    ended: npt.NDArray[np.bool_]  # [batch_size], True for streams that are between two sentences after this batch
 
     @property
     def num_tokens(self) -> int:
@@ -264,7 +265,8 @@ class Streams:
         if not any_read:
             raise StopIteration
         self.position = Position(taken, sentences, offsets)
-        return Batch(forward[0], forward[1], backward[0], backward[1], mask)
+        ended = sentences[self._mine.start : self._mine.stop] < 0
+        return Batch(forward[0], forward[1], backward[0], backward[1], mask, ended)
 
     def _take(self) -> int | None:
         """Number of the next sentence that no stream has begun."""

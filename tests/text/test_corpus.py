@@ -118,6 +118,7 @@ def test_a_stream_takes_the_next_sentence_that_no_stream_has_read():
 
 def test_targets_are_the_inputs_one_step_ahead_within_a_sentence():
     (batch,) = batches_of([[0, 1, 2, 3]], batch_size=1, num_steps=5)
+    assert batch.ended.tolist() == [True]
     assert batch.forward_ids[0].tolist() == [BOS, 0, 1, 2, 3]
     assert batch.forward_targets[0].tolist() == [0, 1, 2, 3, EOS]
     assert batch.backward_ids[0].tolist() == [EOS, 3, 2, 1, 0]
@@ -130,6 +131,7 @@ def test_a_sentence_longer_than_a_batch_goes_on_in_the_same_row():
     assert [batch.mask[0].tolist() for batch in batches] == [[True] * 3, [True] * 3, [True, True, False]]
     assert [batch.backward_ids[0].tolist() for batch in batches][1] == [6, 3, 2]
     assert [int(batch.mask[1].sum()) for batch in batches] == [2, 0, 0]
+    assert [batch.ended.tolist() for batch in batches] == [[False, True], [False, True], [True, True]]
 
 
 def test_more_streams_than_sentences_leave_streams_empty():
