@@ -17,6 +17,7 @@ from elmo.runtime import paddle
 Tensor = Any
 Array = npt.NDArray[Any]
 START, STOP, FIRST = 0, 1, 2  # rows of the table
+_WIDEST = 600.0  # exp(-745) is the smallest number in float64
 
 
 def viterbi(emissions: Array, transitions: Array, packing: Packing) -> npt.NDArray[np.int64]:
@@ -78,19 +79,82 @@ def log_likelihood(emissions: Tensor, tags: Tensor, transitions: Tensor, packing
     stops = paddle.gather(transitions[STOP], tags) * paddle.to_tensor(last).astype(emissions.dtype)
     of_tags = _sum_of_sentences(scores + entered + stops, packing)
 
-    pairs = transitions[FIRST:].unsqueeze(0)  # (1, from, to)
-    forward = None
-    forwards = []  # log of the sum over all sequences that end with this token and tag
+    pairs = transitions[FIRST:]
+    if float(pairs.max() - pairs.min()) < _WIDEST:
+        return of_tags - _LogPartition.apply(emissions, transitions, packing)
+    forwards: list[Tensor] = []
     for emission in paddle.split(emissions, packing.counts.tolist()):
-        if forward is None:
-            forward = emission + transitions[START]
+        if forwards:
+            before = forwards[-1][: len(emission)].unsqueeze(2)
+            forwards.append(paddle.logsumexp(before + pairs.unsqueeze(0), axis=1) + emission)
         else:
-            forward = paddle.logsumexp(forward[: len(emission)].unsqueeze(2) + pairs, axis=1) + emission
-        forwards.append(forward)
-    ends = paddle.to_tensor(np.flatnonzero(last))
+            forwards.append(emission + transitions[START])
+    return of_tags - _totals(forwards, transitions, packing)
+
+
+def _totals(forwards: list[Tensor], transitions: Tensor, packing: Packing) -> Tensor:
+    """From log sums over all sequences that end with a token and tag to those over whole sentences, [batch]."""
+    ends = paddle.to_tensor(np.flatnonzero(packing.is_last))
+    sentences = paddle.to_tensor(packing.rows[packing.is_last] // packing.time)
     totals = paddle.logsumexp(paddle.gather(paddle.concat(forwards), ends) + transitions[STOP], axis=1)
-    of_all = paddle.scatter(paddle.zeros([packing.size], emissions.dtype), ends, totals)
-    return of_tags - _sum_of_sentences(of_all, packing)
+    return paddle.scatter(paddle.zeros([len(packing.lengths)], totals.dtype), sentences, totals)
+
+
+class _LogPartition(paddle.autograd.PyLayer):
+    """Logarithm of the sum over all sequences of exp(score), [batch]; its gradients are the marginal probabilities.
+
+    A step's sum over the tags before it is a product of matrices of exponentials, in float64 and each below its largest
+    value: as exact as a log of sums as long as transitions lie within `_WIDEST` of one another. Written by hand
+    (forward-backward algorithm) since the recorded walk costs ten times as much.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, emissions: Tensor, transitions: Tensor, packing: Packing) -> Tensor:
+        table = transitions.astype("float64")
+        most = table[FIRST:].max()
+        ways = paddle.exp(table[FIRST:] - most)  # (from, to)
+        steps = paddle.split(emissions.astype("float64"), packing.counts.tolist())
+        forwards = [steps[0] + table[START]]  # log of the sum over all sequences that end with this token and tag
+        peaks = []
+        for emission in steps[1:]:
+            before = forwards[-1][: len(emission)]
+            peak = before.max(axis=1, keepdim=True)
+            forwards.append(paddle.log(paddle.matmul(paddle.exp(before - peak), ways)) + (peak + most) + emission)
+            peaks.append(peak)
+        result = _totals(forwards, table, packing)
+        ctx.kept = table, ways, most, steps, forwards, peaks, result.clone(), packing
+        ctx.dtype = emissions.dtype
+        return result.astype(emissions.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, d_result: Tensor) -> tuple[Tensor, Tensor]:
+        table, ways, most, steps, forwards, peaks, result, packing = ctx.kept
+        ctx.kept = None
+        longest_first = paddle.to_tensor(packing.rows[: len(steps[0])] // packing.time)
+        total = paddle.gather(result, longest_first).unsqueeze(1)
+        share = paddle.gather(d_result.astype("float64"), longest_first).unsqueeze(1)
+        backward = None  # log of the sum over all that follows this token and tag
+        d_steps, lefts, rights = [], [], []
+        d_stop = paddle.zeros_like(table[STOP])
+        for step in reversed(range(len(steps))):
+            count = len(steps[step])
+            ending = table[STOP].unsqueeze(0).expand([count - (0 if backward is None else len(backward)), -1])
+            backward = ending if backward is None else paddle.concat([backward, ending])
+            d_step = paddle.exp(forwards[step] + backward - total[:count]) * share[:count]
+            d_stop += d_step[count - len(ending) :].sum(axis=0)
+            d_steps.append(d_step)
+            if step:
+                peak, onwards = peaks[step - 1], steps[step] + backward
+                lefts.append(paddle.exp(forwards[step - 1][:count] - peak))
+                rights.append(paddle.exp(onwards + (peak + most) - total[:count]) * share[:count])
+                top = onwards.max(axis=1, keepdim=True)
+                backward = paddle.log(paddle.matmul(paddle.exp(onwards - top), ways, transpose_y=True)) + (top + most)
+        d_pairs = paddle.zeros_like(ways)
+        if lefts:
+            d_pairs = paddle.matmul(paddle.concat(lefts), paddle.concat(rights), transpose_x=True) * ways
+        ends = paddle.stack([d_steps[-1].sum(axis=0), d_stop])  # of start and stop
+        d_table = paddle.concat([ends, d_pairs])
+        return paddle.concat(d_steps[::-1]).astype(ctx.dtype), d_table.astype(ctx.dtype)
 
 
 def _rows_before(tags: Tensor, packing: Packing) -> Tensor:

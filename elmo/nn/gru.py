@@ -2,7 +2,7 @@
 
 Sentences of a batch are packed: the first tokens of all sentences, then the second ones, and so on, so that no padding
 is computed. The backward pass is written by hand, as that of `elmo.nn.lstmp` is, and makes every weight gradient in one
-product at the end.
+product at the end; both walks are compiled where `elmo.nn.native` could compile them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.nn import native
 from elmo.nn.linear import add_bias
 from elmo.runtime import paddle
 
@@ -50,6 +51,11 @@ class Packing:
         self.mirrored: Rows = begins[self.lengths[sentence] - 1 - step] + rank
         self.preceding: Rows = np.where(step > 0, begins[step - 1] + rank, -1)  # the token before; -1 for none
         self.is_last = step == self.lengths[sentence] - 1
+
+    @cached_property
+    def counts_tensor(self) -> Tensor:
+        """`counts` where the compiled loops can read it."""
+        return paddle.to_tensor(self.counts.astype(np.int64), place=paddle.CPUPlace())
 
     @cached_property
     def slots(self) -> Rows:
@@ -154,6 +160,34 @@ class _Scan(paddle.autograd.PyLayer):
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
 
+class _CompiledScan(paddle.autograd.PyLayer):
+    """As `_Scan`, in compiled loops; the memory of its first two inputs is used for the gates."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        update_reset_inputs: Tensor,
+        candidate_inputs: Tensor,
+        gate_weight: Tensor,
+        candidate_weight: Tensor,
+        counts: Tensor,
+    ) -> Tensor:
+        inputs = update_reset_inputs, candidate_inputs, gate_weight, candidate_weight
+        ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
+        outputs, ctx.kept = native.gru_forward(*inputs, counts, any(ctx.wanted))
+        ctx.weights, ctx.counts = (gate_weight, candidate_weight), counts
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        kept, ctx.kept = ctx.kept, None
+        d_gates, d_candidates = native.gru_backward(d_outputs, *ctx.weights, ctx.counts, kept)
+        d_gate_weight = paddle.matmul(kept[2], d_gates, transpose_x=True) if ctx.wanted[2] else None
+        d_candidate_weight = paddle.matmul(kept[3], d_candidates, transpose_x=True) if ctx.wanted[3] else None
+        gradients = d_gates, d_candidates, d_gate_weight, d_candidate_weight
+        return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
+
+
 class GRU(paddle.nn.Layer):
     r"""One direction of a GRU, with the formula of Paddle 1.x's `dynamic_gru`, here without its other options:
 
@@ -189,10 +223,15 @@ class GRU(paddle.nn.Layer):
         # Two products, since to split one's result by columns costs as much as a sixth of it.
         split = 2 * self.hidden_size
         parts = [(self.input_weight[:, :split], self.bias[:split]), (self.input_weight[:, split:], self.bias[split:])]
+        compiled = native.usable(packed, *weights)
         if not paddle.is_grad_enabled():
             gates, candidates = (paddle.addmm(bias, packed, weight) for weight, bias in parts)
+            if compiled:
+                return native.gru_forward(gates, candidates, *weights, packing.counts_tensor, False)[0]
             return _run(gates, candidates, *weights, counts)
         gates, candidates = (add_bias(paddle.matmul(packed, weight), bias) for weight, bias in parts)
+        if compiled:
+            return _CompiledScan.apply(gates, candidates, *weights, packing.counts_tensor)
         return _Scan.apply(gates, candidates, *weights, counts)
 
 

@@ -1,4 +1,4 @@
-// The inner loops of LSTMP and of the sampled softmax, in float32 and float64; compiled and called by native.py.
+// The inner loops of LSTMP, GRU and the sampled softmax, in float32 and float64; compiled and called by native.py.
 //
 // A batch is cut into chunks of rows, and each chunk goes through all time steps on one thread without waiting for the
 // others. Weights are packed once per call, into panels as wide as two vector registers.
@@ -331,6 +331,114 @@ void lstmp_backward(const Sizes& s, const T* cell, const T* weight, const T* pro
     for (Index j = 0; j < 4 * H; ++j) d_bias[j] += sums[chunk * 4 * H + j];
 }
 
+// ---- GRU by the formula of Paddle 1.x, over packed sentences: those that have a token at a step are the first counts[t]
+
+struct Packed {
+  Index steps, hidden;
+  int threads;
+  const Index* counts;  // never growing
+};
+
+// Runs task(first, most, begins) for chunks of sentences: begins[t] is where step t lies in the packed rows.
+template <class Task>
+void for_sentences(const Packed& s, const Task& task) {
+  std::vector<Index> begins(s.steps + 1);
+  for (Index t = 0; t < s.steps; ++t) begins[t + 1] = begins[t] + s.counts[t];
+  const Index batch = s.counts[0], chunks = chunks_of(batch, s.threads);
+  for_each(chunks, s.threads, [&](Index chunk) {
+    const Index first = batch * chunk / chunks;
+    task(first, batch * (chunk + 1) / chunks - first, begins);
+  });
+}
+
+// gates [tokens, 2 hidden] hold the inputs of update and reset and become the gates; candidates [tokens, hidden]
+// likewise. before and reset_hiddens [tokens, hidden] are kept for the backward pass, or null.
+template <class T>
+void gru_forward(const Packed& s, const T* gate_weight, const T* candidate_weight, T* gates, T* candidates, T* outputs,
+                 T* before, T* reset_hiddens) {
+  const Index H = s.hidden;
+  const auto packed_gate = pack(gate_weight, H, 2 * H, 2 * H, Index(1), s.threads);
+  const auto packed_candidate = pack(candidate_weight, H, H, H, Index(1), s.threads);
+  for_sentences(s, [&](Index first, Index most, const std::vector<Index>& begins) {
+    const Index p_hid = pitch<T>(H), p_gate = pitch<T>(2 * H);
+    std::vector<T> hid(most * p_hid), reset(most * p_hid), sum(most * p_hid), gate(most * p_gate);
+    for (Index t = 0; t < s.steps; ++t) {
+      const Index rows = std::min(most, s.counts[t] - first), begin = begins[t] + first;
+      if (rows <= 0) break;
+      multiply(rows, H, 2 * H, hid.data(), p_hid, packed_gate, gate.data(), p_gate);
+      for (Index r = 0; r < rows; ++r) {
+        T* __restrict__ g = gates + (begin + r) * 2 * H;
+        const T *__restrict__ from = &gate[r * p_gate], *__restrict__ h = &hid[r * p_hid];
+        T* __restrict__ rh = &reset[r * p_hid];
+#pragma omp simd
+        for (Index j = 0; j < 2 * H; ++j) g[j] = sigmoid(g[j] + from[j]);
+#pragma omp simd
+        for (Index j = 0; j < H; ++j) rh[j] = g[H + j] * h[j];
+        if (before) {
+          std::memcpy(before + (begin + r) * H, h, H * sizeof(T));
+          std::memcpy(reset_hiddens + (begin + r) * H, rh, H * sizeof(T));
+        }
+      }
+      multiply(rows, H, H, reset.data(), p_hid, packed_candidate, sum.data(), p_hid);
+      for (Index r = 0; r < rows; ++r) {
+        T *__restrict__ c = candidates + (begin + r) * H, *__restrict__ h = &hid[r * p_hid];
+        const T *__restrict__ from = &sum[r * p_hid], *__restrict__ u = gates + (begin + r) * 2 * H;
+#pragma omp simd
+        for (Index j = 0; j < H; ++j) {
+          c[j] = hyperbolic_tangent(c[j] + from[j]);
+          h[j] += u[j] * (c[j] - h[j]);
+        }
+        std::memcpy(outputs + (begin + r) * H, h, H * sizeof(T));
+      }
+    }
+  });
+}
+
+// Weight gradients are products of before, reset_hiddens, d_gates [tokens, 2 hidden] and d_candidates [tokens, hidden],
+// made elsewhere.
+template <class T>
+void gru_backward(const Packed& s, const T* gate_weight, const T* candidate_weight, const T* gates, const T* candidates,
+                  const T* before, const T* d_outputs, T* d_gates, T* d_candidates) {
+  const Index H = s.hidden;
+  const auto packed_gate = pack(gate_weight, 2 * H, H, Index(1), 2 * H, s.threads);
+  const auto packed_candidate = pack(candidate_weight, H, H, Index(1), H, s.threads);
+  for_sentences(s, [&](Index first, Index most, const std::vector<Index>& begins) {
+    const Index p_hid = pitch<T>(H);
+    std::vector<T> d_hid(most * p_hid), d_reset(most * p_hid), through(most * p_hid);
+    for (Index t = s.steps - 1; t >= 0; --t) {
+      const Index rows = std::min(most, s.counts[t] - first), begin = begins[t] + first;
+      if (rows <= 0) continue;
+      for (Index r = 0; r < rows; ++r) {
+        const T *__restrict__ g = gates + (begin + r) * 2 * H, *__restrict__ c = candidates + (begin + r) * H;
+        const T *__restrict__ h = before + (begin + r) * H, *__restrict__ from = d_outputs + (begin + r) * H;
+        T *__restrict__ d = &d_hid[r * p_hid], *__restrict__ d_c = d_candidates + (begin + r) * H;
+        T* __restrict__ d_g = d_gates + (begin + r) * 2 * H;
+#pragma omp simd
+        for (Index j = 0; j < H; ++j) {
+          const T total = d[j] + from[j], u = g[j];
+          d_c[j] = total * u * (1 - c[j] * c[j]);
+          d_g[j] = total * (c[j] - h[j]) * u * (1 - u);
+          d[j] = total * (1 - u);
+        }
+      }
+      multiply(rows, H, H, d_candidates + begin * H, H, packed_candidate, d_reset.data(), p_hid);
+      for (Index r = 0; r < rows; ++r) {
+        const T *__restrict__ g = gates + (begin + r) * 2 * H + H, *__restrict__ h = before + (begin + r) * H;
+        const T* __restrict__ from = &d_reset[r * p_hid];
+        T *__restrict__ d = &d_hid[r * p_hid], *__restrict__ d_g = d_gates + (begin + r) * 2 * H + H;
+#pragma omp simd
+        for (Index j = 0; j < H; ++j) {
+          d_g[j] = from[j] * h[j] * g[j] * (1 - g[j]);
+          d[j] += from[j] * g[j];
+        }
+      }
+      multiply(rows, 2 * H, H, d_gates + begin * 2 * H, 2 * H, packed_gate, through.data(), p_hid);
+      for (Index r = 0; r < rows; ++r)
+        for (Index j = 0; j < H; ++j) d_hid[r * p_hid + j] += through[r * p_hid + j];
+    }
+  });
+}
+
 // ---- Softmax over one label a row and the candidates that all rows share
 
 // Candidate hits[row], where it is not negative, is the row's own label, and left out. Gives the loss of each row, the
@@ -396,6 +504,19 @@ void elmo_use_threads_of(void* gomp_parallel) { parallel = reinterpret_cast<Para
     lstmp_backward<T>({batch, time, input, hidden_size, proj, threads}, cell, weight, projection, cell_clip,           \
                       proj_clip, inputs_hiddens, gates, cells, d_outputs, d_cell, d_hidden, d_inputs, d_gates,         \
                       d_projected, d_bias);                                                                            \
+  }                                                                                                                    \
+  void elmo_gru_forward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                     \
+                                 const T* gate_weight, const T* candidate_weight, T* gates, T* candidates, T* outputs, \
+                                 T* before, T* reset_hiddens) {                                                        \
+    gru_forward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, outputs,   \
+                   before, reset_hiddens);                                                                             \
+  }                                                                                                                    \
+  void elmo_gru_backward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                    \
+                                  const T* gate_weight, const T* candidate_weight, const T* gates,                     \
+                                  const T* candidates, const T* before, const T* d_outputs, T* d_gates,                \
+                                  T* d_candidates) {                                                                   \
+    gru_backward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, before,   \
+                    d_outputs, d_gates, d_candidates);                                                                 \
   }                                                                                                                    \
   void elmo_softmax_forward_##suffix(Index rows, Index count, Index dim, int threads, const T* features,               \
                                      const T* candidates, const T* biases, const T* label_logits, const Index* hits,   \

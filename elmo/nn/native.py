@@ -1,4 +1,4 @@
-"""Compiled inner loops of LSTMP and the sampled softmax, for machines that have a C++ compiler.
+"""Compiled inner loops of LSTMP, GRU and the sampled softmax, for machines that have a C++ compiler.
 
 `native.cc` is compiled for this machine at its first use, into the user's cache directory. Without a compiler, on a
 GPU, or with ELMO_NATIVE=0 in the environment, Paddle's own operations give the same numbers (to 1e-6), more slowly.
@@ -31,7 +31,13 @@ _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trappin
 _LINK_FLAGS = ("-fPIC", "-shared", "-pthread")
 _COMPILE_SECONDS = 120
 _NO_CLIP = float("inf")
-_FUNCTIONS = {"lstmp_forward": (5, True, 12), "lstmp_backward": (5, True, 13), "softmax_forward": (3, False, 9)}
+_FUNCTIONS = {  # how many sizes, whether clips, how many arrays
+    "lstmp_forward": (5, True, 12),
+    "lstmp_backward": (5, True, 13),
+    "gru_forward": (2, False, 8),
+    "gru_backward": (2, False, 9),
+    "softmax_forward": (3, False, 9),
+}
 
 
 def usable(*tensors: Tensor) -> bool:
@@ -137,7 +143,7 @@ def _call(
 ) -> None:
     """Run a compiled function on contiguous tensors of one type; it checks nothing."""
     loaded = library()
-    dtype = "float32" if next(t for t in tensors if t is not None).dtype == paddle.float32 else "float64"
+    dtype = "float64" if any(t is not None and t.dtype == paddle.float64 for t in tensors) else "float32"
     bounds = [_NO_CLIP if clip is None else clip for clip in clips]
     getattr(loaded, f"elmo_{name}_{dtype}")(*sizes, _threads(), *bounds, *map(_address, tensors))
 
@@ -218,6 +224,49 @@ def lstmp_backward(
         (*given, *kept[:3], d_outputs, d_cell, d_hidden, d_inputs, d_gates, d_projected, d_bias),
     )
     return d_inputs, d_hidden, d_cell, d_bias, d_gates, d_projected
+
+
+def gru_forward(
+    gate_inputs: Tensor,
+    candidate_inputs: Tensor,
+    gate_weight: Tensor,
+    candidate_weight: Tensor,
+    counts: Tensor,
+    record: bool,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """All steps of one direction of a GRU; the inputs' memory is used for the gates.
+
+    Args:
+        gate_inputs: [tokens, 2 * hidden], packed (`elmo.nn.gru.Packing`), of update and reset gate.
+        candidate_inputs: [tokens, hidden].
+        gate_weight: [hidden, 2 * hidden].
+        candidate_weight: [hidden, hidden].
+        counts: [steps], int64: tokens of each step, at least one, never growing.
+        record: whether to keep what the backward pass needs.
+
+    Returns:
+        outputs [tokens, hidden], and what `gru_backward` needs: gates, candidates, hidden states before each token,
+        and these after the reset gate.
+    """
+    (tokens, size), dtype = candidate_inputs.shape, candidate_inputs.dtype
+    gates, candidates = _contiguous(gate_inputs), _contiguous(candidate_inputs)
+    outputs = paddle.empty([tokens, size], dtype)
+    kept = (paddle.empty([tokens, size], dtype), paddle.empty([tokens, size], dtype)) if record else (None, None)
+    weights = _contiguous(gate_weight), _contiguous(candidate_weight)
+    _call("gru_forward", (len(counts), size), (), (counts, *weights, gates, candidates, outputs, *kept))
+    return outputs, (gates, candidates, *kept) if record else ()
+
+
+def gru_backward(
+    d_outputs: Tensor, gate_weight: Tensor, candidate_weight: Tensor, counts: Tensor, kept: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor]:
+    """Gradients of `gru_forward`: d_gate_inputs [tokens, 2 * hidden] and d_candidate_inputs [tokens, hidden]."""
+    gates, candidates, before, _ = kept
+    d_gates, d_candidates = paddle.empty(gates.shape, gates.dtype), paddle.empty(candidates.shape, gates.dtype)
+    given = [_contiguous(tensor) for tensor in (gate_weight, candidate_weight)]
+    tensors = (counts, *given, gates, candidates, before, _contiguous(d_outputs), d_gates, d_candidates)
+    _call("gru_backward", (len(counts), d_outputs.shape[1]), (), tensors)
+    return d_gates, d_candidates
 
 
 def softmax_forward(

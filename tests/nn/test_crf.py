@@ -91,7 +91,9 @@ def test_sentences_without_tokens_are_certain() -> None:
     assert log_likelihood(empty, paddle.zeros([0], "int64"), table, Packing([0, 0])).tolist() == [0.0, 0.0]
 
 
-def test_gradients_agree_with_finite_differences() -> None:
+@pytest.mark.parametrize("widest", [600.0, 0.0], ids=["by products of exponentials", "by logs of sums"])
+def test_gradients_agree_with_finite_differences(widest: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elmo.nn.crf._WIDEST", widest)
     emissions, transitions, tags, packing = make(7)
     weights = paddle.to_tensor(np.random.default_rng(8).normal(size=len(LENGTHS)))
 
@@ -112,3 +114,35 @@ def test_gradients_agree_with_finite_differences() -> None:
             array[index] = kept
             expected[index] = (values[0] - values[1]) / (2 * STEP)
         np.testing.assert_allclose(tensor.grad.numpy(), expected, rtol=0, atol=DIFFERENCE_TOLERANCE)
+
+
+def test_both_ways_to_sum_agree_for_scores_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for widest in (1e9, 0.0):
+        monkeypatch.setattr("elmo.nn.crf._WIDEST", widest)
+        emissions, transitions, tags, packing = make(3, scale=60.0)
+        tensors = [paddle.to_tensor(array, stop_gradient=False) for array in (emissions, transitions)]
+        likelihood = log_likelihood(tensors[0], paddle.to_tensor(tags), tensors[1], packing)
+        likelihood.sum().backward()
+        found.append([likelihood.numpy(), *(tensor.grad.numpy() for tensor in tensors)])
+    for products, sums in zip(*found, strict=True):
+        np.testing.assert_allclose(products, sums, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_sequence_is_that_of_paddles_own_viterbi(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    lengths = [7, 1, 4]
+    packing = Packing(lengths)
+    padded = generator.normal(size=(3, 7, TAGS)).astype(np.float32)
+    transitions = generator.normal(size=(TAGS + 2, TAGS)).astype(np.float32)
+    # Paddle keeps stop and start in the last two rows of a square table, whatever its columns say.
+    table = np.full((TAGS + 2, TAGS + 2), -1e4, np.float32)
+    table[:TAGS, :TAGS], table[-1, :TAGS], table[-2, :TAGS] = transitions[2:], transitions[0], transitions[1]
+    scores = np.concatenate([padded, np.full((3, 7, 2), -1e4, np.float32)], axis=2)
+    _, expected = paddle.text.viterbi_decode(
+        paddle.to_tensor(scores), paddle.to_tensor(table), paddle.to_tensor(lengths), include_bos_eos_tag=True
+    )
+    found = viterbi(padded.reshape(-1, TAGS)[packing.rows], transitions, packing)
+    for tags, best, length in zip(sentences(found, packing), expected.numpy(), lengths, strict=True):
+        assert tags.tolist() == best[:length].tolist()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from elmo.errors import InputError
+from elmo.nn import native
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
 from elmo.runtime import paddle
 
@@ -16,6 +17,15 @@ LENGTHS = [3, 5, 0, 1, 5]
 WEIGHTS = ("input_weight", "bias", "gate_weight", "candidate_weight")
 # Central differences in float64 err by about STEP ** 2 plus 1e-16 / STEP; both are below 1e-9 for sums of order 1.
 STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-8
+
+
+@pytest.fixture(autouse=True, params=["compiled", "paddle"])
+def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways in which a layer can be computed."""
+    if request.param == "paddle":
+        monkeypatch.setenv(native.SWITCH, "0")
+    elif native.library() is None:
+        pytest.skip(f"compiled loops are {native.status()}")
 
 
 def make_layer(seed: int = 0, input_size: int = INPUT) -> BidirectionalGRU:
@@ -157,3 +167,19 @@ def test_lengths_that_are_none_are_refused(lengths: list[int]) -> None:
 def test_inputs_of_another_size_than_the_lengths_say_are_refused() -> None:
     with pytest.raises(InputError, match="5 sentences of 5 tokens; lengths are of 2 of 3"):
         make_layer()(paddle.to_tensor(make_inputs()), [3, 2])
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_many_sentences_give_what_each_gives_alone(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)  # the compiled loops cut a batch into chunks for their threads
+    gru, generator = GRU(5, 70), np.random.default_rng(2)
+    gru.to(dtype="float64")
+    sentences = [generator.normal(size=(length, 5)) for length in generator.integers(1, 9, 75)]
+    packing = Packing([len(sentence) for sentence in sentences])
+    padded = np.zeros([len(sentences), packing.time, 5])
+    for row, sentence in zip(padded, sentences, strict=True):
+        row[: len(sentence)] = sentence
+    together = packing.unpack(gru(packing.pack(paddle.to_tensor(padded)), packing)).numpy()
+    for row, sentence in zip(together, sentences, strict=True):
+        alone = gru(paddle.to_tensor(sentence), Packing([len(sentence)])).numpy()
+        np.testing.assert_allclose(row[: len(sentence)], alone, rtol=0, atol=1e-14)
