@@ -24,6 +24,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
+from elmo.explore.evaluate import write_results
 from elmo.runtime import available_cores
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=1024)
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "lac.json")
+    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "lac_speed.json")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in this process
     options = parser.parse_args()
     if options.measure:
@@ -54,14 +55,15 @@ def main() -> None:
         "batch_size": options.batch_size,
         "rounds": options.rounds,
         "threads": runs,
-        "versions": {"python": platform.python_version(), "numpy": np.__version__},
-        "machine": {"cores": available_cores(), "system": platform.system(), "load_before": round(load_before, 2)},
+        "machine": {
+            "cores": available_cores(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+            "load_before": round(load_before, 2),
+        },
     }
     print_results(results)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = options.output.with_suffix(".tmp")
-    temporary.write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, options.output)
+    write_results(options.output, results)
 
 
 def measure_with_threads(count: int) -> dict[str, Any]:

@@ -28,8 +28,10 @@ data_app = typer.Typer(
     help="Public corpora: what there is, how to get them, how they are divided.", no_args_is_help=True
 )
 eval_app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
+lac_app = typer.Typer(help="Baidu's LAC: words of Chinese text, their parts of speech, names.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(eval_app, name="eval")
+app.add_typer(lac_app, name="lac")
 
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
@@ -72,9 +74,14 @@ def preprocess(
         list[str], typer.Argument(help="Files, globs, folders (every .txt below), or - for standard input.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards sentence_file_*.")],
-    segmenter: Annotated[str, typer.Option("--segmenter", help="jieba, or whitespace for segmented text.")] = "jieba",
+    segmenter: Annotated[
+        str, typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text.")
+    ] = "jieba",
     user_dictionary: Annotated[
-        Path | None, typer.Option("--user_dictionary", help="Words that jieba keeps whole.")
+        Path | None, typer.Option("--user_dictionary", help="Words that jieba or lac keeps whole.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Folder of lac's model; by default the installed package's.")
     ] = None,
     encoding: Annotated[str, typer.Option("--encoding", help="utf-8 or gb18030.")] = "utf-8",
     line_ends: Annotated[
@@ -94,7 +101,8 @@ def preprocess(
     """Turn documents into segmented sentences, a sentence a line, words separated by a space."""
     from elmo.text.preprocess import preprocess as run
 
-    options = {} if user_dictionary is None else {"user_dictionary": str(user_dictionary)}
+    given = {"user_dictionary": user_dictionary, "model": model}
+    options = {name: str(path) for name, path in given.items() if path is not None}
     report = run(
         inputs,
         output,
@@ -327,7 +335,9 @@ def encode(
     sentences: Annotated[str, typer.Argument(help="File of sentences, one a line, or - for standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="vectors.npz or vectors.h5")],
     layers: Annotated[str, typer.Option("--layers", help="all, average, or the number of one layer.")] = "all",
-    segmenter: Annotated[str, typer.Option("--segmenter", help="jieba, or whitespace for segmented text.")] = "jieba",
+    segmenter: Annotated[
+        str, typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text.")
+    ] = "jieba",
     batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
     half: Annotated[Any, _flag("half", "Half precision: half the size.")] = False,
     vocab_path: Annotated[
@@ -529,6 +539,29 @@ def eval_senses(
     result = evaluate_senses(encoder, space, senses, reviews, mcl_wic=pairs)
     write_results(output, {"model": Path(model).name, "word2vec": word2vec and Path(word2vec).name, **result})
     _console().print(f"results in {output}", markup=False)
+
+
+@lac_app.command("tag")
+def lac_tag(
+    text: Annotated[str, typer.Argument(help="UTF-8 file, a text a line, or - for standard input.")],
+    model: Annotated[
+        Path | None, typer.Option("--model", help="LAC's folder; by default the installed package's.")
+    ] = None,
+    user_dictionary: Annotated[
+        Path | None, typer.Option("--user_dictionary", help="Words to keep whole, in lines such as 花/n 开/v.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file in place of standard output.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line is a JSON object of words and tags, and keeps white space.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Lines that are computed together.")] = 64,
+) -> None:
+    """Cut each line into words with their tags: word/tag, separated by spaces."""
+    from elmo.tasks.lac_command import tag_file
+
+    count = tag_file(text, output, model=model, user_dictionary=user_dictionary, as_json=as_json, batch_size=batch_size)
+    if output is not None:
+        _console().print(f"{count:,} lines in {output}", markup=False)
 
 
 def main() -> None:

@@ -7,8 +7,7 @@ of bidirectional GRUs, a projection to the tags, and a CRF.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,6 @@ PathLike = str | os.PathLike[str]
 Tagged = tuple[list[str], list[str]]  # words, tags
 
 _BATCH_INPUTS = 1 << 14  # of a batch at most, unless one text alone has more
-_LINES = 4096  # enough for batches of like length
 
 
 class LacNetwork(paddle.nn.Layer):
@@ -152,35 +150,6 @@ class Lac:
         return [row[: len(sentence)].tolist() for row, sentence in zip(best.reshape(padded.shape), ids, strict=True)]
 
 
-def tag_lines(lac: Lac, lines: Iterable[str]) -> Iterator[Tagged]:
-    """Tag lines one after another, without their line ends; only some thousand are in memory at a time."""
-    pending = iter(lines)
-    while chunk := [line.rstrip("\r\n") for line in islice(pending, _LINES)]:
-        yield from lac.tag(chunk)
-
-
 def format_tagged(words: Sequence[str], tags: Sequence[str]) -> str:
-    """Word/tag, separated by spaces, in one line; words of white space alone are left out."""
-    return " ".join(f"{word}/{tag}" for word, tag in zip(words, tags, strict=True) if not word.isspace())
-
-
-class LacSegmenter:
-    """LAC as a segmenter of `elmo.text.segment`: words without white space, which may hold none.
-
-    Args:
-        model: as the path of `Lac.from_pretrained`.
-        user_dictionary: as that of `Lac`.
-    """
-
-    name = "lac"
-
-    def __init__(self, *, model: PathLike | None = None, user_dictionary: PathLike | None = None) -> None:
-        self._lac = Lac.from_pretrained(model, user_dictionary=user_dictionary)
-
-    def cut(self, sentence: str) -> list[str]:
-        """Return the words of a sentence in their order."""
-        return self.cut_all([sentence])[0]
-
-    def cut_all(self, sentences: Sequence[str]) -> list[list[str]]:
-        """Return the words of each sentence; several at a time are many times as fast as one by one."""
-        return [[part for word in words for part in word.split()] for words, _ in self._lac.tag(sentences)]
+    """Word/tag, separated by spaces, in one line; a word that holds white space is several with one tag, or none."""
+    return " ".join(f"{part}/{tag}" for word, tag in zip(words, tags, strict=True) for part in word.split())

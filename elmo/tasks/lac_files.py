@@ -29,7 +29,7 @@ UNKNOWN = "OOV"
 _FOLDERS = ("", "lac_model", "LAC/lac_model")
 _GET_IT = (
     "write `setuptools<81` into a file c.txt, run `PIP_CONSTRAINT=c.txt PIP_BUILD_CONSTRAINT=c.txt pip download "
-    "lac==2.1.2 --no-deps`, unpack LAC-2.1.2.tar.gz and give its folder"
+    "lac==2.1.2 --no-deps`, unpack LAC-2.1.2.tar.gz and give its folder as the model (--model)"
 )
 _DICTIONARY_BYTES = 64 << 20  # far beyond any dictionary of LAC's
 _LAYERS = 16  # far beyond any depth of LAC's

@@ -10,7 +10,7 @@ import os
 import signal
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -19,11 +19,13 @@ from functools import partial
 from io import StringIO
 from math import inf, log
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast, runtime_checkable
 
 import platformdirs
 
 from elmo.errors import InputError, RunError
+
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Segmenter(Protocol):
@@ -33,6 +35,15 @@ class Segmenter(Protocol):
 
     def cut(self, sentence: str) -> list[str]:
         """Return the words of a sentence in their order."""
+        ...
+
+
+@runtime_checkable
+class BatchSegmenter(Segmenter, Protocol):
+    """A segmenter that is faster with several sentences at a time, such as one with a neural network."""
+
+    def cut_all(self, sentences: Sequence[str]) -> list[list[str]]:
+        """Return what `cut` returns, for each sentence."""
         ...
 
 
@@ -80,9 +91,11 @@ class JiebaSegmenter:
         return [word for word in self._tokenizer.cut(sentence) if not word.isspace()]
 
 
-# Where a further segmenter goes: a class of the top level of a module, or a function, since workers import it.
-SEGMENTERS: dict[str, Callable[..., Segmenter]] = {
+# Where a further segmenter goes: a class of the top level of a module, or a function, since workers import it. One from
+# above this floor is named as "module:attribute" and imported when it is asked for, as an installed plug-in would be.
+SEGMENTERS: dict[str, Callable[..., Segmenter] | str] = {
     "jieba": JiebaSegmenter,
+    "lac": "elmo.tasks.lac_segmenter:LacSegmenter",
     "whitespace": WhitespaceSegmenter,
 }
 
@@ -96,6 +109,9 @@ def segmenter_factory(name: str, **options: Any) -> Callable[[], Segmenter]:
     segmenter = SEGMENTERS.get(name)
     if segmenter is None:
         raise InputError(f"there is no segmenter {name!r}: choose one of {', '.join(sorted(SEGMENTERS))}")
+    if isinstance(segmenter, str):
+        module, _, attribute = segmenter.partition(":")
+        segmenter = cast(Callable[..., Segmenter], getattr(importlib.import_module(module), attribute))
     try:
         inspect.signature(segmenter).bind(**options)
     except TypeError as error:
@@ -125,7 +141,7 @@ def segment_chunks(
 
     Args:
         make_segmenter: from `segmenter_factory`.
-        workers: processes that segment; 1 starts none.
+        workers: processes that segment, of one thread each; 1 starts none, and has the threads of this process.
 
     Raises:
         InputError: the segmenter cannot be made.
@@ -142,7 +158,7 @@ def segment_chunks(
     ahead: deque[tuple[int, Future[SegmentedChunk]]] = deque()
     try:
         for number, sentences in chunks:
-            with _interrupts_held():
+            with _interrupts_held(), _one_thread():
                 ahead.append((number, executor.submit(_segment_in_worker, sentences)))
             if len(ahead) > 2 * workers:
                 first, future = ahead.popleft()
@@ -171,8 +187,27 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let a worker that is started inherit one thread for Paddle and NumPy; they read it when they are imported."""
+    before = {name: os.environ.get(name) for name in _THREADS}
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def _segment(segmenter: Segmenter, sentences: list[str]) -> SegmentedChunk:
-    lines = "\n".join([" ".join(segmenter.cut(sentence)) for sentence in sentences]) + "\n"
+    if isinstance(segmenter, BatchSegmenter):
+        cut = segmenter.cut_all(sentences)
+    else:
+        cut = [segmenter.cut(sentence) for sentence in sentences]
+    lines = "\n".join([" ".join(words) for words in cut]) + "\n"
     words = lines.count(" ") + len(sentences)  # a space or a line end follows each word
     return SegmentedChunk(lines.encode(), len(sentences), words, len(lines) - words)
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from elmo.convert.fluid import read_variable
 from elmo.errors import InputError
-from elmo.tasks.lac import Lac, LacSegmenter, format_tagged, tag_lines
+from elmo.tasks.lac import Lac, format_tagged
+from elmo.tasks.lac_segmenter import LacSegmenter
 
 TEXTS = [
     "我们明天去河边散步",
@@ -161,16 +162,14 @@ def test_segmenter_gives_words_without_white_space(tiny_lac: Path) -> None:
     assert segmenter.cut_all(TEXTS) == [segmenter.cut(text) for text in TEXTS]
 
 
-def test_lines_are_tagged_one_by_one_in_their_order(tiny_lac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("elmo.tasks.lac._LINES", 2)
-    lac = Lac.from_pretrained(tiny_lac)
-    lines = ["我们去\n", "\n", "好\r\n", "去河边", "好\n"]
-    assert list(tag_lines(lac, iter(lines))) == lac.tag(["我们去", "", "好", "去河边", "好"])
-
-
 def test_a_formatted_line_has_word_and_tag() -> None:
     assert format_tagged(["我们", " ", "去"], ["r", "w", "v"]) == "我们/r 去/v"
     assert format_tagged([], []) == ""
+
+
+def test_white_space_within_a_word_does_not_break_the_form_of_a_line() -> None:
+    words = ["在", " New York\u2028", "工作"]
+    assert format_tagged(words, ["p", "LOC", "v"]) == "在/p New/LOC York/LOC 工作/v"
 
 
 @pytest.mark.parametrize("name", ["gru_3.w_0", "word_emb", "crfw"])

@@ -83,7 +83,7 @@ def test_a_bad_user_dictionary_is_an_error(tmp_path, data, message):
 
 
 def test_an_unknown_segmenter_is_an_error_that_lists_the_known_ones():
-    with pytest.raises(InputError, match="no segmenter 'hanlp': choose one of jieba, whitespace"):
+    with pytest.raises(InputError, match="no segmenter 'hanlp': choose one of jieba, lac, whitespace"):
         get_segmenter("hanlp")
 
 
@@ -105,6 +105,46 @@ def test_a_further_segmenter_is_one_entry_in_the_table(monkeypatch):
     monkeypatch.setitem(SEGMENTERS, "character", CharacterSegmenter)
     assert get_segmenter("character").cut("苹 果") == ["苹", "果"]
     assert pickle.loads(pickle.dumps(segmenter_factory("character")))().name == "character"
+
+
+class BatchingSegmenter(CharacterSegmenter):
+    """Says of how many sentences it was asked at once, and how many threads Paddle and NumPy would take."""
+
+    name = "batching"
+
+    def cut_all(self, sentences):
+        return [[str(len(sentences)), *(os.environ.get(name, "-") for name in segment._THREADS)] for _ in sentences]
+
+
+def test_a_segmenter_that_takes_many_sentences_gets_a_whole_chunk():
+    ((_, chunk),) = segment_chunks(iter([(0, ["苹果", "好", "熟了"])]), BatchingSegmenter, 1)
+    assert [line.split()[0] for line in chunk.lines.decode().splitlines()] == ["3", "3", "3"]
+    assert chunk.sentences == 3
+
+
+def test_a_worker_has_one_thread_and_this_process_what_it_had(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    results = [chunk.lines for _, chunk in segment_chunks(iter([(0, ["好"]), (1, ["好"])]), BatchingSegmenter, 2)]
+    assert results == [b"1 1 1 1\n"] * 2
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
+def test_lac_is_chosen_by_its_name_without_importing_paddle():
+    code = (
+        "import pickle, sys; from elmo.text.segment import segmenter_factory\n"
+        "make = pickle.loads(pickle.dumps(segmenter_factory('lac', model='lac_model', user_dictionary='words.txt')))\n"
+        "print(make.func.name, 'paddle' in sys.modules)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (process.stdout, process.stderr) == ("lac False\n", "")
+
+
+def test_every_segmenter_of_the_table_is_there():
+    for name in SEGMENTERS:
+        assert segmenter_factory(name).func.name == name
 
 
 def test_jieba_says_nothing_and_caches_where_only_its_user_writes(tmp_path):

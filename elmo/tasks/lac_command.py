@@ -1,0 +1,144 @@
+"""Tagging a file by LAC line by line, as `elmo lac tag` does: a pipe is answered at once, memory stays flat."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from io import BufferedReader
+from pathlib import Path
+from typing import cast
+
+from elmo.errors import InputError
+from elmo.tasks.lac import Lac, format_tagged
+from elmo.text.vocabulary import invalid_utf8
+
+PathLike = str | os.PathLike[str]
+
+STANDARD_INPUT = "-"
+
+_BLOCK_BYTES = 1 << 18  # of text at a time: enough lines for batches of like length
+
+
+def tag_file(
+    source: PathLike,
+    output: PathLike | None = None,
+    *,
+    model: PathLike | None = None,
+    user_dictionary: PathLike | None = None,
+    as_json: bool = False,
+    batch_size: int = 64,
+) -> int:
+    r"""Tag each line of a file and write a line for it; return how many there were.
+
+    A line of the output is word/tag separated by spaces, or `{"words": [...], "tags": [...]}`, whose words joined are
+    the line as it was. Lines end in \n or \r\n; a byte order mark at the beginning is passed over.
+
+    Args:
+        source: a UTF-8 file, "-" for standard input.
+        output: appears whole or, after an error or an interruption, not at all; a file that is there is replaced. None:
+            standard output.
+        model, user_dictionary, batch_size: see `Lac`.
+        as_json: write JSON.
+
+    Raises:
+        InputError: the source can't be read or is not UTF-8 (naming file, line and byte), the output can't be
+            written, or `Lac` can't be made.
+    """
+    count = 0
+    with _opened(source) as file, _writer(output) as write:
+        lac = Lac.from_pretrained(model, user_dictionary=user_dictionary, batch_size=batch_size)
+        for lines in _read_blocks(file, _name(source)):
+            tagged = lac.tag(lines)
+            if as_json:
+                answers = [json.dumps({"words": words, "tags": tags}, ensure_ascii=False) for words, tags in tagged]
+            else:
+                answers = [format_tagged(words, tags) for words, tags in tagged]
+            write("".join([f"{answer}\n" for answer in answers]).encode())
+            count += len(lines)
+    return count
+
+
+def _name(source: PathLike) -> str:
+    return "standard input" if os.fspath(source) == STANDARD_INPUT else os.fspath(source)
+
+
+def _opened(source: PathLike) -> AbstractContextManager[BufferedReader]:
+    if os.fspath(source) == STANDARD_INPUT:
+        return nullcontext(cast(BufferedReader, sys.stdin.buffer))
+    try:
+        return open(source, "rb")
+    except OSError as error:
+        raise _unreadable(_name(source), error) from error
+
+
+def _read_blocks(file: BufferedReader, name: str) -> Iterator[list[str]]:
+    """Yield lines without their ends, as many at a time as there are to read."""
+    rest: list[bytes] = []  # of a line whose end is yet to come
+    number = 1
+    block = b"\n"
+    while block:
+        try:
+            block = file.read1(_BLOCK_BYTES)
+        except OSError as error:
+            raise _unreadable(name, error) from error
+        whole, end, begun = block.rpartition(b"\n")
+        if block and not end:
+            rest.append(block)
+            continue
+        data = b"".join([*rest, whole, end])
+        rest = [begun]
+        if data:
+            try:
+                text = data.decode()
+            except UnicodeDecodeError as error:
+                raise invalid_utf8(name, error, number) from None
+            text = text.removeprefix("\ufeff") if number == 1 else text
+            lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+            yield lines
+            number += len(lines)
+
+
+def _unreadable(name: str, error: OSError) -> InputError:
+    return InputError(f"{name}: can't be read ({error.strerror}); give a UTF-8 file, a text a line")
+
+
+@contextmanager
+def _writer(output: PathLike | None) -> Iterator[Callable[[bytes], object]]:
+    """Give what writes to standard output, or to a file beside the output that takes its place at the end."""
+    if output is None:
+        yield _print
+        return
+    target = Path(output)
+    if target.exists() and not target.is_file():
+        raise InputError(f"{output}: is there and is no file; choose another place")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as file:
+            yield file.write
+        os.replace(temporary, target)
+    except OSError as error:
+        raise _unwritable(os.fspath(output), error) from error
+    finally:
+        with suppress(OSError):  # it has been renamed, or never was
+            temporary.unlink()
+
+
+def _print(data: bytes) -> None:
+    try:
+        left = memoryview(data)
+        while left:  # Python's unbuffered output may take a part only
+            left = left[sys.stdout.buffer.write(left) :]
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # who reads has enough, such as `head`
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            sys.stdout.close()  # or Python would try again when it ends, and complain
+        raise _unwritable("standard output", error) from error
+
+
+def _unwritable(name: str, error: OSError) -> InputError:
+    return InputError(f"{name}: can't be written ({error.strerror}); choose another place")
