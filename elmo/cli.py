@@ -504,15 +504,24 @@ def eval_perplexity(
 
 @eval_app.command("words")
 def eval_words(
-    vectors: Annotated[str, typer.Argument(help="Directory or name of word vectors.")],
+    vectors: Annotated[str, typer.Argument(help="Directory or name of word vectors; with --text, of a biLM.")],
     sets: Annotated[list[Path], typer.Argument(help="Word-pair or analogy files.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")],
+    text: Annotated[
+        str | None, typer.Option("--text", help="Shards, a glob: a biLM's vectors are averaged over their sentences.")
+    ] = None,
+    most: Annotated[int, typer.Option("--most", help="Sentences a word at most, with --text.")] = 50,
 ) -> None:
     """Score word vectors on word similarity (three columns) and analogy (four words a line) sets."""
-    from elmo.explore.evaluate import evaluate_words, write_results
+    from elmo.explore.evaluate import evaluate_averages, evaluate_words, write_results
     from elmo.skipgram import WordVectors
 
-    result = evaluate_words(WordVectors.load(vectors), sets)
+    if text is None:
+        result = evaluate_words(WordVectors.load(vectors), sets)
+    else:
+        from elmo.encoder import load_pretrained
+
+        result = evaluate_averages(load_pretrained(vectors), text, sets, most)
     write_results(output, {"vectors": Path(vectors).name, "sets": result})
     _console().print(f"results in {output}", markup=False)
 

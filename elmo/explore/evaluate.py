@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.explore.averages import average_vectors
 from elmo.explore.scores import (
     Estimate,
     bootstrap_interval,
@@ -31,7 +32,7 @@ from elmo.explore.scores import (
 from elmo.explore.senses import REVIEW_CATEGORIES, SenseSentence, read_reviews, read_senses, target_vectors
 from elmo.explore.wic import WicPair, pair_vectors, read_am2ico, read_mcl_wic, require_chinese, score_wic
 from elmo.explore.words import read_analogies, read_similarity, word_analogy, word_similarity
-from elmo.text.corpus import read_lines
+from elmo.text.corpus import find_shards, read_lines, read_sentences
 
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
@@ -109,6 +110,23 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
+def words_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """All words of word-pair and analogy files."""
+    found: dict[str, None] = {}
+    for path in paths:
+        if _is_similarity(path):
+            for pair in read_similarity(path):
+                found.update(dict.fromkeys((pair.first, pair.second)))
+        else:
+            for question in read_analogies(path):
+                found.update(dict.fromkeys(question[1:]))
+    return list(found)
+
+
+def _is_similarity(path: str | os.PathLike[str]) -> bool:
+    return next(read_lines(path), "").count("\t") == 2
+
+
 def evaluate_words(space: Any, paths: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
     """Score word vectors on word-pair files (Spearman's rho x 100) and analogy files (accuracy), by file name.
 
@@ -116,14 +134,29 @@ def evaluate_words(space: Any, paths: Sequence[str | os.PathLike[str]]) -> dict[
     """
     scores: dict[str, Any] = {}
     for path in paths:
-        first_line = next(read_lines(path), "")
         record: Any
-        if first_line.count("\t") == 2:
+        if _is_similarity(path):
             record = word_similarity(space, read_similarity(path))
         else:
             record = word_analogy(space, read_analogies(path))
         scores[Path(path).stem] = dataclasses.asdict(record)
     return scores
+
+
+def evaluate_averages(
+    encoder: Any, text: str, paths: Sequence[str | os.PathLike[str]], most: int = 50
+) -> dict[str, dict[str, Any]]:
+    """Score a biLM's vectors, layer by layer, as `evaluate_words` does: averaged over sentences with the word.
+
+    Args:
+        encoder: from `elmo.load_pretrained`.
+        text: shards, a glob.
+        paths: word-pair and analogy files.
+        most: sentences a word at most.
+    """
+    sentences = read_sentences(find_shards(text))
+    spaces = average_vectors(encoder, sentences, words_of(paths), most)
+    return {f"layer {layer}": evaluate_words(space, paths) for layer, space in enumerate(spaces)}
 
 
 AUCS = {
