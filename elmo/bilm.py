@@ -18,6 +18,7 @@ from elmo.convert import read_any, read_config
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, check_shapes
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
+from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import LSTMP, State
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
@@ -162,7 +163,7 @@ class BiLM(paddle.nn.Layer):
         """
         outputs, last_states = [], []
         for index, layer in enumerate(layers):
-            inputs = paddle.nn.functional.dropout(inputs, self.config.dropout, training=self.training)
+            inputs = dropout(inputs, self.config.dropout, self.training)
             output, state = layer(inputs, None if states is None else states[index])
             if index > 0 and self.config.use_skip_connections:
                 output = output + inputs  # the residual; the carried state is without it
@@ -352,7 +353,7 @@ class ElmoEncoder(paddle.nn.Layer):
         if self.training and not self.trainable:
             self.bilm.eval()  # dropout inside a frozen biLM would only make its features random
         layers = self.bilm.layers(word_ids, lengths, lexicon)
-        return paddle.nn.functional.dropout(self.scalar_mix(layers), self.dropout, training=self.training)
+        return dropout(self.scalar_mix(layers), self.dropout, self.training)
 
 
 def elmo_encoder(

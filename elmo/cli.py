@@ -28,7 +28,10 @@ data_app = typer.Typer(
     help="Public corpora: what there is, how to get them, how they are divided.", no_args_is_help=True
 )
 eval_app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
-lac_app = typer.Typer(help="Baidu's LAC: words of Chinese text, their parts of speech, names.", no_args_is_help=True)
+lac_app = typer.Typer(
+    help="Lexical analysis by Baidu's LAC or one of your own: words, their parts of speech, names.",
+    no_args_is_help=True,
+)
 app.add_typer(data_app, name="data")
 app.add_typer(eval_app, name="eval")
 app.add_typer(lac_app, name="lac")
@@ -134,12 +137,27 @@ def vocab(
     shards: Annotated[list[str], typer.Argument(help="Segmented shards or globs of them.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The vocabulary file, a token a line.")],
     min_count: Annotated[int, typer.Option("--min_count", help="Words that occur less often are left out.")] = 1,
-    max_size: Annotated[int | None, typer.Option("--max_size", help="Tokens at most, <S> </S> <UNK> included.")] = None,
+    max_size: Annotated[int | None, typer.Option("--max_size", help="Tokens at most, special ones included.")] = None,
+    pieces: Annotated[
+        Any, _flag("pieces", "Characters and pieces of words, as a masked language model reads text.")
+    ] = False,
+    tagged: Annotated[Any, _flag("tagged", "The words of the shards are word/tag (--pieces).")] = False,
 ) -> None:
-    """Count words and write the vocabulary: <S>, </S>, <UNK>, then words by falling count."""
+    """Count words and write the vocabulary: <S>, </S>, <UNK>, then words by falling count; or --pieces."""
     from elmo.text.corpus import find_shards
     from elmo.text.vocabulary import Vocabulary, count_words
 
+    if pieces:
+        from elmo.text.pieces import PieceVocabulary
+        from elmo.text.units import count_shard_words
+
+        words = count_shard_words([path for shard in shards for path in find_shards(shard)], tagged)
+        made = PieceVocabulary.from_words(words, min_count, max_size)
+        made.save(output)
+        _console().print(f"{len(made):,} characters and pieces in {output}", markup=False)
+        return
+    if tagged:
+        raise InputError("--tagged True is for a vocabulary of --pieces True: words are counted as they stand")
     counts = count_words([path for shard in shards for path in find_shards(shard)])
     vocabulary = Vocabulary.from_counts(counts, min_count, max_size)
     vocabulary.save(output)
@@ -284,6 +302,123 @@ def pretrain(
     )
 
 
+@app.command("pretrain_masked")
+def pretrain_masked(
+    train_path: Annotated[str, typer.Option("--train_path", help="Training shards: a path or glob.")],
+    vocab_path: Annotated[str, typer.Option("--vocab_path", help="Made by elmo vocab --pieces True.")],
+    test_path: Annotated[str | None, typer.Option("--test_path", help="Held-out shards for the perplexity.")] = None,
+    masking: Annotated[
+        str,
+        typer.Option(
+            "--masking",
+            help="bert (characters), ernie (characters, words, entities, a third of the run each), or such a list.",
+        ),
+    ] = "bert",
+    tagged: Annotated[
+        Any, _flag("tagged", "The words of the shards are word/tag: what `elmo lac tag` writes.")
+    ] = False,
+    hidden_size: Annotated[int, typer.Option("--hidden_size", help="Size of a vector.")] = 256,
+    num_layers: Annotated[int, typer.Option("--num_layers", help="Transformer blocks.")] = 6,
+    num_heads: Annotated[int, typer.Option("--num_heads", help="Heads of the attention.")] = 4,
+    intermediate_size: Annotated[int, typer.Option("--intermediate_size", help="Inside a block.")] = 1024,
+    max_length: Annotated[int, typer.Option("--max_length", help="Tokens of a sequence, with [CLS] and [SEP].")] = 128,
+    hidden_act: Annotated[str, typer.Option("--hidden_act", help="gelu, or relu as in ERNIE 1.0.")] = "gelu",
+    dropout: Annotated[float, typer.Option("--dropout", help="Of vectors and of attention.")] = 0.1,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sequences, on each rank.")] = 16,
+    accumulate_steps: Annotated[
+        int, typer.Option("--accumulate_steps", help="Batches whose gradients are added up for one step.")
+    ] = 1,
+    learning_rate: Annotated[float, typer.Option("--learning_rate")] = 5e-4,
+    lr_schedule: Annotated[str, typer.Option("--lr_schedule", help="constant, or cosine.")] = "cosine",
+    warmup_steps: Annotated[int, typer.Option("--warmup_steps", help="Steps in which the learning rate rises.")] = 1000,
+    max_grad_norm: Annotated[float, typer.Option("--max_grad_norm", help="Clip of the gradient's global norm.")] = 1.0,
+    optim: Annotated[str, typer.Option("--optim", help="adam, adagrad, sgd or rmsprop.")] = "adam",
+    amp: Annotated[str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling.")] = "none",
+    max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")] = 10,
+    shuffle: Annotated[Any, _flag("shuffle", "A new order of sequences each epoch.")] = True,
+    log_interval: Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")] = 100,
+    save_interval: Annotated[
+        int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")
+    ] = 10000,
+    keep_checkpoints: Annotated[
+        int, typer.Option("--keep_checkpoints", help="Newest checkpoints within epochs that are kept.")
+    ] = 3,
+    dev_interval: Annotated[
+        int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")
+    ] = 10000,
+    resume: Annotated[
+        Any, _flag("resume", "Go on from the newest whole checkpoint in --para_save_dir, or begin.")
+    ] = False,
+    para_save_dir: Annotated[str, typer.Option("--para_save_dir", help="Where checkpoints go.")] = "checkpoints",
+    load_dir: Annotated[str | None, typer.Option("--load_dir", help="Checkpoint to go on from.")] = None,
+    load_pretraining_params: Annotated[
+        str | None, typer.Option("--load_pretraining_params", help="Model whose parameters are the start.")
+    ] = None,
+    random_seed: Annotated[int, typer.Option("--random_seed")] = 0,
+    use_gpu: Annotated[Any, _flag("use_gpu", "Train on a GPU; on the CPU where there is none, with a warning.")] = None,
+    local: Annotated[Any, _flag("local", "One process; False where Paddle's launcher started several.")] = True,
+    visualdl_dir: Annotated[
+        str | None, typer.Option("--visualdl_dir", help="Curves for VisualDL: visualdl --logdir DIR shows them.")
+    ] = None,
+    overwrite: Annotated[Any, _flag("overwrite", "Take the place of checkpoints that are there.")] = False,
+) -> None:
+    """Pretrain a masked language model over characters: BERT, or ERNIE 1.0."""
+    from elmo import ranks, runtime
+    from elmo.masked_objective import MaskedSettings, parse_masking
+    from elmo.masked_objective import pretrain_masked as run
+
+    device = runtime.select_device(use_gpu)
+    joined = ranks.join(local)
+    console = _console()
+    if joined.rank == 0:
+        several = f", {joined.world_size} ranks" if joined.world_size > 1 else ""
+        console.print(f"training on {device}{several}", markup=False)
+    settings = MaskedSettings(
+        batch_size=batch_size,
+        accumulate_steps=accumulate_steps,
+        learning_rate=learning_rate,
+        lr_schedule=lr_schedule,
+        warmup_steps=warmup_steps,
+        max_grad_norm=max_grad_norm,
+        optim=optim,
+        amp=amp,
+        max_epoch=max_epoch,
+        shuffle=shuffle,
+        log_interval=log_interval,
+        save_interval=save_interval,
+        keep_checkpoints=keep_checkpoints,
+        dev_interval=dev_interval,
+        random_seed=random_seed,
+        stages=parse_masking(masking),
+        tagged=tagged,
+    )
+    sizes: dict[str, Any] = {
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "num_heads": num_heads,
+        "intermediate_size": intermediate_size,
+        "max_length": max_length,
+        "hidden_act": hidden_act,
+        "dropout": dropout,
+        "attention_dropout": dropout,
+    }
+    run(
+        train_path,
+        vocab_path,
+        test_path=test_path,
+        sizes=sizes,
+        settings=settings,
+        para_save_dir=para_save_dir,
+        load_dir=load_dir,
+        load_pretraining_params=load_pretraining_params,
+        resume=resume,
+        overwrite=overwrite,
+        console=console,
+        ranks=joined,
+        visualdl_dir=visualdl_dir,
+    )
+
+
 @app.command()
 def word2vec(
     shards: Annotated[list[str], typer.Argument(help="Segmented shards or globs of them.")],
@@ -371,11 +506,12 @@ def export(
     output: Annotated[Path, typer.Argument(help="Directory for the copy.")],
     half: Annotated[Any, _flag("half", "Half precision: half the size.")] = True,
     note: Annotated[str | None, typer.Option("--note", help="A sentence for the copy's provenance.")] = None,
+    licence: Annotated[str | None, typer.Option("--licence", help="Of the copy, as `elmo info` shows it.")] = None,
 ) -> None:
     """Copy a model out of a checkpoint, without the optimiser, for others to use."""
     from elmo.model_files import export_model
 
-    export_model(model, output, dtype="float16" if half else "float32", note=note)
+    export_model(model, output, dtype="float16" if half else "float32", note=note, licence=licence)
     _console().print(f"{sum(path.stat().st_size for path in output.iterdir()) / 1e6:.1f} MB in {output}", markup=False)
 
 
@@ -502,6 +638,29 @@ def eval_perplexity(
     _console().print(f"perplexity {result['perplexity']:.2f}; results in {output}", markup=False)
 
 
+@eval_app.command("masked")
+def eval_masked(
+    model: Annotated[str, typer.Argument(help="Directory or checkpoint of a masked language model.")],
+    test_path: Annotated[str, typer.Option("--test_path", help="Held-out shards.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")],
+    tagged: Annotated[Any, _flag("tagged", "The words of the shards are word/tag.")] = False,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sequences that are run together.")] = 32,
+    use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+) -> None:
+    """Measure the perplexity of masked characters, and of masked words, on held-out text."""
+    from elmo import runtime
+    from elmo.explore.evaluate import write_results
+    from elmo.masked_objective import evaluate_masked
+
+    runtime.select_device(use_gpu)
+    result = evaluate_masked(model, test_path, tagged=tagged, batch_size=batch_size)
+    write_results(output, {"model": Path(model).name, **result})
+    _console().print(
+        f"perplexity {result['perplexity']:.2f}, of whole words {result['word_perplexity']:.2f}; results in {output}",
+        markup=False,
+    )
+
+
 @eval_app.command("words")
 def eval_words(
     vectors: Annotated[str, typer.Argument(help="Directory or name of word vectors; with --text, of a biLM.")],
@@ -550,12 +709,112 @@ def eval_senses(
     _console().print(f"results in {output}", markup=False)
 
 
+_Format = Annotated[
+    str, typer.Option("--format", help="tsv (LARK's), peoples_daily (the raw file), or ud (CoNLL of UD Chinese GSD).")
+]
+_LacModel = Annotated[
+    str | None,
+    typer.Option("--model", help="Folder of LAC or of a tagger of your own; by default the installed package's LAC."),
+]
+_LacFeatures = Annotated[
+    str | None,
+    typer.Option("--features", help="Where the ELMo or word2vec lies that a tagger reads, if not where it says."),
+]
+
+
+@lac_app.command("train")
+def lac_train(
+    save_dir: Annotated[Path, typer.Option("--save_dir", help="Gets the checkpoints, model and scores.json.")],
+    train: Annotated[
+        Path | None, typer.Option("--train", help="Tagged sentences; by default all three parts of data/lac.")
+    ] = None,
+    dev: Annotated[
+        Path | None, typer.Option("--dev", help="Decides when to stop; without, all epochs are trained.")
+    ] = None,
+    test: Annotated[Path | None, typer.Option("--test", help="Is scored at the end.")] = None,
+    form: _Format = "tsv",
+    tokens: Annotated[
+        str, typer.Option("--tokens", help="What the network reads: words (of jieba) or characters.")
+    ] = "words",
+    elmo_model: Annotated[str | None, typer.Option("--elmo", help="An ELMo whose vectors it reads too.")] = None,
+    fine_tune: Annotated[Any, _flag("fine_tune", "Train the ELMo along, in place of keeping it as it is.")] = False,
+    layers: Annotated[str, typer.Option("--layers", help="ELMo's layers to mix: all, or such as 0,2.")] = "all",
+    word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors in place of ELMo.")] = None,
+    embedding_size: Annotated[int, typer.Option("--embedding_size", help="Of its own token vectors.")] = 128,
+    hidden_size: Annotated[int, typer.Option("--hidden_size", help="Of each direction of a GRU.")] = 128,
+    num_layers: Annotated[int, typer.Option("--num_layers", help="Bidirectional GRUs.")] = 2,
+    dropout: Annotated[float, typer.Option("--dropout", help="Before and after the GRUs.")] = 0.3,
+    learning_rate: Annotated[float, typer.Option("--learning_rate", help="Adam's.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences.")] = 32,
+    max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training sentences at most.")] = 30,
+    patience: Annotated[int, typer.Option("--patience", help="Epochs without a better F1 on --dev.")] = 3,
+    random_seed: Annotated[int, typer.Option("--random_seed")] = 0,
+    use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+    resume: Annotated[Any, _flag("resume", "Go on from the newest whole checkpoint in --save_dir, or begin.")] = False,
+    overwrite: Annotated[Any, _flag("overwrite", "Take the place of a training that is there.")] = False,
+) -> None:
+    """Train a tagger: BiGRU and CRF over words or characters, beside vectors of ELMo if you like."""
+    from elmo import runtime
+    from elmo.tasks.tagger_command import train_from_files
+    from elmo.tasks.train_tagger import TrainSettings
+
+    settings = TrainSettings(
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        max_epoch=max_epoch,
+        patience=patience,
+        random_seed=random_seed,
+    )
+    sizes = {
+        "embedding_size": embedding_size,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "dropout": dropout,
+    }
+    runtime.select_device(use_gpu)
+    console = _console()
+    train_from_files(
+        save_dir,
+        train,
+        dev,
+        test,
+        form=form,
+        tokens=tokens,
+        elmo=elmo_model,
+        word2vec=word2vec,
+        layers=layers,
+        fine_tune=fine_tune,
+        settings=settings,
+        sizes=sizes,
+        resume=resume,
+        overwrite=overwrite,
+        console=Console(),
+        report=lambda line: console.print(line, markup=False),
+    )
+    console.print(f"model and scores.json in {save_dir}", markup=False)
+
+
+@lac_app.command("eval")
+def lac_eval(
+    model: Annotated[str, typer.Argument(help="Folder of LAC or of a tagger of your own.")],
+    gold: Annotated[Path, typer.Argument(help="Tagged sentences; of People's Daily the test part is taken.")],
+    form: _Format = "tsv",
+    features: _LacFeatures = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The scores as JSON too.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are computed together.")] = 64,
+) -> None:
+    """Score a tagger on tagged sentences: precision, recall, F1, and what its tokens allow at best."""
+    from elmo.tasks.tagger_command import evaluate_file, table
+
+    found = evaluate_file(model, gold, form=form, features=features, batch_size=batch_size, output=output)
+    Console().print(table(found, gold.name))
+
+
 @lac_app.command("tag")
 def lac_tag(
     text: Annotated[str, typer.Argument(help="UTF-8 file, a text a line, or - for standard input.")],
-    model: Annotated[
-        Path | None, typer.Option("--model", help="LAC's folder; by default the installed package's.")
-    ] = None,
+    model: _LacModel = None,
+    features: _LacFeatures = None,
     user_dictionary: Annotated[
         Path | None, typer.Option("--user_dictionary", help="Words to keep whole, in lines such as 花/n 开/v.")
     ] = None,
@@ -568,7 +827,8 @@ def lac_tag(
     """Cut each line into words with their tags: word/tag, separated by spaces."""
     from elmo.tasks.lac_command import tag_file
 
-    count = tag_file(text, output, model=model, user_dictionary=user_dictionary, as_json=as_json, batch_size=batch_size)
+    options: dict[str, Any] = {"features": features, "user_dictionary": user_dictionary, "batch_size": batch_size}
+    count = tag_file(text, output, model=model, as_json=as_json, **options)
     if output is not None:
         _console().print(f"{count:,} lines in {output}", markup=False)
 

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from elmo.errors import InputError
+from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]
@@ -32,7 +33,7 @@ FORMAT = "elmo/1"
 class ModelFiles:
     """What a model directory holds."""
 
-    kind: str  # "bilm", "skipgram", ...
+    kind: str  # "bilm", "masked_lm", "skipgram", ...
     config: dict[str, Any]  # sizes and settings, as the model's own class reads them
     vocabulary: Vocabulary
     arrays: dict[str, npt.NDArray[Any]]  # parameters by name, float32 or float64
@@ -152,7 +153,7 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
             if not np.isfinite(array).all():
                 raise InputError(f"{directory / WEIGHTS_FILE}: {name} holds values that are not finite; train it again")
             arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
-    vocabulary = Vocabulary.load(directory / VOCABULARY_FILE)
+    vocabulary = load_vocabulary(directory, metadata["kind"])
     if vocabulary.fingerprint != metadata["vocabulary_sha256"]:
         raise InputError(
             f"{directory / VOCABULARY_FILE}: not the vocabulary this model was trained with "
@@ -168,10 +169,22 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
     )
 
 
-def export_model(source: PathLike, target: PathLike, *, dtype: str = "float16", note: str | None = None) -> Path:
-    """Copy a model of any kind, in another precision and with a note in its provenance; raises as `read_model`."""
+def load_vocabulary(directory: Path, kind: str) -> Vocabulary:
+    """Load the vocabulary of a model directory: words, or the pieces of words that a masked language model reads."""
+    return (PieceVocabulary if kind == "masked_lm" else Vocabulary).load(directory / VOCABULARY_FILE)
+
+
+def export_model(
+    source: PathLike, target: PathLike, *, dtype: str = "float16", note: str | None = None, licence: str | None = None
+) -> Path:
+    """Copy a model of any kind, in another precision, with a note and a licence in its provenance.
+
+    Raises:
+        InputError: as `read_model` and `write_model` do.
+    """
     files = read_model(source)
-    provenance = files.provenance if note is None else {**files.provenance, "note": note}
+    added = {name: text for name, text in (("note", note), ("licence", licence)) if text is not None}
+    provenance = {**files.provenance, **added}
     return write_model(target, dataclasses.replace(files, provenance=provenance), dtype=dtype)
 
 

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 
 from elmo import model_files
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, check_shapes, find_model, read_header, read_model, write_model
+from elmo.model_files import ModelFiles, check_shapes, export_model, find_model, read_header, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, "苹果", "手机"])
@@ -86,6 +86,15 @@ def test_float16_halves_the_numbers_and_comes_back_as_float32(tmp_path):
         assert (read.arrays[name] == array.astype(np.float16)).all()
     whole = (write_model(tmp_path / "whole", files) / WEIGHTS).stat().st_size
     assert whole - (tmp_path / "half" / WEIGHTS).stat().st_size == pytest.approx(2 * 20, abs=8)  # 20 numbers; padding
+
+
+def test_a_copy_says_what_was_added_and_what_the_original_said(tmp_path, model):
+    export_model(model, tmp_path / "copy", note="for a test", licence="Apache-2.0")
+    copied, original = read_model(tmp_path / "copy"), read_model(model)
+    assert copied.provenance == {**original.provenance, "note": "for a test", "licence": "Apache-2.0"}
+    np.testing.assert_array_equal(copied.arrays["embedding"], original.arrays["embedding"].astype(np.float16))
+    export_model(model, tmp_path / "plain", dtype="float32")
+    assert read_model(tmp_path / "plain").provenance == original.provenance
 
 
 def test_arrays_of_any_layout_come_back_as_they_are(tmp_path):

@@ -1,4 +1,7 @@
-"""Tagging a file by LAC line by line, as `elmo lac tag` does: a pipe is answered at once, memory stays flat."""
+"""Tagging a file line by line, as `elmo lac tag` does: a pipe is answered at once, memory stays flat.
+
+Baidu's LAC and taggers of ours are told apart by what their folders hold.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ from pathlib import Path
 from typing import cast
 
 from elmo.errors import InputError
+from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, find_model
 from elmo.tasks.lac import Lac, format_tagged
+from elmo.tasks.tagger import Tagger
 from elmo.text.vocabulary import invalid_utf8
 
 PathLike = str | os.PathLike[str]
@@ -22,11 +27,47 @@ STANDARD_INPUT = "-"
 _BLOCK_BYTES = 1 << 18  # of text at a time: enough lines for batches of like length
 
 
+def load_model(
+    model: PathLike | None = None,
+    *,
+    features: PathLike | None = None,
+    user_dictionary: PathLike | None = None,
+    batch_size: int = 64,
+) -> Lac | Tagger:
+    """Load Baidu's LAC or a tagger of ours.
+
+    Args:
+        model: Baidu's folder, or that of a tagger, of its training (its `model` is taken) or of a checkpoint, or its
+            name; None: the installed package's LAC.
+        features: where the ELMo or word2vec lies that a tagger reads, if not where it says.
+        user_dictionary, batch_size: see `Lac`.
+
+    Raises:
+        InputError: as `Lac.from_pretrained` and `Tagger.from_pretrained` do.
+    """
+    if (ours := None if model is None else find_tagger(model)) is not None:
+        return Tagger.from_pretrained(ours, features=features, user_dictionary=user_dictionary, batch_size=batch_size)
+    if features is not None:
+        raise InputError(f"{model or 'LAC'} is no tagger of ours and reads no features: leave them out")
+    return Lac.from_pretrained(model, user_dictionary=user_dictionary, batch_size=batch_size)
+
+
+def find_tagger(model: PathLike) -> Path | None:
+    """Return the folder of a model of ours, or None where there is none."""
+    try:
+        found = find_model(model)
+    except InputError:
+        return None
+    folders = (found, found / "model")
+    return next((each for each in folders if any((each / n).is_file() for n in (WEIGHTS_FILE, VOCABULARY_FILE))), None)
+
+
 def tag_file(
     source: PathLike,
     output: PathLike | None = None,
     *,
     model: PathLike | None = None,
+    features: PathLike | None = None,
     user_dictionary: PathLike | None = None,
     as_json: bool = False,
     batch_size: int = 64,
@@ -40,18 +81,18 @@ def tag_file(
         source: a UTF-8 file, "-" for standard input.
         output: appears whole or, after an error or an interruption, not at all; a file that is there is replaced. None:
             standard output.
-        model, user_dictionary, batch_size: see `Lac`.
+        model, features, user_dictionary, batch_size: see `load_model`.
         as_json: write JSON.
 
     Raises:
         InputError: the source can't be read or is not UTF-8 (naming file, line and byte), the output can't be
-            written, or `Lac` can't be made.
+            written), or `load_model` fails.
     """
     count = 0
-    with _opened(source) as file, _writer(output) as write:
-        lac = Lac.from_pretrained(model, user_dictionary=user_dictionary, batch_size=batch_size)
+    with _opened(source) as file, written_whole(output) as write:
+        tagger = load_model(model, features=features, user_dictionary=user_dictionary, batch_size=batch_size)
         for lines in _read_blocks(file, _name(source)):
-            tagged = lac.tag(lines)
+            tagged = tagger.tag(lines)
             if as_json:
                 answers = [json.dumps({"words": words, "tags": tags}, ensure_ascii=False) for words, tags in tagged]
             else:
@@ -106,7 +147,7 @@ def _unreadable(name: str, error: OSError) -> InputError:
 
 
 @contextmanager
-def _writer(output: PathLike | None) -> Iterator[Callable[[bytes], object]]:
+def written_whole(output: PathLike | None) -> Iterator[Callable[[bytes], object]]:
     """Give what writes to standard output, or to a file beside the output that takes its place at the end."""
     if output is None:
         yield _print

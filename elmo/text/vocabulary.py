@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from elmo.errors import InputError
 
@@ -32,11 +33,13 @@ class Vocabulary:
     """
 
     __slots__ = ("_fingerprint", "_ids", "_tokens")
+    bos, eos, unk = BOS, EOS, UNK  # how this kind of vocabulary writes them
+    special_tokens: tuple[str, ...] = SPECIAL_TOKENS  # what it can't do without
 
     def __init__(self, tokens: Iterable[str], *, source: str | os.PathLike[str] | None = None) -> None:
         self._tokens = tuple(tokens)
         self._ids = {token: token_id for token_id, token in enumerate(self._tokens)}
-        problem = _find_problem(self._tokens, self._ids)
+        problem = _find_problem(self._tokens, self._ids, self.special_tokens)
         if problem is not None:
             index, complaint = problem
             place = f"vocabulary of {len(self._tokens)} tokens" if source is None else f"{source}"
@@ -44,7 +47,7 @@ class Vocabulary:
         self._fingerprint = hashlib.sha256("\n".join(self._tokens).encode()).hexdigest()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Vocabulary:
+    def load(cls, path: str | os.PathLike[str]) -> Self:
         r"""Read a file of one token a line, UTF-8, lines ended by \n or \r\n; no other character ends a line.
 
         Every line is kept exactly as it is. A byte order mark and empty lines at the end of the file are passed over.
@@ -108,17 +111,17 @@ class Vocabulary:
     @property
     def bos_id(self) -> int:
         """Id of `<S>`, which begins a sentence."""
-        return self._ids[BOS]
+        return self._ids[self.bos]
 
     @property
     def eos_id(self) -> int:
         """Id of `</S>`, which ends a sentence."""
-        return self._ids[EOS]
+        return self._ids[self.eos]
 
     @property
     def unk_id(self) -> int:
         """Id of `<UNK>`, which stands for every word that is not in the vocabulary."""
-        return self._ids[UNK]
+        return self._ids[self.unk]
 
     @property
     def fingerprint(self) -> str:
@@ -200,7 +203,9 @@ def _read_bytes(path: str | os.PathLike[str]) -> bytes:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a vocabulary of one token a line") from error
 
 
-def _find_problem(tokens: Sequence[str], ids: Mapping[str, int]) -> tuple[int | None, str] | None:
+def _find_problem(
+    tokens: Sequence[str], ids: Mapping[str, int], special_tokens: Sequence[str]
+) -> tuple[int | None, str] | None:
     """Return what is wrong with the tokens, as the index of the culprit (None: no single one) and a message."""
     if "" in ids:
         return tokens.index(""), "the line is empty; remove it"
@@ -221,7 +226,7 @@ def _find_problem(tokens: Sequence[str], ids: Mapping[str, int]) -> tuple[int | 
         return index, f"{tokens[index]!r} contains a lone surrogate, which UTF-8 cannot hold; remove it"
     if tokens and tokens[0].startswith(_BYTE_ORDER_MARK):
         return 0, f"{tokens[0]!r} begins the file with a byte order mark, which reading drops; move it further down"
-    missing = [token for token in SPECIAL_TOKENS if token not in ids]
+    missing = [token for token in special_tokens if token not in ids]
     if missing:
         return None, f"the vocabulary lacks {', '.join(missing)}; add each as a line of its own"
     return None
