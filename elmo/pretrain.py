@@ -69,9 +69,9 @@ def pretrain(
     if load_dir and load_pretraining_params:
         raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
     if resume:
-        load_dir = _find_checkpoint(para_save_dir, load_dir, console) or load_dir
+        load_dir = find_checkpoint(para_save_dir, load_dir, console) or load_dir
         load_pretraining_params = None if load_dir else load_pretraining_params
-    _check_save_dir(para_save_dir, load_dir, overwrite or resume)
+    check_save_dir(para_save_dir, load_dir, overwrite or resume)
     vocabulary = Vocabulary.load(vocab_path)
     start = None
     if source := load_dir or load_pretraining_params:
@@ -189,14 +189,16 @@ def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, ba
     }
 
 
-def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Console) -> str | None:
+def find_checkpoint(save_dir: str | None, load_dir: str | None, console: Console) -> str | None:
+    """Find what --resume True goes on from: the newest whole checkpoint, or None; raises as `newest_checkpoint`."""
     if save_dir is None or load_dir:
         raise InputError("--resume True goes on from the newest checkpoint of --para_save_dir: leave --load_dir out")
     found = newest_checkpoint(save_dir, lambda text: console.print(f"warning: {text}", highlight=False))
     return None if found is None else str(found)
 
 
-def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
+def check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
+    """Refuse a folder that holds checkpoints of another run, unless they may be overwritten."""
     if save_dir is None or overwrite or (load_dir and Path(load_dir).resolve().parent == Path(save_dir).resolve()):
         return
     if earlier := checkpoints(save_dir):

@@ -5,6 +5,7 @@
 | LARK (Baidu, 2019) | a directory of one binary file a parameter, and its vocabulary |
 | AllenNLP, bilm-tf (2018) | a directory of options.json, weights in HDF5, and perhaps a vocabulary |
 | ELMoForManyLangs (HIT, 2018) | a directory of config.json, two PyTorch pickles, and dictionaries |
+| Hugging Face (BERT, ERNIE) | a directory of config.json, model.safetensors and vocab.txt |
 
 Each may come packed as .zip or .tar.gz. Nothing in a source is ever executed.
 """
@@ -19,6 +20,7 @@ from typing import Any
 
 from elmo.convert.allennlp import is_allennlp, read_allennlp
 from elmo.convert.archive import opened
+from elmo.convert.hugging_face import is_hugging_face, read_hugging_face
 from elmo.convert.lark import is_lark, read_lark, write_lark
 from elmo.convert.manylangs import is_manylangs, read_manylangs
 from elmo.errors import InputError
@@ -49,7 +51,7 @@ def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLi
     """Read a model's configuration, of ours from the header alone; raises as `read_any`."""
     if not Path(source).is_file():
         directory = find_model(source)
-        if (directory / WEIGHTS_FILE).exists():
+        if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
             config: dict[str, Any] = json.loads(read_header(directory, kind=kind)["config"])
             return config
     return read_any(source, kind=kind, vocab_path=vocab_path).config
@@ -57,6 +59,8 @@ def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLi
 
 def _foreign_reader(directory: Path) -> Callable[[Path, PathLike | None], ModelFiles] | None:
     """Return what reads the directory, None where it is a model of ours or unknown."""
+    if is_hugging_face(directory):
+        return read_hugging_face
     if (directory / WEIGHTS_FILE).exists():
         return None
     if is_manylangs(directory):
@@ -74,12 +78,13 @@ def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: 
         if not any((directory / ours).exists() for ours in (WEIGHTS_FILE, VOCABULARY_FILE)):
             raise InputError(
                 f"{directory}: holds no model of this package ({WEIGHTS_FILE}), of LARK (embedding_para, "
-                "fw_layer1_gate_w), of AllenNLP (options.json and weights in HDF5) or of ELMoForManyLangs "
-                "(config.json, encoder.pkl); give the folder that does"
+                "fw_layer1_gate_w), of AllenNLP (options.json and weights in HDF5), of ELMoForManyLangs "
+                "(config.json, encoder.pkl) or of Hugging Face (config.json, vocab.txt); give the folder that does"
             )
         return read_model(directory, kind=kind)
-    if kind not in (None, "bilm"):
-        raise InputError(f"{directory}: holds a bilm model where a {kind} model is needed")
+    theirs = "masked_lm" if reader is read_hugging_face else "bilm"
+    if kind not in (None, theirs):
+        raise InputError(f"{directory}: holds a {theirs} model where a {kind} model is needed")
     files = reader(directory, vocab_path)
     files.provenance["converted_from"] = name
     return files

@@ -12,7 +12,8 @@ from typing import Any
 from safetensors import safe_open
 
 from elmo.convert import read_any
-from elmo.model_files import WEIGHTS_FILE, find_model, read_header
+from elmo.convert.hugging_face import is_hugging_face
+from elmo.model_files import WEIGHTS_FILE, find_model, load_vocabulary, read_header
 from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]
@@ -22,6 +23,11 @@ _PARTS = {  # beginnings of parameters' names, in the order in which they are to
     "forward_layers": "forward LSTMP layers",
     "backward_layers": "backward LSTMP layers",
     "softmax": "softmax",
+    "encoder.token_embedding": "token embedding",
+    "encoder.blocks": "Transformer blocks",
+    "encoder.": "other embeddings",
+    "head.": "prediction head",
+    "pooler.": "pooler",
 }
 _SYSTEMS = {  # what the systems' own repositories say of themselves
     "LARK": "the system and its releases are Apache-2.0",
@@ -59,7 +65,7 @@ def describe(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelIn
     """
     if not Path(source).is_file():
         directory = find_model(source)
-        if (directory / WEIGHTS_FILE).exists():
+        if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
             return _describe_ours(directory)
     files = read_any(source, vocab_path=vocab_path)
     shapes = {name: tuple(array.shape) for name, array in files.arrays.items()}
@@ -75,7 +81,7 @@ def _describe_ours(directory: Path) -> ModelInfo:
             part = weights.get_slice(name)
             shapes[name] = tuple(part.get_shape())
             dtypes.add({"F16": "float16", "F32": "float32", "F64": "float64"}.get(part.get_dtype(), part.get_dtype()))
-    vocabulary = Vocabulary.load(directory / "vocabulary.txt")
+    vocabulary = load_vocabulary(directory, metadata["kind"])
     config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
     return _info(directory, metadata["kind"], config, vocabulary, shapes, dtypes, provenance)
 

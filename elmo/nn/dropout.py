@@ -1,4 +1,4 @@
-"""Dropout whose random numbers, on a CPU, are drawn by NumPy: there Paddle's own takes some seventy nanoseconds each."""
+"""Dropout whose random numbers, on a CPU, are drawn by NumPy: Paddle's own take three times as long there."""
 
 from __future__ import annotations
 
@@ -13,22 +13,40 @@ Tensor = Any
 _PARTS = 1 << 16  # a share is rounded to so many parts: sixteen random bits decide for a number
 
 
-def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
-    """Set a share of the values to zero in training and scale the others up, so that the mean stays (Srivastava 2014).
+class Dropout:
+    """Dropout of one forward pass, which draws one seed for all that is dropped in it.
 
     What is drawn depends on `paddle.seed` alone, on one kind of device.
 
     Args:
-        values: of any shape.
-        share: from 0 to below 1.
-        training: False returns the values as they are.
+        training: False drops nothing.
     """
-    if not training or not share:
-        return values
-    if not values.place.is_cpu_place():
-        return paddle.nn.functional.dropout(values, share)
-    seed = paddle.randint(0, 2**31 - 1, [1]).item()
-    drawn = np.random.SFC64(seed).random_raw(values.size // 4 + 1).view(np.uint16)[: values.size]
-    kept = (drawn >= round(share * _PARTS)).astype(np.float32)
-    kept *= np.float32(1 / (1 - share))
-    return values * paddle.to_tensor(kept).reshape(values.shape).astype(values.dtype)
+
+    def __init__(self, training: bool) -> None:
+        self.training = training
+        self._bits: np.random.SFC64 | None = None
+
+    def __call__(self, values: Tensor, share: float) -> Tensor:
+        """Set a share of the values to zero in training and scale the others up, so that the mean stays.
+
+        Source: Srivastava et al. (2014), "Dropout: A Simple Way to Prevent Neural Networks from Overfitting".
+
+        Args:
+            values: of any shape.
+            share: from 0 to below 1.
+        """
+        if not self.training or not share:
+            return values
+        if not values.place.is_cpu_place():
+            return paddle.nn.functional.dropout(values, share)
+        if self._bits is None:
+            self._bits = np.random.SFC64(paddle.randint(0, 2**31 - 1, [1]).item())
+        drawn = self._bits.random_raw(values.size // 4 + 1).view(np.uint16)[: values.size]
+        kept = (drawn >= round(share * _PARTS)).astype(np.float32)
+        kept *= np.float32(1 / (1 - share))
+        return values * paddle.to_tensor(kept).reshape(values.shape).astype(values.dtype)
+
+
+def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:
+    """`Dropout` for one tensor, with a seed of its own."""
+    return Dropout(training)(values, share)

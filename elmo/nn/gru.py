@@ -181,7 +181,8 @@ class _CompiledScan(paddle.autograd.PyLayer):
     @staticmethod
     def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         kept, ctx.kept = ctx.kept, None
-        d_gates, d_candidates = native.gru_backward(d_outputs, *ctx.weights, ctx.counts, kept)
+        gate_weight, candidate_weight = ctx.weights
+        d_gates, d_candidates = native.gru_backward(d_outputs, gate_weight, candidate_weight, ctx.counts, kept)
         d_gate_weight = paddle.matmul(kept[2], d_gates, transpose_x=True) if ctx.wanted[2] else None
         d_candidate_weight = paddle.matmul(kept[3], d_candidates, transpose_x=True) if ctx.wanted[3] else None
         gradients = d_gates, d_candidates, d_gate_weight, d_candidate_weight

@@ -14,10 +14,10 @@ import os
 import shutil
 import struct
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +67,14 @@ def decode_line(line: bytes, number: int) -> str:
     return text.removeprefix("\ufeff") if number == 1 else text
 
 
+class Scheme(NamedTuple):
+    """How the lines of a shard become ids."""
+
+    name: str  # different for whatever gives different files
+    encode_shard: Callable[[Path, Path, Sequence[str], str], int]  # see `_encode_shard`; sent to other processes
+    beside: tuple[str, ...] = ()  # names of files of one byte for each id, which it writes too
+
+
 class EncodedText:
     """The ids of some shards, read from disk sentence by sentence as they are asked for.
 
@@ -94,28 +102,36 @@ class EncodedText:
     def sentence(self, number: int) -> npt.NDArray[Any]:
         """Ids of a sentence, [words]."""
         start, stop = self.span(number)
+        return self.read(start, stop)
+
+    def read(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Ids from one place of the whole text to another."""
         size = self.dtype.itemsize
         return np.frombuffer(os.pread(self._ids, (stop - start) * size, start * size), self.dtype)
 
 
-def encode_shards(paths: Sequence[Path], vocabulary: Vocabulary, workers: int = 1) -> EncodedText:
+def encode_shards(
+    paths: Sequence[Path], vocabulary: Vocabulary, workers: int = 1, scheme: Scheme | None = None
+) -> EncodedText:
     """Encode shards into the cache, or find them there.
 
     Args:
         paths: the shards, in their order.
         vocabulary: what gives a word its id.
         workers: processes; more than one only where there is text enough.
+        scheme: how lines become ids; by default each word is one.
 
     Raises:
         InputError: a shard can't be read or is not UTF-8, there is no sentence in any, or the cache can't be written.
     """
-    target = cache_folder() / "encoded" / _fingerprint(paths, vocabulary)
+    scheme = scheme or Scheme(_FORMAT, _encode_shard)
+    target = cache_folder() / "encoded" / _fingerprint(paths, vocabulary, scheme)
     if not (target / "meta.json").is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with _locked(target.with_suffix(".lock")):
                 if not (target / "meta.json").is_file():  # another process may have been first
-                    _encode(paths, vocabulary, target, workers)
+                    _encode(paths, vocabulary, target, workers, scheme)
         except OSError as error:
             reason = error.strerror or error
             raise InputError(
@@ -137,8 +153,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary) -> str:
-    digest = hashlib.sha256(f"{_FORMAT} {vocabulary.fingerprint} {len(paths)}".encode())
+def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary, scheme: Scheme) -> str:
+    digest = hashlib.sha256(f"{scheme.name} {vocabulary.fingerprint} {len(paths)}".encode())
     for path in paths:
         try:
             with open(path, "rb") as file:
@@ -151,7 +167,7 @@ def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary) -> str:
     return digest.hexdigest()[:24]
 
 
-def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers: int) -> None:
+def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers: int, scheme: Scheme) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -163,14 +179,14 @@ def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers
         if min(workers, len(paths)) > 1 and enough:
             context = multiprocessing.get_context("spawn")  # a fork would copy the threads of what is loaded here
             with ProcessPoolExecutor(min(workers, len(paths)), context) as pool:
-                lengths = list(pool.map(_encode_shard, *zip(*jobs, strict=True)))
+                lengths = list(pool.map(scheme.encode_shard, *zip(*jobs, strict=True)))
         else:
-            lengths = [_encode_shard(*job) for job in jobs]
-        words, sentences = _join(parts, temporary)
+            lengths = [scheme.encode_shard(*job) for job in jobs]
+        words, sentences = _join(parts, temporary, scheme.beside)
         if not sentences:
             raise InputError(f"{paths[0]}: holds no sentence; run `elmo preprocess` on documents with text")
         assert words == sum(lengths)
-        meta = {"format": _FORMAT, "dtype": np.dtype(kind).str, "words": words, "sentences": sentences}
+        meta = {"format": scheme.name, "dtype": np.dtype(kind).str, "words": words, "sentences": sentences}
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         os.rename(temporary, target)
     finally:
@@ -195,8 +211,8 @@ def _encode_shard(path: Path, part: Path, tokens: Sequence[str], kind: str) -> i
     return total
 
 
-def _join(parts: Sequence[Path], folder: Path) -> tuple[int, int]:
-    """Join the shards' files into ids.bin and starts.bin; returns the numbers of words and of sentences."""
+def _join(parts: Sequence[Path], folder: Path, beside: Sequence[str] = ()) -> tuple[int, int]:
+    """Join the shards' files into ids.bin, starts.bin and those beside; returns how many words and sentences."""
     end = sentences = 0
     with open(folder / "ids.bin", "wb") as ids_file, open(folder / "starts.bin", "wb") as starts_file:
         np.zeros(1, np.int64).tofile(starts_file)
@@ -210,4 +226,10 @@ def _join(parts: Sequence[Path], folder: Path) -> tuple[int, int]:
                     end, sentences = int(starts[-1]), sentences + len(lengths)
             part.with_suffix(".ids").unlink()
             part.with_suffix(".lengths").unlink()
+    for name in beside:
+        with open(folder / f"{name}.bin", "wb") as file:
+            for part in parts:
+                with open(part.with_suffix(f".{name}"), "rb") as source:
+                    shutil.copyfileobj(source, file, _HASH_BYTES)
+                part.with_suffix(f".{name}").unlink()
     return end, sentences

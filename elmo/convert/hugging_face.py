@@ -1,0 +1,261 @@
+"""BERT and ERNIE in the layout that Hugging Face's hub has: config.json, vocab.txt, model.safetensors.
+
+Written for BertModel, BertForMaskedLM, BertForPreTraining, and ErnieModel with the same heads. Linear weights are
+[outputs, inputs] there and [inputs, outputs] here; queries, keys and values, three matrices there, are one here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from elmo.convert.safety import check_finite, check_memory, inside, read_json
+from elmo.errors import InputError
+from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles
+from elmo.text.pieces import PieceVocabulary
+
+PathLike = str | os.PathLike[str]
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+
+CONFIG_FILE, TOKENS_FILE, TOKENIZER_FILE = "config.json", "vocab.txt", "tokenizer_config.json"
+MODEL_TYPES = ("bert", "ernie")
+_ELSEWHERE = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "bert_model.ckpt.index")
+_LARGEST = 1 << 24  # of any size in a configuration
+_NUMBERS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+_SIZES = {  # our name: theirs
+    "vocab_size": "vocab_size",
+    "hidden_size": "hidden_size",
+    "num_layers": "num_hidden_layers",
+    "num_heads": "num_attention_heads",
+    "intermediate_size": "intermediate_size",
+    "max_length": "max_position_embeddings",
+    "type_vocab_size": "type_vocab_size",
+}
+_SHARES = {"dropout": "hidden_dropout_prob", "attention_dropout": "attention_probs_dropout_prob"}
+_BLOCK = {  # of a block: our linear maps and norms by theirs
+    "attention_output": "attention.output.dense",
+    "attention_norm": "attention.output.LayerNorm",
+    "intermediate": "intermediate.dense",
+    "output": "output.dense",
+    "output_norm": "output.LayerNorm",
+}
+_QKV = tuple(f"attention.self.{name}" for name in ("query", "key", "value"))
+_DECODER = ("cls.predictions.decoder.weight", "cls.predictions.decoder.bias")  # copies of tied parameters
+# Whether one sentence follows another, which nothing here predicts; and numbers that no training changes.
+_LEFT_OUT = re.compile(r"cls\.seq_relationship\.(weight|bias)|embeddings\.(position_ids|token_type_ids)")
+
+
+def is_hugging_face(directory: PathLike) -> bool:
+    """Whether a directory looks like a model of Hugging Face's layout, by its file names alone."""
+    folder = Path(directory)
+    others = (TOKENS_FILE, WEIGHTS_FILE, *_ELSEWHERE)
+    return (
+        (folder / CONFIG_FILE).exists()
+        and not (folder / VOCABULARY_FILE).exists()
+        and any((folder / name).exists() for name in others)
+    )
+
+
+def read_hugging_face(directory: PathLike, vocab_path: PathLike | None = None) -> ModelFiles:
+    """Read a model directory; sizes and all names are checked before any parameter is loaded.
+
+    Args:
+        directory: holds config.json, model.safetensors and vocab.txt, and perhaps tokenizer_config.json.
+        vocab_path: the vocabulary, where the directory holds none.
+
+    Raises:
+        InputError: a file or parameter is missing, damaged, not finite or does not fit; the configuration asks for what
+            is not supported; there is not enough memory.
+    """
+    source = Path(directory)
+    theirs = read_json(inside(source, CONFIG_FILE))
+    config = _configure(source, theirs)
+    if not (source / WEIGHTS_FILE).exists():
+        found = next((name for name in _ELSEWHERE if (source / name).exists()), "no weights")
+        raise InputError(
+            f"{source}: holds {found}, not {WEIGHTS_FILE}; download that file of the model, or convert the weights "
+            "with the library that wrote them (save_pretrained)"
+        )
+    vocabulary = _read_vocabulary(source, vocab_path, config["vocab_size"])
+    config["lower_case"] = _lower_case(source)
+    arrays = _read_arrays(inside(source, WEIGHTS_FILE), config)
+    provenance = {
+        "source": "Hugging Face",
+        "converted_from": source.resolve().name,
+        "licence": "not stated in the files",
+        "model_type": theirs["model_type"],
+    }
+    return ModelFiles("masked_lm", config, vocabulary, arrays, provenance)
+
+
+def _configure(source: Path, theirs: dict[str, Any]) -> dict[str, Any]:
+    """Our configuration by theirs, without what the weights say."""
+    place = source / CONFIG_FILE
+    if theirs.get("model_type") not in MODEL_TYPES:
+        raise InputError(f"{place}: model_type is {theirs.get('model_type')!r}; only bert and ernie are read")
+    config: dict[str, Any] = {}
+    for ours, name in _SIZES.items():
+        value = theirs.get(name)
+        if type(value) is not int or not 0 < value < _LARGEST:
+            raise InputError(f"{place}: {name} is {value!r}; a BERT's is a whole number above 0")
+        config[ours] = value
+    config["task_type_vocab_size"] = 0
+    if theirs.get("use_task_id", False):
+        value = theirs.get("task_type_vocab_size", 3)
+        if type(value) is not int or not 0 < value < _LARGEST:
+            raise InputError(f"{place}: task_type_vocab_size is {value!r}; with use_task_id it is above 0")
+        config["task_type_vocab_size"] = value
+    for ours, name in _SHARES.items():
+        config[ours] = theirs.get(name, 0.1)
+        if type(config[ours]) not in (int, float) or not 0 <= config[ours] < 1:
+            raise InputError(f"{place}: {name} is {config[ours]!r}; it is a share from 0 to below 1")
+    config["layer_norm_eps"] = theirs.get("layer_norm_eps", 1e-12)
+    if type(config["layer_norm_eps"]) is not float or not 0 < config["layer_norm_eps"] < 1:
+        raise InputError(f"{place}: layer_norm_eps is {config['layer_norm_eps']!r}; it is a small number above 0")
+    config["hidden_act"] = theirs.get("hidden_act", "gelu")
+    if config["hidden_act"] not in ("gelu", "relu"):
+        raise InputError(f"{place}: hidden_act is {config['hidden_act']!r}; only gelu and relu are supported")
+    if config["hidden_size"] % config["num_heads"]:
+        raise InputError(
+            f"{place}: hidden_size {config['hidden_size']} is no multiple of num_attention_heads {config['num_heads']}"
+        )
+    for name, usual in (("position_embedding_type", "absolute"), ("is_decoder", False)):
+        if theirs.get(name, usual) != usual:
+            raise InputError(f"{place}: {name} is {theirs[name]!r}; only {usual!r} is supported")
+    return config
+
+
+def _read_vocabulary(source: Path, vocab_path: PathLike | None, vocab_size: int) -> PieceVocabulary:
+    path = Path(vocab_path) if vocab_path is not None else source / TOKENS_FILE
+    if vocab_path is None and not path.exists():
+        raise InputError(f"{source}: {TOKENS_FILE} is missing; put the model's own there, or name it by --vocab_path")
+    vocabulary = PieceVocabulary.load(path if vocab_path is not None else inside(source, TOKENS_FILE))
+    if len(vocabulary) != vocab_size:
+        raise InputError(f"{path}: has {len(vocabulary)} tokens, {CONFIG_FILE} says {vocab_size}; give the model's own")
+    return vocabulary
+
+
+def _lower_case(source: Path) -> bool:
+    if not (source / TOKENIZER_FILE).exists():
+        return True  # as the public tokenizer
+    value = read_json(inside(source, TOKENIZER_FILE)).get("do_lower_case", True)
+    if type(value) is not bool:
+        raise InputError(f"{source / TOKENIZER_FILE}: do_lower_case is {value!r}; it is true or false")
+    return value
+
+
+def _read_arrays(path: Path, config: dict[str, Any]) -> dict[str, Array]:
+    """Read the parameters by our names; sets `head` and `pooler` of the configuration."""
+    try:
+        with safe_open(str(path), framework="numpy") as weights:
+            names = {_plain(name): name for name in weights.keys()}  # noqa: SIM118 - safe_open is not a mapping
+            config["head"] = any(name.startswith("cls.predictions.") for name in names)
+            config["pooler"] = any(name.startswith("pooler.") for name in names)
+            wanted = _wanted(config)
+            for name, shape in wanted.items():
+                if name not in names:
+                    raise InputError(f"{path}: the parameter {name} is missing; download the model again")
+                _check(path, names[name], weights.get_slice(names[name]), shape)
+            copies = {_DECODER[0]: "embeddings.word_embeddings.weight", _DECODER[1]: "cls.predictions.bias"}
+            for name in sorted(names.keys() - wanted.keys()):
+                if not _LEFT_OUT.fullmatch(name) and name not in copies:
+                    raise InputError(f"{path}: the parameter {names[name]} is not part of a BERT of these sizes")
+            check_memory(4 * sum(int(np.prod(shape)) for shape in wanted.values()), path)
+            arrays = {name: weights.get_tensor(names[name]).astype(np.float32) for name in wanted}
+            check_finite(arrays, path)
+            for copy, name in copies.items():
+                if copy not in names:
+                    continue
+                _check(path, names[copy], weights.get_slice(names[copy]), wanted[name])
+                if not np.array_equal(weights.get_tensor(names[copy]).astype(np.float32), arrays[name]):
+                    raise InputError(f"{path}: {names[copy]} is not tied to {name}; such a head is not supported")
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: truncated or not a safetensors file ({error}); download it again") from None
+    return _rename(arrays, config)
+
+
+def _plain(name: str) -> str:
+    """Return a parameter's name without the model's prefix, in today's spelling of norms."""
+    name = re.sub(r"^(bert|ernie)\.", "", name)
+    return re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name))
+
+
+def _check(path: Path, name: str, part: Any, shape: Shape) -> None:
+    if tuple(part.get_shape()) != shape:
+        raise InputError(f"{path}: {name} has shape {list(part.get_shape())}, {CONFIG_FILE} says {list(shape)}")
+    if part.get_dtype() not in _NUMBERS:
+        raise InputError(f"{path}: {name} is {part.get_dtype()}, not F16, F32 or F64; save it so")
+
+
+def _wanted(config: dict[str, Any]) -> dict[str, Shape]:
+    """Shapes of all parameters by their names."""
+    dim, inner = config["hidden_size"], config["intermediate_size"]
+    shapes: dict[str, Shape] = {
+        "embeddings.word_embeddings.weight": (config["vocab_size"], dim),
+        "embeddings.position_embeddings.weight": (config["max_length"], dim),
+        "embeddings.token_type_embeddings.weight": (config["type_vocab_size"], dim),
+    }
+    if config["task_type_vocab_size"]:
+        shapes["embeddings.task_type_embeddings.weight"] = (config["task_type_vocab_size"], dim)
+
+    def linear(name: str, outputs: int, inputs: int) -> None:
+        shapes.update({f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)})
+
+    def norm(name: str) -> None:
+        shapes.update({f"{name}.weight": (dim,), f"{name}.bias": (dim,)})
+
+    norm("embeddings.LayerNorm")
+    for number in range(config["num_layers"]):
+        block = f"encoder.layer.{number}"
+        for name in _QKV:
+            linear(f"{block}.{name}", dim, dim)
+        linear(f"{block}.{_BLOCK['attention_output']}", dim, dim)
+        linear(f"{block}.{_BLOCK['intermediate']}", inner, dim)
+        linear(f"{block}.{_BLOCK['output']}", dim, inner)
+        norm(f"{block}.{_BLOCK['attention_norm']}")
+        norm(f"{block}.{_BLOCK['output_norm']}")
+    if config["pooler"]:
+        linear("pooler.dense", dim, dim)
+    if config["head"]:
+        linear("cls.predictions.transform.dense", dim, dim)
+        norm("cls.predictions.transform.LayerNorm")
+        shapes["cls.predictions.bias"] = (config["vocab_size"],)
+    return shapes
+
+
+def _rename(arrays: dict[str, Array], config: dict[str, Any]) -> dict[str, Array]:
+    """Give the parameters our names and shapes; takes them out of `arrays`."""
+    ours = {
+        f"encoder.{name}_embedding": arrays.pop(f"embeddings.{other}_embeddings.weight")
+        for name, other in (("token", "word"), ("position", "position"), ("segment", "token_type"))
+    }
+    if config["task_type_vocab_size"]:
+        ours["encoder.task_embedding"] = arrays.pop("embeddings.task_type_embeddings.weight")
+
+    def move(target: str, source: str) -> None:
+        weight = arrays.pop(f"{source}.weight")
+        ours[f"{target}.weight"] = np.ascontiguousarray(weight.T)  # a norm's has one dimension
+        ours[f"{target}.bias"] = arrays.pop(f"{source}.bias")
+
+    move("encoder.embedding_norm", "embeddings.LayerNorm")
+    for number in range(config["num_layers"]):
+        target, source = f"encoder.blocks.{number}", f"encoder.layer.{number}"
+        for part, axis in (("weight", 1), ("bias", 0)):
+            three = [arrays.pop(f"{source}.{name}.{part}").T for name in _QKV]
+            ours[f"{target}.qkv.{part}"] = np.concatenate(three, axis=axis)
+        for name, other in _BLOCK.items():
+            move(f"{target}.{name}", f"{source}.{other}")
+    if config["pooler"]:
+        move("pooler.dense", "pooler.dense")
+    if config["head"]:
+        move("head.transform", "cls.predictions.transform.dense")
+        move("head.transform_norm", "cls.predictions.transform.LayerNorm")
+        ours["head.decoder_bias"] = arrays.pop("cls.predictions.bias")
+    return ours

@@ -1,0 +1,285 @@
+"""A Transformer encoder as in BERT: embeddings, blocks that normalise after each residual, and the heads on top.
+
+Sources: Vaswani et al. (2017); Devlin et al. (2019), "BERT: Pre-training of Deep Bidirectional Transformers". ERNIE 1.0
+is the same network; its later versions add an embedding of the task. Inside, a batch is rows [batch * time, dim].
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from elmo.nn.dropout import Dropout
+from elmo.nn.linear import add_bias
+from elmo.nn.softmax import full_softmax_loss
+from elmo.runtime import paddle
+
+Tensor = Any
+
+ACTIVATIONS = ("gelu", "relu")  # gelu is x * Phi(x), by the error function
+_INITIAL = 0.02  # standard deviation of first weights, BERT's
+_FAR = -1e9  # added to the score of what must not be attended to
+_SOFTMAX_ROWS = 64  # rows of logits made at a time: more leave the cache
+_STRIDES = "FLAGS_use_stride_kernel"
+
+
+class Sizes(NamedTuple):
+    """Sizes of an encoder; `elmo.masked_lm.MaskedLMConfig` says what each is."""
+
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+    max_length: int
+    type_vocab_size: int
+    task_type_vocab_size: int
+    hidden_act: str
+    dropout: float
+    attention_dropout: float
+    layer_norm_eps: float
+
+
+class Linear(paddle.nn.Layer):
+    """rows @ weight + bias, with weight [inputs, outputs] and bias [outputs]."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = self.create_parameter([inputs, outputs], default_initializer=_normal())
+        self.bias = self.create_parameter([outputs], is_bias=True)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Map rows [count, inputs] to [count, outputs]."""
+        return add_bias(paddle.matmul(rows, self.weight), self.bias)
+
+
+class LayerNorm(paddle.nn.Layer):
+    """(x - mean) / sqrt(variance + eps) * weight + bias over each row, with weight and bias [dim]."""
+
+    def __init__(self, dim: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = self.create_parameter([dim], default_initializer=paddle.nn.initializer.Constant(1.0))
+        self.bias = self.create_parameter([dim], is_bias=True)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Normalise rows [count, dim]."""
+        if rows.stop_gradient or self.weight.stop_gradient or self.bias.stop_gradient or not _on_cpu():
+            return _normalise(rows, self.weight, self.bias, self.eps)
+        return _LayerNorm.apply(rows, self.weight, self.bias, self.eps)
+
+
+def _normalise(rows: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+    return paddle.nn.functional.layer_norm(rows, [rows.shape[-1]], weight, bias, eps)
+
+
+class _LayerNorm(paddle.autograd.PyLayer):
+    """Paddle's own, with sums over rows and columns as products: backwards it takes half the time on a CPU."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
+        ctx.save_for_backward(rows, weight)
+        ctx.eps = eps
+        return _normalise(rows, weight, bias, eps)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        rows, weight = ctx.saved_tensor()
+        (count, dim), dtype, matmul = rows.shape, rows.dtype, paddle.matmul
+        ones, mean = paddle.ones([1, count], dtype), paddle.full([dim, 1], 1 / dim, dtype)
+        centred = rows - matmul(rows, mean)
+        scale = paddle.rsqrt(matmul(centred * centred, mean) + ctx.eps)  # (count, 1)
+        normal = centred * scale
+        products = gradient * normal
+        d_weight, d_bias = matmul(ones, products)[0], matmul(ones, gradient)[0]
+        weighted = gradient * matmul(ones, weight.unsqueeze(0), transpose_x=True)  # weight beside every row
+        share = (weight / dim).unsqueeze(1)
+        d_rows = (weighted - normal * matmul(products, share) - matmul(gradient, share)) * scale
+        return d_rows, d_weight, d_bias
+
+
+def _on_cpu() -> bool:
+    return str(paddle.get_device()) == "cpu"
+
+
+def _swap(values: Tensor) -> Tensor:
+    """[a, b, c] to [b, a, c] in memory: thirty times as fast as the copy of a strided view on a CPU."""
+    values = values.contiguous()
+    paddle.set_flags({_STRIDES: False})
+    try:
+        return paddle.transpose(values, [1, 0, 2])
+    finally:
+        paddle.set_flags({_STRIDES: True})
+
+
+class _SplitHeads(paddle.autograd.PyLayer):
+    """Rows [count, 3 * dim] to queries, keys and values, [heads, count, dim / heads] each."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, num_heads: int) -> tuple[Tensor, Tensor, Tensor]:
+        swapped = _swap(rows.reshape([rows.shape[0], 3 * num_heads, -1]))
+        queries, keys, values = paddle.split(swapped, 3)
+        return queries, keys, values
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        swapped = _swap(paddle.concat(gradients))
+        return swapped.reshape([swapped.shape[0], -1])
+
+
+class _JoinHeads(paddle.autograd.PyLayer):
+    """[heads, count, size] to rows [count, heads * size]."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        ctx.num_heads = values.shape[0]
+        return _swap(values).reshape([values.shape[1], -1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _swap(gradient.reshape([gradient.shape[0], ctx.num_heads, -1]))
+
+
+class Block(paddle.nn.Layer):
+    """norm(x + attention(x)), then norm(y + feed_forward(y)).
+
+    Parameters: `qkv` [dim, 3 * dim] (queries, keys, values side by side), `attention_output` [dim, dim],
+    `attention_norm`, `intermediate` [dim, intermediate], `output` [intermediate, dim], `output_norm`.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        dim, self.sizes = sizes.hidden_size, sizes
+        self.qkv = Linear(dim, 3 * dim)
+        self.attention_output = Linear(dim, dim)
+        self.attention_norm = LayerNorm(dim, sizes.layer_norm_eps)
+        self.intermediate = Linear(dim, sizes.intermediate_size)
+        self.output = Linear(sizes.intermediate_size, dim)
+        self.output_norm = LayerNorm(dim, sizes.layer_norm_eps)
+
+    def attention(self, rows: Tensor, batch: int, hidden_keys: Tensor | None, dropout: Dropout) -> Tensor:
+        """softmax(q k' / sqrt(size)) v for every head, [batch * time, dim]; `hidden_keys` [1, batch, 1, time]."""
+        heads, count = self.sizes.num_heads, rows.shape[0]
+        shape = [heads, batch, count // batch, self.sizes.hidden_size // heads]
+        queries, keys, values = (part.reshape(shape) for part in _SplitHeads.apply(self.qkv(rows), heads))
+        scores = paddle.matmul(queries * shape[3] ** -0.5, keys, transpose_y=True)  # (heads, B, T, T)
+        if hidden_keys is not None:
+            scores = scores + hidden_keys
+        weights = dropout(paddle.nn.functional.softmax(scores), self.sizes.attention_dropout)
+        context = paddle.matmul(weights, values).reshape([heads, count, shape[3]])
+        return _JoinHeads.apply(context)
+
+    def forward(self, rows: Tensor, batch: int, hidden_keys: Tensor | None, dropout: Dropout) -> Tensor:
+        """Map rows [batch * time, dim] to rows of the same shape."""
+        share = self.sizes.dropout
+        attended = self.attention_output(self.attention(rows, batch, hidden_keys, dropout))
+        rows = self.attention_norm(rows + dropout(attended, share))
+        inner = activate(self.intermediate(rows), self.sizes.hidden_act)
+        return self.output_norm(rows + dropout(self.output(inner), share))
+
+
+def activate(values: Tensor, name: str) -> Tensor:
+    """Apply one of ACTIVATIONS."""
+    return getattr(paddle.nn.functional, name)(values)
+
+
+class TransformerEncoder(paddle.nn.Layer):
+    """From token ids to the hidden states of every layer.
+
+    Parameters: `token_embedding` [vocab, dim], `position_embedding` [max_length, dim], `segment_embedding`
+    [type_vocab, dim], `task_embedding` [task_type_vocab, dim] where there are tasks, `embedding_norm`, `blocks`.
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        tables = {
+            "token_embedding": sizes.vocab_size,
+            "position_embedding": sizes.max_length,
+            "segment_embedding": sizes.type_vocab_size,
+            "task_embedding": sizes.task_type_vocab_size,
+        }
+        for name, rows in tables.items():
+            if rows:
+                table = self.create_parameter([rows, sizes.hidden_size], default_initializer=_normal())
+                self.add_parameter(name, table)
+        self.embedding_norm = LayerNorm(sizes.hidden_size, sizes.layer_norm_eps)
+        self.blocks = paddle.nn.LayerList([Block(sizes) for _ in range(sizes.num_layers)])
+
+    def forward(self, token_ids: Tensor, lengths: Tensor | None = None, segment_ids: Tensor | None = None) -> list[Any]:
+        """Hidden states of every layer.
+
+        Args:
+            token_ids: [batch, time], padded at the end with any id; time is at most max_length.
+            lengths: [batch], tokens of each row, at least 1; None where there is no padding.
+            segment_ids: [batch, time]; None is segment 0 throughout. The task is always 0.
+
+        Returns:
+            1 + num_layers tensors [batch, time, dim], that of the embeddings first.
+        """
+        batch, time = token_ids.shape
+        dropout = Dropout(self.training)
+        hidden_keys = None
+        if lengths is not None:
+            beyond = paddle.arange(time).unsqueeze(0) >= lengths.astype("int64").unsqueeze(1)
+            hidden_keys = (beyond.astype("float32") * _FAR).reshape([1, batch, 1, time])
+        zeros = paddle.zeros([batch, time], dtype="int64")
+        look_up = paddle.nn.functional.embedding
+        rows = look_up(token_ids, self.token_embedding)
+        rows = rows + look_up(paddle.arange(time).unsqueeze(0) + zeros, self.position_embedding)
+        rows = rows + look_up(zeros if segment_ids is None else segment_ids, self.segment_embedding)
+        if self.sizes.task_type_vocab_size:
+            rows = rows + look_up(zeros, self.task_embedding)
+        rows = dropout(self.embedding_norm(rows.reshape([batch * time, -1])), self.sizes.dropout)
+        layers = [rows]
+        for block in self.blocks:
+            rows = block(rows, batch, hidden_keys, dropout)
+            layers.append(rows)
+        return [layer.reshape([batch, time, -1]) for layer in layers]
+
+
+class MaskedHead(paddle.nn.Layer):
+    """Predicts tokens from rows: a transform, and a softmax whose weights are the token embedding.
+
+    Parameters: `transform` [dim, dim], `transform_norm`, `decoder_bias` [vocab].
+    """
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.hidden_act = sizes.hidden_act
+        self.transform = Linear(sizes.hidden_size, sizes.hidden_size)
+        self.transform_norm = LayerNorm(sizes.hidden_size, sizes.layer_norm_eps)
+        self.decoder_bias = self.create_parameter([sizes.vocab_size], is_bias=True)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Transform rows [count, dim] into what is multiplied with the token embedding."""
+        return self.transform_norm(activate(self.transform(rows), self.hidden_act))
+
+    def logits(self, rows: Tensor, token_embedding: Tensor) -> Tensor:
+        """Scores [count, vocab] of every token."""
+        return paddle.matmul(self(rows), token_embedding, transpose_y=True) + self.decoder_bias
+
+    def losses(self, rows: Tensor, targets: Tensor, token_embedding: Tensor) -> Tensor:
+        """Cross-entropy in nats of targets [count], from rows [count, dim]; returns [count]."""
+        features = self(rows)
+        parts = [
+            full_softmax_loss(features[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], token_embedding, bias)
+            for bias in (self.decoder_bias,)
+            for i in range(0, rows.shape[0], _SOFTMAX_ROWS)
+        ]
+        return paddle.concat(parts)
+
+
+class Pooler(paddle.nn.Layer):
+    """tanh of a linear map of the first token's last hidden state; `dense` [dim, dim]."""
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.dense = Linear(hidden_size, hidden_size)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Map hidden states [batch, time, dim] to [batch, dim]."""
+        return paddle.tanh(self.dense(hidden[:, 0]))
+
+
+def _normal() -> Any:
+    return paddle.nn.initializer.Normal(0.0, _INITIAL)
