@@ -232,7 +232,7 @@ def load_pretrained(
     Weights of LARK, AllenNLP or bilm-tf and ELMoForManyLangs are read from their own files; see `elmo.convert`.
 
     Args:
-        path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-first" or "baike_elmo_checkpoint.tar.gz".
+        path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-small" or "baike_elmo_checkpoint.tar.gz".
         segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`.
         vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
 

@@ -118,7 +118,7 @@ def test_a_saved_model_encodes_as_before(encoder: Encoder, tmp_path: Path) -> No
 
 
 def test_an_unknown_name_lists_the_models_that_come_with_the_project() -> None:
-    with pytest.raises(InputError, match="elmo-zh-first"):
+    with pytest.raises(InputError, match="elmo-zh-small"):
         elmo.load_pretrained("elmo-zh-nonexistent")
 
 

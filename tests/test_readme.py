@@ -34,6 +34,8 @@ def test_commands_and_flags_exist(readme: str) -> None:
     assert len(lines) >= 5
     for name, rest in lines:
         command = commands[name or "pretrain"]
+        if subcommands := getattr(command, "commands", None):
+            command, rest = subcommands[rest.split()[0]], rest.partition(rest.split()[0])[2]
         known = {flag for parameter in command.params for flag in parameter.opts}
         assert set(re.findall(r" (--\w+)", rest)) <= known
 
