@@ -13,20 +13,17 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
-from elmo.checkpoint import read_training_state
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
 from elmo.model_files import ModelFiles
 from elmo.objectives import Arrays, PretrainSettings
-from elmo.pretrain import check_save_dir, find_checkpoint
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
+from elmo.start import find_start, run
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
-from elmo.trainer import Trainer
-from elmo.watch import Curves
 
 MASKINGS = {"bert": ("characters",), "ernie": STAGES}
 _DEV_SEED = (0, 0)  # held-out text is masked alike for every run and model
@@ -201,19 +198,19 @@ def pretrain_masked(
     """
     settings = settings or MaskedSettings()
     console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
-    if load_dir and load_pretraining_params:
-        raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
-    if resume:
-        load_dir = find_checkpoint(para_save_dir, load_dir, console) or load_dir
-        load_pretraining_params = None if load_dir else load_pretraining_params
-    check_save_dir(para_save_dir, load_dir, overwrite or resume)
     vocabulary = PieceVocabulary.load(vocab_path)
-    start = None
-    if source := load_dir or load_pretraining_params:
-        start = read_any(source, kind=KIND)
-        if start.vocabulary != vocabulary:
-            raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
-    config = _configure(sizes or {}, vocabulary, start)
+    start = find_start(
+        KIND,
+        vocabulary,
+        vocab_path,
+        para_save_dir=para_save_dir,
+        load_dir=load_dir,
+        load_pretraining_params=load_pretraining_params,
+        resume=resume,
+        overwrite=overwrite,
+        console=console,
+    )
+    config = _configure(sizes or {}, vocabulary, start.files)
 
     def sequences(pattern: str) -> MaskedSequences:
         workers = runtime.available_cores()
@@ -231,24 +228,19 @@ def pretrain_masked(
     runtime.seed_everything(settings.random_seed)
     model = MaskedLM(config)
     model.train()
-    earlier_runs: list[dict[str, Any]] = []
-    if start is not None and source:
-        earlier_runs = list(start.provenance.get("runs", []))
-        load_arrays(model, start, source)
+    if start.files is not None:
+        load_arrays(model, start.files, start.source)
     objective = MaskedLMObjective(model, vocabulary, train, dev, settings, ranks)
-    if load_dir and earlier_runs:
-        earlier_runs.pop()  # this run, which goes on
-    provenance = {"train_characters": train.text.num_characters, "paddle": paddle.__version__, "runs": earlier_runs}
-    curves = Curves(visualdl_dir) if visualdl_dir and ranks.rank == 0 else None
-    trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
-    if load_dir:
-        trainer.load_state(read_training_state(load_dir), load_dir)
-        console.print(f"going on from {load_dir}, step {trainer.step}", highlight=False)
-    try:
-        return trainer.run()
-    finally:
-        if curves is not None:
-            curves.close()
+    return run(
+        objective,
+        settings,
+        start,
+        para_save_dir=para_save_dir,
+        provenance={"train_characters": train.text.num_characters},
+        console=console,
+        ranks=ranks,
+        visualdl_dir=visualdl_dir,
+    )
 
 
 def _configure(sizes: dict[str, Any], vocabulary: PieceVocabulary, start: ModelFiles | None) -> MaskedLMConfig:

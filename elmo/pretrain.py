@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, load_arrays
-from elmo.checkpoint import checkpoints, newest_checkpoint, read_training_state
-from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, read_model
 from elmo.objectives import BiLMObjective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
-from elmo.runtime import paddle
+from elmo.start import find_start, run
 from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
 from elmo.text.corpus import SentenceIds, find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
-from elmo.trainer import Trainer
-from elmo.watch import Curves
 
 
 def pretrain(
@@ -66,19 +61,19 @@ def pretrain(
     """
     settings = settings or PretrainSettings()
     console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
-    if load_dir and load_pretraining_params:
-        raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
-    if resume:
-        load_dir = find_checkpoint(para_save_dir, load_dir, console) or load_dir
-        load_pretraining_params = None if load_dir else load_pretraining_params
-    check_save_dir(para_save_dir, load_dir, overwrite or resume)
     vocabulary = Vocabulary.load(vocab_path)
-    start = None
-    if source := load_dir or load_pretraining_params:
-        start = read_any(source, kind="bilm", vocab_path=vocab_path)
-        if start.vocabulary != vocabulary:
-            raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
-    config = _configure(sizes or {}, vocabulary, train_path, start)
+    start = find_start(
+        "bilm",
+        vocabulary,
+        vocab_path,
+        para_save_dir=para_save_dir,
+        load_dir=load_dir,
+        load_pretraining_params=load_pretraining_params,
+        resume=resume,
+        overwrite=overwrite,
+        console=console,
+    )
+    config = _configure(sizes or {}, vocabulary, train_path, start.files)
     words, lexicon = _lexicon(config, vocabulary, train_path, test_path)
     train = SentenceIds(train_path, words, workers=runtime.available_cores())
     dev = SentenceIds(test_path, words) if test_path else None
@@ -96,28 +91,23 @@ def pretrain(
     runtime.seed_everything(settings.random_seed)
     model = BiLM(config)
     model.train()
-    earlier_runs: list[dict[str, Any]] = []
-    if start is not None:
-        earlier_runs = list(start.provenance.get("runs", []))
-        if not start.config.get("softmax", True):  # as LARK's released checkpoint
-            console.print(f"{source} came without its softmax: it is learnt from the beginning", highlight=False)
+    if (files := start.files) is not None:
+        if not files.config.get("softmax", True):  # as LARK's released checkpoint
+            console.print(f"{start.source} came without its softmax: it is learnt from the beginning", highlight=False)
             fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
-            start = dataclasses.replace(start, arrays={**start.arrays, **fresh})
-        load_arrays(model, start, source)
+            files = dataclasses.replace(files, arrays={**files.arrays, **fresh})
+        load_arrays(model, files, start.source)
     objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon, ranks)
-    if load_dir and earlier_runs:
-        earlier_runs.pop()  # this run, which goes on
-    provenance = {"train_words": train.num_words, "paddle": paddle.__version__, "runs": earlier_runs}
-    curves = Curves(visualdl_dir) if visualdl_dir and ranks.rank == 0 else None
-    trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
-    if load_dir:
-        trainer.load_state(read_training_state(load_dir), load_dir)
-        console.print(f"going on from {load_dir}, step {trainer.step}", highlight=False)
-    try:
-        return trainer.run()
-    finally:
-        if curves is not None:
-            curves.close()
+    return run(
+        objective,
+        settings,
+        start,
+        para_save_dir=para_save_dir,
+        provenance={"train_words": train.num_words},
+        console=console,
+        ranks=ranks,
+        visualdl_dir=visualdl_dir,
+    )
 
 
 def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, Any] | None:
@@ -187,22 +177,3 @@ def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, ba
         "tokens_read": sum(run["tokens_read"] for run in runs),
         "runs": runs,
     }
-
-
-def find_checkpoint(save_dir: str | None, load_dir: str | None, console: Console) -> str | None:
-    """Find what --resume True goes on from: the newest whole checkpoint, or None; raises as `newest_checkpoint`."""
-    if save_dir is None or load_dir:
-        raise InputError("--resume True goes on from the newest checkpoint of --para_save_dir: leave --load_dir out")
-    found = newest_checkpoint(save_dir, lambda text: console.print(f"warning: {text}", highlight=False))
-    return None if found is None else str(found)
-
-
-def check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
-    """Refuse a folder that holds checkpoints of another run, unless they may be overwritten."""
-    if save_dir is None or overwrite or (load_dir and Path(load_dir).resolve().parent == Path(save_dir).resolve()):
-        return
-    if earlier := checkpoints(save_dir):
-        raise InputError(
-            f"{save_dir} holds checkpoints of another run ({earlier[0].name}): go on with --resume True, choose "
-            "another --para_save_dir, or give --overwrite True"
-        )

@@ -28,8 +28,8 @@ Reach = npt.NDArray[np.int32]
 
 BLOCK_WORDS = 32  # neighbouring words whose pairs are computed as one matrix product
 SHARED_NEGATIVES = 32  # noise words that the pairs of a block share
-_LARGEST_STEP = 2.0  # learning rate times expected pairs that may move a vector in a batch; measured: 8 diverges
-_SMALLEST_SCALE = 0.25  # a word's learning rate is not scaled below this: the batch is shortened instead
+_LARGEST_STEP = 2.0  # learning rate times pairs that may move a vector in a batch; measured: 8 diverges
+_SMALLEST_SCALE = 0.25  # of a word's learning rate that is expected at least: the batch is shortened before
 _CHUNK_WORDS = 1 << 20  # words that are subsampled, cut into blocks and shuffled at once
 _LOSS_INTERVAL = 100  # steps between two looks at the loss
 
@@ -296,8 +296,9 @@ class SkipGram:
 
     word2vec.c moves a vector after every pair; in a batch all pairs see the same vector, and their steps are summed.
     For most words, which a batch holds once if at all, that comes to the same. For a word that it holds many times the
-    sum would overshoot and diverge, so its learning rate is scaled down, and the batch is shortened if that is not
-    enough. With the default settings that slows a few dozen of the most frequent words of a large text.
+    sum would overshoot and diverge, so its learning rate is scaled down by the pairs that the batch has of it, and
+    batches are short enough that little of that is to be expected. With the default settings that slows a few dozen of
+    the most frequent words of a large text, and whatever somebody repeats line after line.
 
     Args:
         counts: how often each word occurs, [words].
@@ -311,12 +312,9 @@ class SkipGram:
         self.inputs = paddle.to_tensor(start.astype(np.float32))  # [words, dim]; the word vectors
         self.outputs = paddle.zeros([len(counts), config.vector_size], dtype="float32")  # [words, dim]
         loads = pair_loads(counts, config)
-        limit = _LARGEST_STEP / config.learning_rate
-        batch_words = min(config.batch_words, limit / _SMALLEST_SCALE / max(load.max() for load in loads))
+        self._limit = _LARGEST_STEP / config.learning_rate  # pairs of a word in a batch
+        batch_words = min(config.batch_words, self._limit / _SMALLEST_SCALE / max(load.max() for load in loads))
         self.batch_blocks = max(1, int(batch_words) // BLOCK_WORDS)
-        self._input_scales, self._output_scales = (
-            (limit / np.maximum(load * self.batch_blocks * BLOCK_WORDS, limit)).astype(np.float32) for load in loads
-        )
 
     def step(self, batch: Batch, learning_rate: float, *, with_loss: bool = False) -> float | None:
         """Take the summed steps of all pairs, touching only rows of words in the batch; return the loss if wanted."""
@@ -327,16 +325,24 @@ class SkipGram:
         inputs = paddle.nn.functional.embedding(contexts, self.inputs).reshape([blocks, -1, config.vector_size])
         outputs = paddle.nn.functional.embedding(words, self.outputs).reshape([blocks, -1, config.vector_size])
         scores = paddle.matmul(inputs, outputs, transpose_y=True)  # [blocks, contexts, words + noise]
-        weights = paddle.to_tensor(pair_weights(batch.left, batch.right, config.window, config.negative))
+        pairs = pair_weights(batch.left, batch.right, config.window, config.negative)
+        weights = paddle.to_tensor(pairs)
         slopes = pair_slopes(scores, weights, num_words) * -learning_rate
         # Scaling scores scales the rows of the product, and is less work: there are fewer words than dimensions.
-        input_scales = paddle.to_tensor(self._input_scales[batch.contexts][:, :, None])
-        output_scales = paddle.to_tensor(self._output_scales[output_ids][:, None, :])
+        input_scales = paddle.to_tensor(self._scales(batch.contexts, pairs.sum(axis=2))[:, :, None])
+        output_scales = paddle.to_tensor(self._scales(output_ids, pairs.sum(axis=1))[:, None, :])
         input_steps = paddle.matmul(slopes * input_scales, outputs)
         output_steps = paddle.matmul(slopes * output_scales, inputs, transpose_x=True)
         paddle.index_add_(self.inputs, contexts, 0, input_steps.reshape([-1, config.vector_size]))
         paddle.index_add_(self.outputs, words, 0, output_steps.reshape([-1, config.vector_size]))
         return pair_loss(scores, weights, num_words) if with_loss else None
+
+
+    def _scales(self, ids: Ids, pairs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """By what each place's step is scaled: 1, or less for a word of which the batch has too many pairs."""
+        _, which = np.unique(ids, return_inverse=True)
+        of_word = np.bincount(which.reshape(-1), weights=pairs.reshape(-1))[which]
+        return np.asarray(self._limit / np.maximum(of_word, self._limit), np.float32).reshape(ids.shape)
 
 
 def train_skipgram(

@@ -24,6 +24,7 @@ FLOORS = {
     "masked_objective": 3,
     "trainer": 3,
     "pretrain": 3,
+    "start": 3,
     "encoder": 3,
     "vectors_file": 3,
     "tasks": 4,

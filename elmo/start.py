@@ -1,0 +1,124 @@
+"""How a pretraining begins and ends, whatever it learns: new, from a model, or going on from a checkpoint."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from elmo.checkpoint import checkpoints, newest_checkpoint, read_training_state
+from elmo.convert import read_any
+from elmo.errors import InputError
+from elmo.model_files import ModelFiles
+from elmo.objectives import PretrainSettings
+from elmo.ranks import Ranks
+from elmo.runtime import paddle
+from elmo.text.vocabulary import Vocabulary
+from elmo.trainer import Trainer
+from elmo.watch import Curves
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from; all None for a new one."""
+
+    files: ModelFiles | None = None  # the model whose parameters are the first
+    source: str | None = None  # where it is
+    load_dir: str | None = None  # the checkpoint, where the run goes on
+
+    @property
+    def earlier_runs(self) -> list[dict[str, Any]]:
+        """Records of the runs that made the model; without the last one, where that goes on."""
+        runs = [] if self.files is None else list(self.files.provenance.get("runs", []))
+        return runs[:-1] if self.load_dir else runs
+
+
+def find_start(
+    kind: str,
+    vocabulary: Vocabulary,
+    vocab_path: str | os.PathLike[str],
+    *,
+    para_save_dir: str | None,
+    load_dir: str | None,
+    load_pretraining_params: str | None,
+    resume: bool,
+    overwrite: bool,
+    console: Console,
+) -> Start:
+    """Find what a run starts from, and refuse to lose another run's checkpoints.
+
+    Args:
+        kind: of the model, such as "bilm".
+        vocabulary, vocab_path: of the run.
+        para_save_dir, load_dir, load_pretraining_params, resume, overwrite: see `elmo.pretrain.pretrain`.
+        console: where warnings go.
+
+    Raises:
+        InputError: the options contradict one another, `para_save_dir` holds another run's checkpoints, or what the
+            run is to start from is missing, damaged or has another vocabulary.
+    """
+    if load_dir and load_pretraining_params:
+        raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
+    if resume:
+        load_dir = _find_checkpoint(para_save_dir, load_dir, console) or load_dir
+        load_pretraining_params = None if load_dir else load_pretraining_params
+    _check_save_dir(para_save_dir, load_dir, overwrite or resume)
+    source = load_dir or load_pretraining_params
+    if not source:
+        return Start()
+    files = read_any(source, kind=kind, vocab_path=vocab_path)
+    if files.vocabulary != vocabulary:
+        raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
+    return Start(files, source, load_dir)
+
+
+def run(
+    objective: Any,
+    settings: PretrainSettings,
+    start: Start,
+    *,
+    para_save_dir: str | None,
+    provenance: dict[str, Any],
+    console: Console,
+    ranks: Ranks,
+    visualdl_dir: str | None,
+) -> list[dict[str, Any]]:
+    """Train an objective by the one loop there is, from its start to the last epoch; a record an epoch.
+
+    Args:
+        objective: see `elmo.trainer.Trainer`.
+        provenance: what the model's header is to say of the text.
+    """
+    provenance = {**provenance, "paddle": paddle.__version__, "runs": start.earlier_runs}
+    curves = Curves(visualdl_dir) if visualdl_dir and ranks.rank == 0 else None
+    trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
+    if start.load_dir:
+        trainer.load_state(read_training_state(start.load_dir), start.load_dir)
+        console.print(f"going on from {start.load_dir}, step {trainer.step}", highlight=False)
+    try:
+        return trainer.run()
+    finally:
+        if curves is not None:
+            curves.close()
+
+
+def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Console) -> str | None:
+    """Find what --resume True goes on from: the newest whole checkpoint, or None; raises as `newest_checkpoint`."""
+    if save_dir is None or load_dir:
+        raise InputError("--resume True goes on from the newest checkpoint of --para_save_dir: leave --load_dir out")
+    found = newest_checkpoint(save_dir, lambda text: console.print(f"warning: {text}", highlight=False))
+    return None if found is None else str(found)
+
+
+def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
+    """Refuse a folder that holds checkpoints of another run, unless they may be overwritten."""
+    if save_dir is None or overwrite or (load_dir and Path(load_dir).resolve().parent == Path(save_dir).resolve()):
+        return
+    if earlier := checkpoints(save_dir):
+        raise InputError(
+            f"{save_dir} holds checkpoints of another run ({earlier[0].name}): go on with --resume True, choose "
+            "another --para_save_dir, or give --overwrite True"
+        )
