@@ -82,6 +82,35 @@ def static_layers(space: WordSpace, dim: int) -> Callable[[list[list[str]]], lis
     return encode
 
 
+PLACES = {
+    "": "the word's own vector",
+    ", 2 words around": "mean with two words on either side",
+    ", sentence": "mean of all",
+}
+
+
+def surroundings(encode: Callable[[list[list[str]]], list[Vectors]]) -> Callable[[list[list[str]]], list[Vectors]]:
+    """Encode three times over: each layer at a word, its mean over two words on either side, and over the sentence.
+
+    Returns:
+        what gives [3 * layers, words, dim] for each sentence, in the order of `PLACES`.
+    """
+
+    def with_surroundings(sentences: list[list[str]]) -> list[Vectors]:
+        found = []
+        for own in encode(sentences):
+            layers, words, dim = own.shape
+            sums = np.concatenate([np.zeros([layers, 1, dim]), np.cumsum(own, axis=1, dtype=np.float64)], axis=1)
+            places = np.arange(words)
+            begins, ends = np.maximum(places - 2, 0), np.minimum(places + 3, words)
+            around = (sums[:, ends] - sums[:, begins]) / (ends - begins)[:, None]
+            sentence = np.broadcast_to(sums[:, -1:] / max(words, 1), own.shape)
+            found.append(np.concatenate([own, around, sentence]).astype(np.float32))
+        return found
+
+    return with_surroundings
+
+
 def write_results(path: str | os.PathLike[str], results: dict[str, Any]) -> None:
     """Write results as JSON with the versions they were made with; the file appears whole or not at all."""
     versions = {}
@@ -186,7 +215,8 @@ def evaluate_senses(
         senses_path: marked sentences, see `elmo.explore.senses.read_senses`; scored word by word, then averaged.
         reviews_path: reviews with their categories; `word` in the held-out tenth of them, and in all, is scored. `AUCS`
             says what by; each AUC is given without and with centring.
-        mcl_wic: .data and .gold file of MCL-WiC's Chinese pairs; scored by `elmo.explore.wic.score_wic`.
+        mcl_wic: .data and .gold file of MCL-WiC's Chinese pairs; scored by `elmo.explore.wic.score_wic`, with each
+            layer at the word and averaged as in `PLACES`.
         am2ico: a file in AM2iCo's format with Chinese on both sides, scored likewise.
 
     Returns:
@@ -217,8 +247,14 @@ def evaluate_senses(
         if reviews is not None:
             record.update(reviews.score(encode, encoder.words, resamples, seed))
         for set_name, pairs in pair_sets.items():
-            vectors = pair_vectors(pairs, encode, encoder.words)
-            representations = {"word": [0], "mean of sentence": [1]} if name == "word2vec" else None
+            vectors = pair_vectors(pairs, surroundings(encode), encoder.words)
+            count = vectors.vectors.shape[1] // len(PLACES)
+            names = ["word"] if name == "word2vec" else [f"layer {layer}" for layer in range(count)]
+            representations = {
+                f"{layer}{place}": [row * count + index]
+                for index, layer in enumerate(names)
+                for row, place in enumerate(PLACES)
+            }
             record[set_name] = dataclasses.asdict(score_wic(vectors, representations, resamples=resamples, seed=seed))
         result["systems"][name] = record
     return result

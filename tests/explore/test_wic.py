@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
-from elmo.explore.evaluate import evaluate_senses, print_reviews
+from elmo.explore.evaluate import evaluate_senses, print_reviews, surroundings
 from elmo.explore.scores import draw_counts, percentile_interval, resampled_roc_auc
 from elmo.explore.wic import (
     VARIANTS,
@@ -531,8 +531,8 @@ def test_all_scores_of_an_encoder_and_of_word_vectors(files):
     assert "centroid_auc" not in word2vec["reviews_all"]
     assert result["systems"]["elmo"]["mcl_wic"]["selected"]["value"] > 0.9
     rows = {(row["vectors"], row["variant"]): row["accuracy"]["value"] for row in word2vec["mcl_wic"]["scores"]}
-    assert {vectors for vectors, _ in rows} == {"word", "mean of sentence"}
-    assert rows["word", "raw"] <= 0.5 < 0.9 < rows["mean of sentence", "raw"]
+    assert {vectors for vectors, _ in rows} == {"word", "word, 2 words around", "word, sentence"}
+    assert rows["word", "raw"] <= 0.5 < 0.9 < rows["word, sentence", "raw"]
 
 
 def test_pairs_with_english_are_refused_before_anything_is_encoded(files):
@@ -559,3 +559,16 @@ def test_a_sample_of_each_category_is_printed(files, capsys):
     assert printed[0] == "水果 (fruit), 2 of 150:"
     assert printed[3] == "平板 (company), 2 of 150:"
     assert all("甜" in line for line in printed[1:3]) and all("手机" in line for line in printed[4:6])
+
+
+def test_surroundings_are_means_over_two_words_on_either_side_and_over_the_sentence() -> None:
+    words = np.arange(6, dtype=np.float32)
+    array = np.stack([words, 10 * words])[:, :, None]  # [layers, words, 1]
+    (found,) = surroundings(lambda sentences: [array])([["词"] * 6])
+    assert found.shape == (6, 6, 1)
+    np.testing.assert_array_equal(found[:2], array)
+    np.testing.assert_allclose(found[2, :, 0], [1, 1.5, 2, 3, 3.5, 4])
+    np.testing.assert_allclose(found[3], 10 * found[2])
+    np.testing.assert_allclose(found[4:, :, 0], [[2.5] * 6, [25] * 6])
+    (empty,) = surroundings(lambda sentences: [array[:, :0]])([[]])
+    assert empty.shape == (6, 0, 1)
