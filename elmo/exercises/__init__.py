@@ -1,0 +1,31 @@
+'''Checkers for the book's exercises: `check("4.2", my_step)` says in words what is right or wrong with an answer.
+
+How to add a chapter's checkers: write `elmo/exercises/chapterNN.py`, a function for each exercise, found by its number.
+
+    from elmo.exercises.checking import Answer, Mistake, exercise
+
+    @exercise("4.9")
+    def double(answer: Answer, generator: np.random.Generator) -> None:
+        """`double(x)`: x [n] doubled."""
+        x = generator.normal(size=3)
+        value = answer.array(x, shape=[3])           # calls the reader's function; None, NaN, wrong shapes become words
+        answer.compare(value, package_function(x), [  # what is right, then wrong variants that are recognised
+            Mistake(x * x, "your result is x squared", "2 * x, not x ** 2"),
+        ])
+
+A checker returns when the answer is right, and calls `answer.wrong(message, hint)`, which raises, when it is not; most
+call only `answer.array`, `answer.number` or `answer.call` and then `answer.compare`, which do so themselves. The
+docstring's first line shows how the function is called, and is quoted to a reader who calls it otherwise. The
+generator has a fixed seed, so a page shows the same words in each run. Choose inputs for which every mistake gives
+another result than the right answer (clips that are reached, sizes that differ). Import the package's functions at the
+top of the chapter's module: it is imported when one of its exercises is checked.
+
+A page that checks answers imports its module in a hidden cell (`import elmo.exercises.chapter04`), so that the page
+counts as stale when its checkers change. `tests/exercises/pages.py` finds starting points and solutions in the page.
+'''
+
+from __future__ import annotations
+
+from elmo.exercises.checking import Result, check
+
+__all__ = ["Result", "check"]

@@ -1,0 +1,83 @@
+"""Checkers of chapter 2: solutions pass, starting points do not, and typical mistakes are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from elmo.exercises import check
+from tests.exercises.pages import run, solutions, starting_points
+
+PAGE = "02_word2vec"
+NUMBERS = ("2.3", "2.4", "2.5")
+
+WRONG = [
+    ("2.3", "def noise(counts, power):\n    return counts**power", "weights that do not sum to 1"),
+    ("2.3", "def noise(counts, power):\n    return counts / counts.sum()", "the power is missing"),
+    ("2.3", "def noise(counts, power):\n    return (counts / counts.sum())**power", "did not divide again"),
+    ("2.3", "def noise(counts, power):\n    return counts * power / (counts * power).sum()", "the power is missing"),
+    ("2.3", "def noise(counts, power):\n    w = counts**0.75\n    return w / w.sum()", "whatever the power is"),
+    ("2.4", "def pair_gradient(u, v, noise):\n    return (S(u @ v) - 1) * v", "lacks the noise words"),
+    ("2.4", "def pair_gradient(u, v, noise):\n    return S(noise @ u) @ noise", "lacks the word itself"),
+    (
+        "2.4",
+        "def pair_gradient(u, v, noise):\n    return (S(u @ v) - 1) * v - S(noise @ u) @ noise",
+        "noise words have the wrong sign",
+    ),
+    (
+        "2.4",
+        "def pair_gradient(u, v, noise):\n    return (1 - S(u @ v)) * v - S(noise @ u) @ noise",
+        "it points downhill",
+    ),
+    (
+        "2.4",
+        "def pair_gradient(u, v, noise):\n    return (S(u @ v) - 1) * v + S(noise @ u) @ noise / len(noise)",
+        "mean over the noise words",
+    ),
+    (
+        "2.4",
+        "def pair_gradient(u, v, noise):\n    return S(u @ v) * v + S(noise @ u) @ noise",
+        "treat the word like a noise word",
+    ),
+    (
+        "2.4",
+        "def pair_gradient(u, v, noise):\n    return (S(u @ v) - 1) * u + S(noise @ u).sum() * u",
+        "made of u itself",
+    ),
+    ("2.5", "def analogy(x, a, b, c):\n    x = U(x)\n    return (x @ (x[b] - x[a] + x[c])).argmax()", "three words"),
+    ("2.5", "def analogy(x, a, b, c):\n    return best(U(x), x, (a, b, c), U(x)[a] - U(x)[b] + U(x)[c])", "a - b + c"),
+    ("2.5", "def analogy(x, a, b, c):\n    return best(x, x, (a, b, c), x[b] - x[a] + x[c])", "different lengths"),
+    (
+        "2.5",
+        "def analogy(x, a, b, c):\n    x = U(x)\n    return (x @ (x[b] - x[a] + x[c])).argmin()",
+        "furthest away",
+    ),
+]
+HELPERS = {
+    "S": lambda x: 1 / (1 + np.exp(-x)),
+    "U": lambda x: x / np.linalg.norm(x, axis=1, keepdims=True),
+    "best": lambda rows, _, out, target: np.where(np.isin(np.arange(len(rows)), out), -np.inf, rows @ target).argmax(),
+}
+
+
+def test_the_page_has_every_exercise_with_a_solution() -> None:
+    assert tuple(starting_points(PAGE)) == tuple(solutions(PAGE)) == NUMBERS
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_pages_solution_passes(number: str) -> None:
+    code, name = solutions(PAGE)[number], starting_points(PAGE)[number][1]
+    assert (result := check(number, run(code, name))), result
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_starting_point_does_not_pass(number: str) -> None:
+    result = check(number, run(*starting_points(PAGE)[number]))
+    assert not result and result.hint
+
+
+@pytest.mark.parametrize(("number", "code", "finding"), WRONG)
+def test_a_typical_mistake_is_named(number: str, code: str, finding: str) -> None:
+    name = code.removeprefix("def ").split("(")[0]
+    result = check(number, run(code, name, HELPERS))
+    assert not result and finding in result.message and result.hint, result
