@@ -337,7 +337,6 @@ class SkipGram:
         paddle.index_add_(self.outputs, words, 0, output_steps.reshape([-1, config.vector_size]))
         return pair_loss(scores, weights, num_words) if with_loss else None
 
-
     def _scales(self, ids: Ids, pairs: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """By what each place's step is scaled: 1, or less for a word of which the batch has too many pairs."""
         _, which = np.unique(ids, return_inverse=True)
