@@ -135,7 +135,8 @@ def render(info: ModelInfo) -> str:
         ("licence", info.licence),
         *(("note", str(note)) for note in _notes(info)),
     ]
-    return "\n".join(f"{name:<24}{value}" for name, value in lines if value)
+    width = max(24, 2 + max(len(name) for name, value in lines if value))
+    return "\n".join(f"{name:<{width}}{value}" for name, value in lines if value)
 
 
 def _came_from(info: ModelInfo) -> str:
