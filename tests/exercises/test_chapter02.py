@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from elmo.exercises import check
-from tests.exercises.pages import run, solutions, starting_points
+from tests.exercises.pages import run
 
-PAGE = "02_word2vec"
-NUMBERS = ("2.3", "2.4", "2.5")
 
 WRONG = [
     ("2.3", "def noise(counts, power):\n    return counts**power", "weights that do not sum to 1"),
@@ -58,22 +56,6 @@ HELPERS = {
     "U": lambda x: x / np.linalg.norm(x, axis=1, keepdims=True),
     "best": lambda rows, _, out, target: np.where(np.isin(np.arange(len(rows)), out), -np.inf, rows @ target).argmax(),
 }
-
-
-def test_the_page_has_every_exercise_with_a_solution() -> None:
-    assert tuple(starting_points(PAGE)) == tuple(solutions(PAGE)) == NUMBERS
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_pages_solution_passes(number: str) -> None:
-    code, name = solutions(PAGE)[number], starting_points(PAGE)[number][1]
-    assert (result := check(number, run(code, name))), result
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_starting_point_does_not_pass(number: str) -> None:
-    result = check(number, run(*starting_points(PAGE)[number]))
-    assert not result and result.hint
 
 
 @pytest.mark.parametrize(("number", "code", "finding"), WRONG)

@@ -8,10 +8,7 @@ from math import exp, log, log10
 import pytest
 
 from elmo.exercises import check
-from tests.exercises.pages import run, solutions, starting_points
-
-PAGE = "03_text"
-NUMBERS = ("3.3", "3.4", "3.5")
+from tests.exercises.pages import run
 
 
 def route(body: str) -> tuple[str, str]:
@@ -75,22 +72,6 @@ HELPERS = {
     **{"log": log, "log10": log10, "exp": exp},
     "top": lambda words, size: {word for word, _ in Counter(words).most_common(size)},
 }
-
-
-def test_the_page_has_every_exercise_with_a_solution() -> None:
-    assert tuple(starting_points(PAGE)) == tuple(solutions(PAGE)) == NUMBERS
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_pages_solution_passes(number: str) -> None:
-    code, name = solutions(PAGE)[number], starting_points(PAGE)[number][1]
-    assert (result := check(number, run(code, name))), result
-
-
-@pytest.mark.parametrize("number", NUMBERS)
-def test_the_starting_point_does_not_pass(number: str) -> None:
-    result = check(number, run(*starting_points(PAGE)[number]))
-    assert not result and result.hint
 
 
 @pytest.mark.parametrize(("number", "code", "finding"), WRONG)
