@@ -1,4 +1,4 @@
-"""Checkers of chapter 2: solutions pass, starting points do not, and typical mistakes are named."""
+"""Checkers of chapter 2: typical mistakes are named. Solutions and starting points are in `test_pages.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 
 from elmo.exercises import check
 from tests.exercises.pages import run
-
 
 WRONG = [
     ("2.3", "def noise(counts, power):\n    return counts**power", "weights that do not sum to 1"),

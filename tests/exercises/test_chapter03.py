@@ -1,4 +1,4 @@
-"""Checkers of chapter 3: solutions pass, starting points do not, and typical mistakes are named."""
+"""Checkers of chapter 3: typical mistakes are named. Solutions and starting points are in `test_pages.py`."""
 
 from __future__ import annotations
 
