@@ -29,7 +29,7 @@ from rich.console import Console
 from elmo.explore.evaluate import write_results
 from elmo.runtime import paddle, seed_everything
 from elmo.tasks.features import ElmoFeatures, Features, WordVectorFeatures
-from elmo.tasks.gold import COARSE, GROUPS, LAC_TAGS, Tagged, read_peoples_daily, read_ud
+from elmo.tasks.gold import COARSE, GROUPS, LAC_TAGS, Tagged, read_peoples_daily, read_ud, widen_punctuation
 from elmo.tasks.lac_files import read_model
 from elmo.tasks.lac_start import LacSentenceReader, start_from_lac
 from elmo.tasks.lark_defects import DEFECTS
@@ -69,6 +69,7 @@ GRID = [  # learning rate, dropout, and what only one kind of system has: unknow
     {"learning_rate": 1e-3, "dropout": 0.3, "other": 0.2},
     {"learning_rate": 2e-3, "dropout": 0.5, "other": 0.2},
 ]
+PARTS = ("pd/test", "ud/test")  # what a run is scored on
 SCORES = ("tagged", "segmentation", "coarse", *GROUPS)
 
 
@@ -130,9 +131,9 @@ class Corpora:
             if corpus == "pd":
                 sentences = read_peoples_daily(self.folder / "lac/peoples_daily_199801_01-24.txt", (part,))
             elif part == "test":
-                sentences = read_ud(self.folder / "lac/ud_gsdsimp_dev.conll")
+                sentences = widen_punctuation(read_ud(self.folder / "lac/ud_gsdsimp_dev.conll"))
             else:  # every tenth sentence of the training part is its development part
-                sentences = read_ud(self.folder / "lac/ud_gsdsimp_train.conll")
+                sentences = widen_punctuation(read_ud(self.folder / "lac/ud_gsdsimp_train.conll"))
                 sentences = [s for index, s in enumerate(sentences) if (index % 10 == 9) == (part == "dev")]
             if part == "dev":
                 drawn = np.random.default_rng(0).permutation(len(sentences))[:DEV_SENTENCES]
@@ -252,7 +253,7 @@ class Experiment:
             record["gamma"] = mix.gamma.item()
         counts: dict[str, Any] = {}
         if run.grid is None:
-            for part in ("pd/test", "ud/test"):
+            for part in PARTS:
                 examples = make(*self.corpora.get(part), part)
                 found = evaluate(network, examples)
                 record[part] = describe(found)
@@ -290,8 +291,8 @@ class Experiment:
     def run(self) -> None:
         """Do the runs that nobody has begun."""
         for run in planned():
-            done, claim = self.work / f"{run.name}.json", self.work / f"{run.name}.claim"
-            if done.exists() or not self._wanted(run) or not take(claim):
+            claim = self.work / f"{run.name}.claim"
+            if is_done(self.work, run) or not self._wanted(run) or not take(claim):
                 continue
             try:
                 if run.grid is None and not run.system.startswith("baidu"):
@@ -369,6 +370,12 @@ def tuned_settings(work: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
+def is_done(work: Path, run: Run) -> bool:
+    """Whether a run's record has all scores."""
+    found = load(work, run)
+    return found is not None and (run.grid is not None or all(part in found[0] for part in PARTS))
+
+
 def load(work: Path, run: Run) -> tuple[dict[str, Any], dict[str, SentenceCounts]] | None:
     """Record and counts of a run that is done."""
     path = work / f"{run.name}.json"
@@ -389,9 +396,9 @@ def row(
     own, others = [], []
     for seed in range(SEEDS[size] if corpus == "pd" else 3):
         mine, other = (load(work, Run(name, size, seed, tokens, corpus)) for name in (system, base))
-        if mine is not None:
+        if mine is not None and part in mine[0]:
             own.append((seed, *mine))
-            others.append(other)
+            others.append(other if other is not None and part in other[0] else None)
     if not own:
         return None
     values = [100 * record[part][score]["f1"] for _, record, _ in own]
@@ -431,7 +438,7 @@ def summary(experiment: Experiment, results: Path) -> None:
             if found is not None:
                 tuning.append({"system": system, "setting": setting, "dev_f1": 100 * found[0]["dev_f1"]})
     limits = {}
-    for part in ("pd/test", "ud/test"):
+    for part in PARTS:
         gold, segmented = experiment.corpora.get(part)
         words, tags = [s.words for s in gold], [s.tags for s in gold]
         counts = oracle(words, tags, segmented)

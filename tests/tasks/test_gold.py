@@ -19,6 +19,7 @@ from elmo.tasks.gold import (
     Tagged,
     read_peoples_daily,
     read_ud,
+    widen_punctuation,
 )
 from elmo.text.sentences import split_sentences
 from elmo.text.splits import conll_texts, peoples_daily_part, peoples_daily_text
@@ -347,3 +348,10 @@ def test_every_entry_of_the_ud_table_occurs(shared):
             if line:
                 found.add(tuple(line.split("\t")[3:5]))
     assert found == set(UD_TO_LAC)
+
+
+def test_punctuation_gets_its_full_width_but_marks_within_words_stay():
+    sentence = Tagged(["涨", "了", "3.5", "%", ",", "对", "吗", "?", "...", "."], "v u m q w a xc w w w".split(), "f:1")
+    (found,) = widen_punctuation([sentence])
+    assert found.words == ["涨", "了", "3.5", "%", "，", "对", "吗", "？", "...", "。"]
+    assert (found.tags, found.place, len(found.text)) == (sentence.tags, "f:1", len(sentence.text))
