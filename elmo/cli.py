@@ -504,14 +504,16 @@ def encode(
 def export(
     model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
     output: Annotated[Path, typer.Argument(help="Directory for the copy.")],
-    half: Annotated[Any, _flag("half", "Half precision: half the size.")] = True,
+    dtype: Annotated[
+        str, typer.Option("--dtype", help="float32, float16, or int8 (a factor for each row of a matrix).")
+    ] = "float16",
     note: Annotated[str | None, typer.Option("--note", help="A sentence for the copy's provenance.")] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="Of the copy, as `elmo info` shows it.")] = None,
 ) -> None:
     """Copy a model out of a checkpoint, without the optimiser, for others to use."""
     from elmo.model_files import export_model
 
-    export_model(model, output, dtype="float16" if half else "float32", note=note, licence=licence)
+    export_model(model, output, dtype=dtype, note=note, licence=licence)
     _console().print(f"{sum(path.stat().st_size for path in output.iterdir()) / 1e6:.1f} MB in {output}", markup=False)
 
 

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ PathLike = str | os.PathLike[str]
 WEIGHTS_FILE = "model.safetensors"
 VOCABULARY_FILE = "vocabulary.txt"
 FORMAT = "elmo/1"
+DTYPES = ("float32", "float16", "int8")  # how numbers are stored
+_STORED_TYPES = (np.float16, np.float32, np.float64, np.int8)
+_SCALES, _INT8_MAX = ".scales", 127
 
 
 @dataclass(frozen=True)
@@ -66,18 +69,27 @@ def find_model(path_or_name: PathLike) -> Path:
 
 
 def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32", overwrite: bool = False) -> Path:
-    """Write a model directory; `dtype` "float16" halves its size.
+    """Write a model directory.
+
+    Args:
+        directory: what becomes the model directory.
+        files: what it holds.
+        dtype: "float32"; "float16" for half the size; or "int8" for a quarter: each row of a matrix as whole numbers
+            from -127 to 127 times a factor of its own, everything else as float16.
+        overwrite: take the place of a directory that is there.
 
     Raises:
         InputError: the directory exists (and `overwrite` is false), or can't be written, or a value is not finite.
     """
+    if dtype not in DTYPES:
+        raise InputError(f"dtype is {dtype!r}: give one of {', '.join(DTYPES)}")
     target = Path(directory)
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
     if target.exists() and not target.is_dir():
         raise InputError(f"{target} is a file, a model is a directory: choose another place")
     with np.errstate(over="ignore"):  # too large for float16: caught by the next lines
-        arrays = {name: np.ascontiguousarray(array, dtype=dtype) for name, array in files.arrays.items()}
+        arrays = _pack(files.arrays, dtype)
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{target}: {name} holds values that are not finite in {dtype}, so it was not written")
@@ -101,6 +113,44 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def _pack(arrays: Mapping[str, npt.NDArray[Any]], dtype: str) -> dict[str, npt.NDArray[Any]]:
+    """Arrays as they are stored."""
+    if dtype != "int8":
+        return {name: np.ascontiguousarray(array, dtype=dtype) for name, array in arrays.items()}
+    stored: dict[str, npt.NDArray[Any]] = {}
+    for name, array in arrays.items():
+        if array.ndim != 2 or not array.size:
+            stored[name] = np.ascontiguousarray(array, dtype=np.float16)
+            continue
+        scales = (np.abs(array).max(axis=1) / _INT8_MAX).astype(np.float16)
+        tiny = scales == 0  # of a row of zeros, or of numbers too small for the factor
+        steps = np.where(tiny, 0, array.T / np.where(tiny, 1, scales.astype(np.float32))).T
+        finite = np.isfinite(scales)[:, None]
+        stored[name] = np.where(finite, np.rint(steps), 0).clip(-_INT8_MAX, _INT8_MAX).astype(np.int8)
+        stored[name + _SCALES] = scales
+    return stored
+
+
+def is_scales(name: str, names: Collection[str]) -> bool:
+    """Whether a stored array holds another one's factors, see `write_model`, and is no parameter."""
+    return name.endswith(_SCALES) and name.removesuffix(_SCALES) in names
+
+
+def _unpack(stored: dict[str, npt.NDArray[Any]], place: Path) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of what `_pack` made: float32, or float64 where they were stored so."""
+    arrays = {}
+    for name, array in stored.items():
+        if is_scales(name, stored):
+            continue
+        if array.dtype == np.int8:
+            scales = stored.get(name + _SCALES)
+            if scales is None or scales.dtype != np.float16 or scales.shape != array.shape[:1]:
+                raise InputError(f"{place}: {name} is I8 without a factor for each row; copy or download it again")
+            array = array * scales.astype(np.float32)[:, None]
+        arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
+    return arrays
 
 
 def _umask() -> int:
@@ -138,21 +188,22 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
     """
     directory = find_model(path_or_name)
     metadata = read_header(directory, kind=kind)
-    arrays = {}
+    stored = {}
     with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
         for name in weights.keys():  # noqa: SIM118 - safe_open is not a mapping
             try:
                 array = weights.get_tensor(name)
             except (TypeError, AttributeError):  # what NumPy has no type for, such as bfloat16
                 array = None
-            if array is None or array.dtype not in (np.float16, np.float32, np.float64):
+            if array is None or array.dtype not in _STORED_TYPES:
                 kind_of_number = weights.get_slice(name).get_dtype()
                 raise InputError(
-                    f"{directory / WEIGHTS_FILE}: {name} is {kind_of_number}, not F16, F32 or F64; save it so"
+                    f"{directory / WEIGHTS_FILE}: {name} is {kind_of_number}, not F16, F32, F64 or I8; save it so"
                 )
             if not np.isfinite(array).all():
                 raise InputError(f"{directory / WEIGHTS_FILE}: {name} holds values that are not finite; train it again")
-            arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
+            stored[name] = array
+    arrays = _unpack(stored, directory / WEIGHTS_FILE)
     vocabulary = load_vocabulary(directory, metadata["kind"])
     if vocabulary.fingerprint != metadata["vocabulary_sha256"]:
         raise InputError(

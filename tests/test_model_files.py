@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import struct
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from elmo import model_files
 from elmo.errors import InputError
@@ -212,6 +214,43 @@ def test_numbers_that_are_not_finite_are_refused_when_read_and_when_written(mode
     assert tree(tmp_path) == before
 
 
+def test_int8_keeps_each_row_to_a_127th_of_its_largest_number(tmp_path):
+    generator = np.random.default_rng(1)
+    rows = generator.normal(size=(40, 32)) * np.logspace(-3, 2, 40)[:, None]
+    rows[7] = 0
+    files = make_files()
+    files = dataclasses.replace(files, arrays={**files.arrays, "embedding": rows.astype(np.float32)})
+    sizes = {}
+    for dtype in ("float32", "int8"):
+        write_model(tmp_path / dtype, files, dtype=dtype)
+        sizes[dtype] = (tmp_path / dtype / WEIGHTS).stat().st_size
+    read = read_model(tmp_path / "int8").arrays
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    # Half a step, and what rounding the factor to half precision can move the largest number (2 ** -11 of it).
+    assert (np.abs(read["embedding"] - rows) <= largest * (0.5 / 127 + 2**-10) + 1e-12).all()
+    assert read["embedding"].dtype == read["bias"].dtype == np.float32
+    assert sizes["int8"] < 0.45 * sizes["float32"]
+    assert read.keys() == files.arrays.keys()
+
+
+def test_int8_of_what_was_int8_is_the_same(tmp_path):
+    write_model(tmp_path / "once", make_files(), dtype="int8")
+    export_model(tmp_path / "once", tmp_path / "twice", dtype="int8")
+    once, twice = (read_model(tmp_path / name).arrays["embedding"] for name in ("once", "twice"))
+    np.testing.assert_allclose(twice, once, rtol=2e-3)  # the factor is rounded again
+
+
+def test_int8_without_its_factors_is_refused(model):
+    save_file({"embedding": np.ones((5, 3), np.int8)}, model / WEIGHTS, dict(read_header(model)))
+    assert "without a factor for each row" in refused(model)
+
+
+def test_an_unknown_dtype_is_refused(tmp_path):
+    with pytest.raises(InputError, match="dtype is 'int4'"):
+        write_model(tmp_path / "new", make_files(), dtype="int4")
+    assert tree(tmp_path) == {}
+
+
 def test_numbers_too_large_for_float16_are_not_written(tmp_path):
     with pytest.raises(InputError, match="not finite in float16"):
         write_model(tmp_path / "new", make_files(scale=1e6), dtype="float16")
@@ -228,7 +267,7 @@ def test_other_kinds_of_number_are_refused(model, number):
         header["bias"] = {"dtype": number, "shape": [80 // width], "data_offsets": [0, 80]}
 
     change_header(model, change)
-    assert f"bias is {number}, not F16, F32 or F64" in refused(model)
+    assert f"bias is {number}, not F16, F32, F64 or I8" in refused(model)
 
 
 def metadata(**fields):

@@ -13,7 +13,7 @@ from safetensors import safe_open
 
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
-from elmo.model_files import WEIGHTS_FILE, find_model, load_vocabulary, read_header
+from elmo.model_files import WEIGHTS_FILE, find_model, is_scales, load_vocabulary, read_header
 from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]
@@ -73,14 +73,20 @@ def describe(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelIn
     return _info(source, files.kind, files.config, files.vocabulary, shapes, dtypes, files.provenance)
 
 
+_NUMBERS = {"F16": "float16", "F32": "float32", "F64": "float64", "I8": "int8"}
+
+
 def _describe_ours(directory: Path) -> ModelInfo:
     metadata = read_header(directory)
     shapes, dtypes = {}, set()
     with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
-        for name in weights.keys():  # noqa: SIM118 - safe_open is not a mapping
+        names = set(weights.keys())
+        for name in sorted(names):
+            if is_scales(name, names):
+                continue
             part = weights.get_slice(name)
             shapes[name] = tuple(part.get_shape())
-            dtypes.add({"F16": "float16", "F32": "float32", "F64": "float64"}.get(part.get_dtype(), part.get_dtype()))
+            dtypes.add(_NUMBERS.get(part.get_dtype(), part.get_dtype()))
     vocabulary = load_vocabulary(directory, metadata["kind"])
     config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
     return _info(directory, metadata["kind"], config, vocabulary, shapes, dtypes, provenance)
