@@ -230,6 +230,8 @@ def pretrain_masked(
     model.train()
     if start.files is not None:
         load_arrays(model, start.files, start.source)
+    else:
+        model.head.begin_with_frequencies(train.text.count_tokens())
     objective = MaskedLMObjective(model, vocabulary, train, dev, settings, ranks)
     return run(
         objective,

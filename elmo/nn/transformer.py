@@ -6,7 +6,11 @@ is the same network; its later versions add an embedding of the task. Inside, a 
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from elmo.nn.dropout import Dropout
 from elmo.nn.linear import add_bias
@@ -17,6 +21,7 @@ Tensor = Any
 
 ACTIVATIONS = ("gelu", "relu")  # gelu is x * Phi(x), by the error function
 _INITIAL = 0.02  # standard deviation of first weights, BERT's
+_SLOWEST = 200.0  # of the waves that positions begin as
 _FAR = -1e9  # added to the score of what must not be attended to
 _SOFTMAX_ROWS = 64  # rows of logits made at a time: more leave the cache
 _STRIDES = "FLAGS_use_stride_kernel"
@@ -200,8 +205,10 @@ class TransformerEncoder(paddle.nn.Layer):
         }
         for name, rows in tables.items():
             if rows:
-                table = self.create_parameter([rows, sizes.hidden_size], default_initializer=_normal())
-                self.add_parameter(name, table)
+                initial = _normal()
+                if name == "position_embedding":
+                    initial = paddle.nn.initializer.Assign(_sinusoids(rows, sizes.hidden_size))
+                self.add_parameter(name, self.create_parameter([rows, sizes.hidden_size], default_initializer=initial))
         self.embedding_norm = LayerNorm(sizes.hidden_size, sizes.layer_norm_eps)
         self.blocks = paddle.nn.LayerList([Block(sizes) for _ in range(sizes.num_layers)])
 
@@ -237,6 +244,19 @@ class TransformerEncoder(paddle.nn.Layer):
         return [layer.reshape([batch, time, -1]) for layer in layers]
 
 
+def _sinusoids(time: int, dim: int) -> npt.NDArray[np.float32]:
+    """First values of the positions [time, dim]: Vaswani et al.'s sines and cosines, as large as the other embeddings.
+
+    BERT begins with random ones and has to learn which positions are neighbours; on little text a small model does so
+    late. These begin with neighbours alike, and are learnt from there. The slowest wave is `_SLOWEST` times as long as
+    the fastest: sequences here are short.
+    """
+    rates = _SLOWEST ** (-np.arange((dim + 1) // 2) / ((dim + 1) // 2))
+    angles = np.arange(time)[:, None] * rates
+    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :dim]
+    return (math.sqrt(2) * _INITIAL * waves).astype(np.float32)
+
+
 class MaskedHead(paddle.nn.Layer):
     """Predicts tokens from rows: a transform, and a softmax whose weights are the token embedding.
 
@@ -253,6 +273,15 @@ class MaskedHead(paddle.nn.Layer):
     def forward(self, rows: Tensor) -> Tensor:
         """Transform rows [count, dim] into what is multiplied with the token embedding."""
         return self.transform_norm(activate(self.transform(rows), self.hidden_act))
+
+    def begin_with_frequencies(self, counts: npt.NDArray[np.integer[Any]]) -> None:
+        """Set the bias to the logarithms of how often each token is in the text, which would be learnt first.
+
+        Args:
+            counts: [vocab]; a token that does not occur is taken to occur once.
+        """
+        shares = np.maximum(counts, 1) / np.maximum(counts, 1).sum()
+        self.decoder_bias.set_value(np.log(shares).astype(np.float32))
 
     def logits(self, rows: Tensor, token_embedding: Tensor) -> Tensor:
         """Scores [count, vocab] of every token."""

@@ -29,6 +29,7 @@ ENTITY_TAGS = frozenset({"PER", "LOC", "ORG"})  # LAC's names of people, places 
 WORD, ENTITY_UNIT, ENTITY = 1, 2, 4  # a word begins here; a word or an entity does; this belongs to an entity
 _FORMAT = "elmo-units/1"
 _FLUSH_IDS = 1 << 18
+_COUNTED_IDS = 1 << 20  # at a time
 _CACHED_WORDS = 1 << 18
 
 
@@ -74,6 +75,14 @@ class UnitText:
     def fingerprint(self) -> str:
         """What tells this text, encoded so, from any other."""
         return self.text.folder.name
+
+    def count_tokens(self) -> npt.NDArray[np.int64]:
+        """How often each token of the vocabulary is in the text, [vocab]."""
+        counts, total = np.zeros(len(self.vocabulary), np.int64), self.num_characters
+        for begin in range(0, total, _COUNTED_IDS):
+            ids = self.text.read(begin, min(begin + _COUNTED_IDS, total))
+            counts += np.bincount(ids, minlength=len(counts))
+        return counts
 
     def starts(self) -> npt.NDArray[np.int64]:
         """Where each sentence begins, and the last one ends; [sentences + 1], mapped from disk."""

@@ -102,27 +102,28 @@ def test_every_layer_and_every_score_is_that_of_the_formulas(tmp_path, kind):
         np.testing.assert_allclose(bert.model.pooler(paddle.to_tensor(vectors[-1:])).numpy(), pooled, atol=1e-5)
 
 
-@pytest.mark.skipif(
-    not (importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")),
-    reason="compares with torch and transformers where they are installed; the NumPy reference above is always run",
-)
-@pytest.mark.parametrize("name", ["BertModel", "BertForMaskedLM", "BertForPreTraining", "ErnieModel"])
-def test_vectors_are_those_of_transformers(tmp_path, name):
-    import torch
-    import transformers
+TRANSFORMERS = Path(__file__).with_name("transformers")  # written by make_transformers_models.py
 
-    config_class = transformers.ErnieConfig if name.startswith("Ernie") else transformers.BertConfig
-    fields = {key: value for key, value in CONFIG.items() if key not in ("model_type", "architectures")}
-    torch.manual_seed(0)
-    theirs = getattr(transformers, name)(config_class(**fields)).eval()
-    theirs.save_pretrained(tmp_path)
-    (tmp_path / "vocab.txt").write_text("\n".join(TOKENS) + "\n", encoding="utf-8")
-    bert = Bert.from_pretrained(tmp_path)
-    ids = [2, *(piece.id for piece in bert.tokenize("我们去看花")), 3]
-    with torch.no_grad():
-        layers = theirs(torch.tensor([ids]), output_hidden_states=True).hidden_states
-    (vectors,) = bert.encode(["我们去看花"], special_tokens=True)
-    np.testing.assert_allclose(vectors, np.concatenate([layer.numpy() for layer in layers]), atol=1e-5)
+
+@pytest.mark.parametrize("name", sorted(path.name for path in TRANSFORMERS.iterdir()))
+def test_vectors_and_scores_are_those_of_transformers(name):
+    bert = Bert.from_pretrained(TRANSFORMERS / name)
+    text = "我们去看花，看花hello"
+    with np.load(TRANSFORMERS / name / "expected.npz") as expected:
+        ids, layers = expected["ids"], expected["hidden_states"]
+        logits = expected.get("logits")
+    assert [2, *(piece.id for piece in bert.tokenize(text)), 3] == ids.tolist()
+    (vectors,) = bert.encode([text], special_tokens=True)
+    np.testing.assert_allclose(vectors, layers, atol=1e-5)
+    assert bert.model.config.head == (logits is not None)
+    if logits is not None:
+        found = bert.model.head.logits(paddle.to_tensor(vectors[-1]), bert.model.encoder.token_embedding)
+        np.testing.assert_allclose(found.numpy(), logits, atol=2e-5)
+
+
+def test_every_class_of_transformers_that_is_read_is_compared():
+    names = ("BertModel", "BertForMaskedLM", "BertForPreTraining", "ErnieModel", "ErnieForMaskedLM")
+    assert {path.name for path in TRANSFORMERS.iterdir()} == set(names)
 
 
 def test_old_names_and_copies_of_tied_parameters_are_understood(tmp_path):

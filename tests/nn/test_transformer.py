@@ -184,3 +184,22 @@ def test_the_pooler_looks_at_the_first_token():
     hidden = paddle.randn([2, 3, 12])
     changed = paddle.concat([hidden[:, :1], hidden[:, 1:] + 1], axis=1)
     assert (pooler(hidden) == pooler(changed)).all() and pooler(hidden).abs().max() <= 1
+
+
+def test_positions_begin_as_waves_in_which_neighbours_are_alike():
+    encoder = TransformerEncoder(SIZES._replace(hidden_size=32, num_heads=2, max_length=64))
+    positions = encoder.position_embedding.numpy()
+    assert positions.std() == pytest.approx(encoder.token_embedding.numpy().std(), rel=0.15)  # a sample of 32 * vocab
+    units = positions / np.linalg.norm(positions, axis=1, keepdims=True)
+    cosines = units @ units.T
+    assert all(cosines[place, place + 1] > 0.9 > cosines[place, place + 8] for place in range(0, 50, 10))
+    assert not encoder.position_embedding.stop_gradient
+
+
+def test_a_head_that_begins_with_frequencies_predicts_them():
+    head, counts = MaskedHead(SIZES), np.arange(SIZES.vocab_size) * 3
+    head.begin_with_frequencies(counts)
+    table = paddle.zeros([SIZES.vocab_size, SIZES.hidden_size])
+    logits = head.logits(paddle.randn([2, SIZES.hidden_size]), table)
+    expected = np.maximum(counts, 1) / np.maximum(counts, 1).sum()
+    np.testing.assert_allclose(paddle.nn.functional.softmax(logits).numpy(), np.tile(expected, (2, 1)), rtol=1e-5)

@@ -42,6 +42,13 @@ def test_neighbouring_words_of_one_entity_tag_are_one_unit(tmp_path):
     assert units.tolist() == [*entity, BEGIN, *entity, WORD | ENTITY, ENTITY, BEGIN, 0, BEGIN | ENTITY, BEGIN]
 
 
+def test_tokens_are_counted_over_all_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("elmo.text.units._COUNTED_IDS", 3)
+    text = UnitText(shard(tmp_path, "张三 在 apple\n\n看书 。 张\n"), VOCABULARY)
+    ids, _ = text.read(0, text.num_characters)
+    assert text.count_tokens().tolist() == [ids.tolist().count(token) for token in range(len(VOCABULARY))]
+
+
 def test_what_is_read_beyond_the_end_begins_again(tmp_path):
     text = UnitText(shard(tmp_path, "张三 在\n"), VOCABULARY)
     ids, _ = text.read(1, 9)
