@@ -687,6 +687,69 @@ def eval_words(
     _console().print(f"results in {output}", markup=False)
 
 
+@eval_app.command("tasks")
+def eval_tasks(
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option("--encoder", help="name=path of word2vec, ELMo, BERT or ERNIE; may be repeated."),
+    ] = None,
+    results: Annotated[Path, typer.Option("--results", help="Results file, JSON.")] = Path("data/results/tasks.json"),
+    work: Annotated[
+        Path, typer.Option("--work", help="Folder of the runs; goes on where it was stopped, several may share it.")
+    ] = Path("task_runs"),
+    corpora: Annotated[
+        Path | None, typer.Option("--corpora", help="Folder of the public sets; without, our own small ones.")
+    ] = None,
+    data: Annotated[Path, typer.Option("--data", help="Folder of our own sets.")] = Path("data/tasks"),
+    sets: Annotated[list[str] | None, typer.Option("--set", help="Only this one of the sets; may be repeated.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Runs with frozen encoders, each with a seed.")] = 5,
+    fine_tuned_seeds: Annotated[
+        int, typer.Option("--fine_tuned_seeds", help="Runs that change the encoder too; 0 for none.")
+    ] = 3,
+    train: Annotated[int, typer.Option("--train", help="Training examples of a set at most.")] = 2000,
+    dev: Annotated[int, typer.Option("--dev", help="Development examples, for tuning and early stopping.")] = 500,
+    test: Annotated[int, typer.Option("--test", help="Test examples.")] = 1000,
+    fine_tuned_train: Annotated[
+        int, typer.Option("--fine_tuned_train", help="Training examples where the encoder is changed.")
+    ] = 1000,
+    max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training examples at most.")] = 6,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Train nothing, write the results of the runs there are.")
+    ] = False,
+    use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+) -> None:
+    """Measure encoders on five tasks: inference, similarity, named entities, sentiment, question matching."""
+    from elmo import runtime
+    from elmo.explore.evaluate import write_results
+    from elmo.tasks.experiment import Experiment
+    from elmo.tasks.experiment_plan import ExperimentSettings, parse_encoders
+    from elmo.tasks.task_data import Sizes
+    from elmo.tasks.task_results import summarise
+
+    settings = ExperimentSettings(
+        sizes=Sizes(train, dev, test),
+        seeds=seeds,
+        max_epoch=max_epoch,
+        fine_tuned_seeds=fine_tuned_seeds,
+        fine_tuned_train=fine_tuned_train,
+    )
+    runtime.select_device(use_gpu)
+    console = _console()
+    experiment = Experiment(
+        parse_encoders(encoder or []),
+        work,
+        settings,
+        corpora=corpora,
+        data=data,
+        sets=sets,
+        report=lambda line: console.print(line, markup=False),
+    )
+    if not summary:
+        experiment.run()
+    write_results(results, summarise(experiment))
+    console.print(f"results in {results}", markup=False)
+
+
 @eval_app.command("senses")
 def eval_senses(
     model: Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")],
@@ -709,6 +772,26 @@ def eval_senses(
     result = evaluate_senses(encoder, space, senses, reviews, mcl_wic=pairs)
     write_results(output, {"model": Path(model).name, "word2vec": word2vec and Path(word2vec).name, **result})
     _console().print(f"results in {output}", markup=False)
+
+
+@eval_app.command("cloze")
+def eval_cloze(
+    models: Annotated[list[str], typer.Argument(help="Masked language models, and biLMs if you like.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")],
+    questions: Annotated[Path, typer.Option("--questions", help="Sentences with a gap.")] = Path("data/cloze.tsv"),
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are run together.")] = 32,
+    use_gpu: Annotated[Any, _flag("use_gpu", "By default a GPU where there is one.")] = None,
+) -> None:
+    """Ask models for missing words: probability of the whole answer, and its rank among others of its kind."""
+    from elmo import runtime
+    from elmo.explore.cloze import evaluate_files, lines_of
+    from elmo.explore.evaluate import write_results
+
+    runtime.select_device(use_gpu)
+    result = evaluate_files(models, questions, batch_size=batch_size)
+    write_results(output, result)
+    for line in [*lines_of(result), f"results in {output}"]:
+        _console().print(line, markup=False)
 
 
 _Format = Annotated[

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -138,6 +138,26 @@ def count_chunks(gold: Sequence[Sequence[Chunk]], predicted: Sequence[Sequence[C
                 part[row, tag_id] += 1
         matches += [(row, spans[0][span], tag_id) for span, tag_id in spans[1].items() if span in spans[0]]
     return ChunkCounts(tags, totals[0], totals[1], np.array(matches, dtype=np.int64).reshape(-1, 3))
+
+
+def reciprocal_rank(scores: Sequence[float] | npt.NDArray[np.floating[Any]], right: Collection[int]) -> float:
+    """1 / rank of the best right candidate; those with the same score count as ranked before it, so ties don't help.
+
+    Args:
+        scores: of a question's candidates.
+        right: numbers of the candidates that answer it.
+
+    Raises:
+        InputError: none is right, or one has a number that no candidate has.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if not right or not all(0 <= index < len(values) for index in right):
+        raise InputError(
+            f"right candidates are {sorted(right)} of {len(values)}: give one or more of 0 to {len(values) - 1}"
+        )
+    best = values[list(right)].max()
+    wrong = np.delete(values, list(right))
+    return 1.0 / (1 + int(np.count_nonzero(wrong >= best)))
 
 
 def oracle(

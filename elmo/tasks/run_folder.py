@@ -1,0 +1,88 @@
+"""Runs of an experiment in a folder that several processes share: each is done once, and what is done stays done."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from elmo.errors import InputError
+from elmo.tasks.lac_command import written_whole
+
+PathLike = str | os.PathLike[str]
+
+
+class RunFolder:
+    """Records of runs by name, and claims on work that is being done.
+
+    Args:
+        folder: is made if it is not there.
+
+    Raises:
+        InputError: it can't be made.
+    """
+
+    def __init__(self, folder: PathLike) -> None:
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder}: can't be a folder for runs ({error.strerror}); choose another place") from None
+
+    def done(self, name: str) -> bool:
+        """Whether a run has left its record."""
+        return (self.folder / f"{name}.json").exists()
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Record of a run; None if it is not done. InputError if the record is damaged."""
+        path = self.folder / f"{name}.json"
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(record, dict):
+                raise ValueError
+            return record
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            raise InputError(f"{path}: is no record of a run; remove it, and the run is done anew") from None
+
+    def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
+        """Arrays of a run that is done."""
+        path = self.folder / f"{name}.npz"
+        try:
+            with np.load(path) as arrays:
+                return {key: arrays[key] for key in arrays.files}
+        except (OSError, ValueError):
+            raise InputError(
+                f"{path}: is missing or damaged; remove {name}.json beside it, and the run is done anew"
+            ) from None
+
+    def write(self, name: str, record: dict[str, Any], arrays: dict[str, npt.NDArray[Any]] | None = None) -> None:
+        """Write a run's arrays, then its record, each whole or not at all."""
+        if arrays is not None:
+            temporary = self.folder / f".{name}.{os.getpid()}.npz"
+            np.savez(temporary, **arrays)  # type: ignore[arg-type]
+            os.replace(temporary, self.folder / f"{name}.npz")
+        with written_whole(self.folder / f"{name}.json") as write:
+            write((json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode())
+
+    @contextmanager
+    def claim(self, name: str) -> Iterator[bool]:
+        """Whether this process has the work of this name to itself, until the block ends or the process does.
+
+        The system lets go of the lock when its process is gone, however it ended.
+        """
+        with open(self.folder / f"{name}.lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
