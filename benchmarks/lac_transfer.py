@@ -69,7 +69,7 @@ GRID = [  # learning rate, dropout, and what only one kind of system has: unknow
     {"learning_rate": 1e-3, "dropout": 0.3, "other": 0.2},
     {"learning_rate": 2e-3, "dropout": 0.5, "other": 0.2},
 ]
-PARTS = ("pd/test", "ud/test")  # what a run is scored on
+PARTS = ("pd/test", "ud/test")  # what a baseline and ELMo are scored on; ablations on the first alone
 SCORES = ("tagged", "segmentation", "coarse", *GROUPS)
 
 
@@ -94,6 +94,11 @@ class Run:
 def family(system: str) -> str:
     """Whose tuned settings a system takes: all that read vectors of ELMo take ELMo's."""
     return "elmo" if system.startswith("elmo") else system.removesuffix("_elmo")
+
+
+def parts_of(run: Run) -> Sequence[str]:
+    """What a run is scored on."""
+    return PARTS if run.system in ("baseline", "elmo") else PARTS[:1]
 
 
 def planned() -> Iterator[Run]:
@@ -253,7 +258,7 @@ class Experiment:
             record["gamma"] = mix.gamma.item()
         counts: dict[str, Any] = {}
         if run.grid is None:
-            for part in PARTS:
+            for part in parts_of(run):
                 examples = make(*self.corpora.get(part), part)
                 found = evaluate(network, examples)
                 record[part] = describe(found)
@@ -373,7 +378,7 @@ def tuned_settings(work: Path) -> dict[str, dict[str, Any]]:
 def is_done(work: Path, run: Run) -> bool:
     """Whether a run's record has all scores."""
     found = load(work, run)
-    return found is not None and (run.grid is not None or all(part in found[0] for part in PARTS))
+    return found is not None and (run.grid is not None or all(part in found[0] for part in parts_of(run)))
 
 
 def load(work: Path, run: Run) -> tuple[dict[str, Any], dict[str, SentenceCounts]] | None:
