@@ -1,4 +1,4 @@
-"""Fonts and formulas that work with no network: MathJax and a Chinese web font, taken from installed packages."""
+"""What pages need without a network, from installed packages: MathJax, plotly.js and a Chinese web font."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def make_assets() -> Path:
     building = GENERATED.with_name("generated.part")
     shutil.rmtree(building, ignore_errors=True)
     copy_mathjax(building / "mathjax")
-    make_font(characters(page_files()), building / "fonts")
+    copy_plotly(building / "plotly")
+    docstrings = (REPOSITORY / "elmo").rglob("*.py")  # the reference shows them
+    make_font(characters([*page_files(), *docstrings]), building / "fonts")
     extract_figures(BOOK.glob("*.ipynb"), building / "figures")
     shutil.rmtree(GENERATED, ignore_errors=True)
     building.rename(GENERATED)
@@ -36,7 +38,7 @@ def make_assets() -> Path:
 
 def page_files() -> list[Path]:
     """Every file whose text can reach a page."""
-    pages = [path for pattern in ("*.md", "*.ipynb") for path in BOOK.glob(pattern)]
+    pages = [path for pattern in ("*.md", "generated/*.md", "*.ipynb") for path in BOOK.glob(pattern)]
     return sorted([*pages, REPOSITORY / "_config.yml", REPOSITORY / "_toc.yml"])
 
 
@@ -97,6 +99,12 @@ def copy_mathjax(folder: Path) -> None:
         shutil.copytree(package / "es5" / part, folder / part)
     shutil.copyfile(package / "es5" / "tex-mml-chtml.js", folder / "tex-mml-chtml.js")
     shutil.copyfile(package / "LICENSE", folder / "LICENSE")
+
+
+def copy_plotly(folder: Path) -> None:
+    """Copy plotly.js, which names its licence (MIT) in its first lines; book/_static/hover_plots.js loads it."""
+    folder.mkdir(parents=True)
+    shutil.copyfile(_package_folder("plotly") / "package_data" / "plotly.min.js", folder / "plotly.min.js")
 
 
 def _package_folder(name: str) -> Path:

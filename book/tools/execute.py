@@ -57,7 +57,14 @@ else:
         _model = platform.machine()
     _cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     _device = f"{_cores} cores of {_model}"
-print(json.dumps({"versions": _versions, "device": _device}))
+_found = {"versions": _versions, "device": _device}
+try:
+    import resource
+    _peak = max(resource.getrusage(_who).ru_maxrss for _who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    _found["peak_memory_mb"] = round(_peak / (1e6 if sys.platform == "darwin" else 1e3))  # Linux counts kilobytes
+except ImportError:
+    pass
+print(json.dumps(_found))
 """
 
 
@@ -73,7 +80,7 @@ class ChapterError(Exception):
 
 
 def execute(source: Path, profile: str, cell_timeout: int) -> tuple[Notebook, dict[str, Any]]:
-    """Execute a MyST text notebook in book/ and return it with {seconds, versions, device}.
+    """Execute a MyST text notebook in book/ and return it with {seconds, versions, device, peak_memory_mb}.
 
     Raises ChapterError naming the cell that raised, hung for cell_timeout seconds or killed the kernel.
     """

@@ -87,7 +87,8 @@ def _ran_on(notebook: Notebook) -> dict[str, str]:
 
 def _stamp_cell(stamp: dict[str, Any]) -> Notebook:
     versions = ", ".join(f"{name} {version}" for name, version in stamp["versions"].items())
-    text = f"*Executed in {stamp['seconds']} s, profile `{stamp['profile']}`, on {stamp['device']}; {versions}.*"
+    took = f"{stamp['seconds']} s" + (f" and {stamp['peak_memory_mb']:,} MB" if "peak_memory_mb" in stamp else "")
+    text = f"*Executed in {took}, profile `{stamp['profile']}`, on {stamp['device']}; {versions}.*"
     cell = nbformat.v4.new_markdown_cell(text, metadata={"tags": ["stamp"]})
     cell.id = "stamp"
     return cell

@@ -12,6 +12,8 @@ from fontTools.ttLib import TTFont
 
 from book.tools.assets import characters, extract_figures, make_font, page_files
 from book.tools.build import build
+from book.tools.links import faulty_links
+from book.tools.search import pages_with
 
 LOADED = {
     "script": "src",
@@ -94,6 +96,25 @@ def test_everything_that_a_page_loads_is_there(html: Path, pages: dict[Path, Pag
     assert missing == set()
 
 
+def test_every_link_within_the_book_leads_somewhere(html: Path):
+    assert faulty_links(html) == []
+
+
+@pytest.mark.parametrize("query", ["苹果", "词向量", "双向语言模型", "困惑度", "sampled softmax", "词性标注"])
+def test_the_search_finds_what_the_book_is_about(html: Path, query: str):
+    if query == "词性标注" and not (html / "book" / "08_lac.html").is_file():
+        pytest.skip("the chapter on lexical analysis is not in _toc.yml")
+    assert pages_with(html / "searchindex.js", query)
+
+
+def test_an_exercise_has_its_number_and_its_solution_is_hidden(html: Path):
+    page = (html / "book" / "05_bilm.html").read_text(encoding="utf-8")
+    assert '<span class="caption-number">Exercise 5.2 </span>' in page
+    assert re.search(
+        r'<div class="solution dropdown [^>]*>\s*<p [^>]*>Solution to<a [^>]*href="#ex-5-2"> Exercise 5.2', page
+    )
+
+
 def test_no_style_sheet_loads_anything_from_elsewhere(html: Path):
     sheets = "\n".join(path.read_text(encoding="utf-8") for path in html.rglob("*.css"))
     assert re.findall(r"(?:@import|url\()\s*[\"']?(?:https?:)?//[^\"')]+", sheets) == []
@@ -101,6 +122,12 @@ def test_no_style_sheet_loads_anything_from_elsewhere(html: Path):
 
 def test_every_image_has_an_alt_text(pages: dict[Path, Page]):
     assert {path.name: page.without_alt for path, page in pages.items() if page.without_alt} == {}
+
+
+def test_plots_to_point_at_are_drawn_by_the_books_own_plotly(html: Path):
+    assert "hover-plot" in (html / "book" / "07_pingguo.html").read_text(encoding="utf-8")
+    assert (html / "_static" / "generated" / "plotly" / "plotly.min.js").is_file()
+    assert "generated/plotly/plotly.min.js" in (html / "_static" / "hover_plots.js").read_text(encoding="utf-8")
 
 
 def test_formulas_and_chinese_text_have_their_fonts(html: Path):

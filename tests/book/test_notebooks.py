@@ -79,6 +79,15 @@ def test_a_good_chapter_is_stamped_and_then_up_to_date(sources: Path):
     assert notebooks.main(["--check"]) == 1
 
 
+def test_another_folder_gets_all_chapters_and_the_committed_ones_stay(sources: Path, tmp_path: Path):
+    (sources / "01_good.md").write_text(FRONT_MATTER + code("print('fine')"), encoding="utf-8")
+    assert notebooks.main([]) == 0
+    committed = executed_path("01_good").read_bytes()
+    assert notebooks.main(["--output", str(tmp_path / "scratch")]) == 0
+    assert (tmp_path / "scratch" / "01_good.ipynb").is_file(), "executed although it was up to date"
+    assert executed_path("01_good").read_bytes() == committed
+
+
 def test_a_chapter_that_raises_is_not_written(sources: Path, capfd: pytest.CaptureFixture[str]):
     (sources / "01_bad.md").write_text(FRONT_MATTER + code("print('fine')") + code("1 / 0"), encoding="utf-8")
     assert notebooks.main([]) == 1
