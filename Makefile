@@ -9,15 +9,17 @@ PYTHON ?=
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test notebooks lint format lock bench clean
+.PHONY: help setup book test notebooks lint look format lock bench clean
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
-	@echo "make test       ruff, mypy and pytest: what CI runs"
+	@echo "make test       ruff, mypy, spelling and pytest: what CI runs"
 	@echo "make setup      only set up .venv from the lock file"
-	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb"
+	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
+	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
 	@echo "make bench      run the benchmarks in benchmarks/"
-	@echo "make lint       ruff and mypy only"
+	@echo "make lint       ruff, mypy and spelling only"
+	@echo "make look       open every built page in a headless Chromium: console, width, plots"
 	@echo "make format     let ruff format the code and mend what it can"
 	@echo "make lock       resolve requirements.txt again from pyproject.toml (needs uv)"
 	@echo "make clean      remove what was built; .venv stays"
@@ -28,7 +30,7 @@ book: $(READY)
 	@$(BIN)/python -m book.tools.build
 
 notebooks: $(READY)
-	@$(BIN)/python -m book.tools.notebooks
+	@$(BIN)/python -m book.tools.notebooks $(if $(OUTPUT),--output "$(OUTPUT)")
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -37,6 +39,10 @@ lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -m book.tools.spelling
+
+look: $(READY)
+	@$(BIN)/python -m book.tools.look
 
 format: $(READY)
 	$(BIN)/ruff check --fix
@@ -59,7 +65,7 @@ lock:
 		--generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.txt
 
 clean:
-	rm -rf _build book/_static/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build book/generated book/_static/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # One environment, set up again when the lock or the package's metadata changes.
 $(READY): requirements.txt pyproject.toml

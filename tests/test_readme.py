@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from book.tools.readme import BEGIN, END, table
 from elmo import cli
 
 
@@ -44,3 +45,8 @@ def test_make_targets_exist(readme: str, repository: Path) -> None:
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"\bmake (\w+)", readme)):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_the_table_of_results_is_that_of_the_results_files(readme: str) -> None:
+    assert readme.split(BEGIN)[1].split(END)[0].strip() == table().strip()
+    assert len(table().splitlines()) > 4  # a head of two lines, senses, LAC

@@ -135,6 +135,7 @@ async def faults_of(page: Path, browser: Browser, width: int = WIDTH) -> list[st
         await browser.call(f"{part}.enable", session)
     screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": False}
     await browser.call("Emulation.setDeviceMetricsOverride", session, **screen)
+    await browser.call("Emulation.setScrollbarsHidden", session, hidden=True)
     browser.take_events()
     await browser.call("Page.navigate", session, url=page.resolve().as_uri())
     await browser.event("Page.loadEventFired")
@@ -180,7 +181,7 @@ async def _print_faults(options: argparse.Namespace, pages: list[Path], path: st
     faults = [] if options.only else faulty_links(options.html)
     async for page, found in look(pages, path, options.timeout):
         name = page.relative_to(options.html.resolve()).as_posix()
-        print(f"{name}: {len(found) or 'no'} faults", flush=True)
+        print(f"{name}: {len(found) or 'no'} {'fault' if len(found) == 1 else 'faults'}", flush=True)
         faults += [f"{name}: {fault}" for fault in found]
     for fault in faults:
         print(fault, file=sys.stderr)
@@ -194,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", action="append", metavar="NAME", help="this page (07_pingguo)")
     parser.add_argument("--timeout", type=float, default=120, metavar="SECONDS", help="for one page (default: 120)")
     options = parser.parse_args(arguments)
-    pages = own_pages(options.html)
+    pages = [page for page in own_pages(options.html) if 'http-equiv="Refresh"' not in page.read_text(encoding="utf-8")]
     if options.only:
         pages = [page for page in pages if page.stem in options.only]
     path = find_browser()

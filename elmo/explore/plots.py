@@ -1,6 +1,6 @@
 """The book's figures, for readers of Chinese and of English, and with colours that colour-blind readers tell apart.
 
-The only module that imports matplotlib, and, for t-SNE, scikit-learn.
+The only module that imports matplotlib.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -27,6 +26,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarForm
 from matplotlib.transforms import Bbox, BboxBase
 
 from elmo.errors import InputError
+from elmo.explore.lines import shorten, text_width, wrap
+from elmo.explore.places import principal_components, tsne_places
 from elmo.explore.senses import SenseSentence
 
 Vectors = npt.NDArray[np.floating]
@@ -148,19 +149,8 @@ def plot_tsne(
     Raises:
         InputError: fewer than 4 points, all points equal, shapes that do not fit, or a perplexity of n or more.
     """
-    from sklearn.manifold import TSNE
-
-    vectors = _checked(points, labels)
-    size = len(vectors)
-    if size < 4:
-        raise InputError(f"t-SNE of {size} points shows nothing: give 4 or more")
-    if np.ptp(vectors, axis=0).max() <= 1e-6 * np.abs(vectors).max():
-        raise InputError("all points are the same, and t-SNE would draw noise: score them instead")
-    if perplexity is None:
-        perplexity = max(2.0, min(30.0, size / 3))
-    if not 1 <= perplexity < size:
-        raise InputError(f"perplexity is {perplexity:g} for {size} points: give 1 or more, and less than {size}")
-    places = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed).fit_transform(vectors)
+    size = len(_checked(points, labels))
+    places, perplexity = tsne_places(points, seed=seed, perplexity=perplexity)
     figure, axes = _new_figure()
     _scatter(axes, places, labels, glosses or {})
     axes.set_title(title)
@@ -188,16 +178,16 @@ def plot_cosine_matrix(matrix: Vectors, labels: Sequence[str], *, title: str = "
     if size > _MAX_ROWS:
         raise InputError(f"{size} labels cannot be read at this size: choose {_MAX_ROWS} or fewer vectors")
     rows, columns = list(labels), list(labels)
-    if max(_width(label) for label in labels) > 6:
+    if max(text_width(label) for label in labels) > 6:
         lines = max(1, 23 // size)  # that fit beside a row
-        rows = [_shorten(f"{number}  {label}", 28, lines) for number, label in enumerate(labels, start=1)]
+        rows = [shorten(f"{number}  {label}", 28, lines) for number, label in enumerate(labels, start=1)]
         columns = [str(number) for number in range(1, size + 1)]
     figure, axes = _new_figure(height=4.5 if size > 3 else 3.2, layout="compressed")
     low = min(0.0, float(values.min()))
     image = axes.imshow(values, cmap="cividis", vmin=low, vmax=1)
     step = 1 if size <= _MAX_ROWS // 2 else 2
     axes.set_xticks(range(0, size, step), columns[::step])
-    widest = max(_width(line) for row in rows for line in row.split("\n"))
+    widest = max(text_width(line) for row in rows for line in row.split("\n"))
     axes.set_yticks(range(size), rows, ha="left")
     axes.tick_params(axis="y", pad=5.2 * widest + 3)  # half of 10 points, and a little, for each column
     axes.tick_params(length=0)
@@ -233,7 +223,7 @@ def plot_two_dots(
     vectors = _checked(points, items)
     if len(set(pair)) != 2 or not all(0 <= row < len(items) for row in pair):
         raise InputError(f"the pair is {pair}: give two different rows from 0 to {len(items) - 1}")
-    places = vectors if vectors.shape[1] == 2 else _principal_components(vectors)
+    places = vectors if vectors.shape[1] == 2 else principal_components(vectors)
     senses = [item.sense for item in items]
     order = list(dict.fromkeys([senses[row] for row in pair] + senses))
     looks = [_look(order.index(sense)) for sense in senses]
@@ -252,7 +242,7 @@ def plot_two_dots(
         alpha = 1 if is_large else 0.4
         right.plot(*place, **look, markersize=size, markeredgecolor=edge, alpha=alpha, zorder=2 + is_large)
     handles = [Line2D([], [], **looks[row], markersize=9, markeredgecolor="black", linestyle="none") for row in pair]
-    texts = [_wrap(f"{mark} {items[row].sentence} ({senses[row]})", 82) for mark, row in zip("①②", pair, strict=True)]
+    texts = [wrap(f"{mark} {items[row].sentence} ({senses[row]})", 82) for mark, row in zip("①②", pair, strict=True)]
     legend = figure.legend(handles, texts, loc="outside lower left", fontsize=11, handletextpad=0.2)
     for text, row in zip(legend.get_texts(), pair, strict=True):
         text.set_color(looks[row]["color"])
@@ -324,16 +314,6 @@ def _checked(points: Vectors, labels: Sequence[object]) -> Vectors:
     return points
 
 
-def _principal_components(points: Vectors) -> Vectors:
-    """The first two principal components [n, 2]; in each, the largest number is positive."""
-    centred = points - points.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
-    places = np.zeros((len(points), 2))
-    places[:, : min(2, len(sizes))] = (left * sizes)[:, :2]
-    signs = np.sign(places[np.abs(places).argmax(axis=0), [0, 1]])
-    return np.asarray(places * np.where(signs == 0, 1, signs))
-
-
 def _look(number: int) -> dict[str, Any]:
     """Colour and marker of a group; beyond 8 groups, the same colours with other markers."""
     size = len(PALETTE)
@@ -361,7 +341,7 @@ def _frame(axes: Axes) -> None:
 
 def _legend_below(figure: Figure, axes: Axes) -> None:
     handles, labels = axes.get_legend_handles_labels()
-    widest = max(_width(line) for label in labels for line in label.split("\n"))
+    widest = max(text_width(line) for label in labels for line in label.split("\n"))
     columns = max(1, min(len(labels), 4, 80 // (widest + 6)))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)
 
@@ -417,37 +397,8 @@ def _overlap(first: BboxBase, second: BboxBase) -> float:
     return 0.0 if shared is None else float(shared.width * shared.height)
 
 
-# What is not broken: a run of ASCII, any other character; with the closing marks behind it.
-_UNBREAKABLE = re.compile(r"(?:[!-~]+|.)[，。、；：？！”’）》」』…]* ?")
-
-
-def _width(text: str) -> int:
-    """Columns that a text takes up: 2 for each Chinese character."""
-    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
-
-
-def _wrap(text: str, width: int) -> str:
-    """Break a text into lines of about `width` columns."""
-    lines = [""]
-    for part in _UNBREAKABLE.findall(text):
-        if lines[-1] and _width(lines[-1] + part.rstrip()) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _shorten(text: str, width: int, most: int) -> str:
-    """Break a text into at most so many lines; what does not fit is replaced by an ellipsis."""
-    lines = _wrap(text, width).split("\n")
-    if len(lines) > most:
-        while _width(lines[most - 1]) > width - 2:
-            lines[most - 1] = lines[most - 1][:-1]
-        lines[most - 1] += "…"
-    return "\n".join(lines[:most])
-
-
 def _two_lines(gloss: str) -> str:
     """A gloss that is too long for a line, with the English below the Chinese."""
-    if _width(gloss) > 24:
+    if text_width(gloss) > 24:
         gloss = re.sub(r"(?<=[^\x00-\x7f]) (?=[!-~])", "\n", gloss, count=1)
-    return "\n".join(_wrap(line, 40) for line in gloss.split("\n"))
+    return "\n".join(wrap(line, 40) for line in gloss.split("\n"))

@@ -13,8 +13,8 @@ import numpy as np
 
 SOURCES = Path(__file__).resolve().parents[2] / "book" / "src"
 _CELL = re.compile(r"^```\{code-cell\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_SOLUTIONS = re.compile(r"^`{4,}\{dropdown\} Solutions\n(.*?)^`{4,}$", re.MULTILINE | re.DOTALL)
-_PYTHON = re.compile(r"^(?:\d+\. )? *```python\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+_SOLUTION = re.compile(r"^(:{3,})\{solution\} ex-(\d+)-(\d+)\n(.*?)^\1$", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _CHECK = re.compile(r"""^check\("([\d.]+)", (\w+)\)$""", re.MULTILINE)
 
 
@@ -25,11 +25,16 @@ def starting_points(page: str) -> dict[str, tuple[str, str]]:
 
 
 def solutions(page: str) -> dict[str, str]:
-    """Code of the Solutions dropdown that defines each exercise's name, by exercise."""
+    """Code of the hidden solutions, by exercise; of several blocks the one that defines what is checked."""
     text = (SOURCES / f"{page}.md").read_text(encoding="utf-8")
-    blocks = [_dedent(code) for part in _SOLUTIONS.findall(text) for code in _PYTHON.findall(part)]
-    wanted = {name: number for number, (_, name) in starting_points(page).items()}
-    return {wanted[name]: code for code in blocks for name in _defined(code) if name in wanted}
+    wanted = {number: name for number, (_, name) in starting_points(page).items()}
+    found = ((f"{chapter}.{place}", part) for _, chapter, place, part in _SOLUTION.findall(text))
+    return {
+        number: code
+        for number, part in found
+        for code in _PYTHON.findall(part)
+        if wanted.get(number) in set(_defined(code))
+    }
 
 
 def run(code: str, name: str, setup: dict[str, Any] | None = None) -> Any:
@@ -47,8 +52,3 @@ def _defined(code: str) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.Assign):
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
-
-
-def _dedent(code: str) -> str:
-    indent = len(code) - len(code.lstrip(" "))
-    return "".join(line[indent:] if line.strip() else line for line in code.splitlines(keepends=True))

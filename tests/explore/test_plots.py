@@ -148,15 +148,6 @@ def test_points_in_two_dimensions_are_drawn_as_they_are(apples):
     np.testing.assert_array_equal(np.concatenate([line.get_xydata() for line in drawn]), points)
 
 
-def test_principal_components_keep_the_largest_spread_and_do_not_flip():
-    points = np.random.default_rng(0).normal(size=(50, 5)) * [1, 9, 1, 4, 1] + 7
-    places = plots._principal_components(points)
-    np.testing.assert_allclose(places.std(axis=0), [9, 4], rtol=0.3)  # the spread of 50 points is known to 10%
-    np.testing.assert_allclose(np.abs(places), np.abs(plots._principal_components(-points)), atol=1e-9)
-    assert (places.max(axis=0) >= -places.min(axis=0)).all()
-    assert plots._principal_components(np.ones((3, 4))).tolist() == [[0, 0]] * 3
-
-
 def test_tsne_repeats_with_its_seed_and_chooses_a_perplexity_for_few_points(vectors):
     labels = ["a"] * 12
     first, again, other = (plot_tsne(vectors[:12], labels, seed=seed) for seed in (1, 1, 2))
@@ -256,25 +247,3 @@ def test_data_that_cannot_be_drawn_are_errors(apples, vectors):
     ]:
         with pytest.raises(InputError, match=message):
             call()
-
-
-# Text
-
-
-@pytest.mark.parametrize(
-    ("text", "wrapped"),
-    [
-        ("外婆把苹果切成薄片，铺好", "外婆把苹\n果切成薄\n片，铺好"),
-        ("一二三四，五", "一二三\n四，五"),
-        ("a word or two", "a word\nor two"),
-        ("好 yes", "好 yes"),
-        ("", ""),
-    ],
-)
-def test_lines_break_between_characters_but_not_within_words_or_before_commas(text, wrapped):
-    assert plots._wrap(text, 8) == wrapped
-
-
-def test_what_does_not_fit_is_shortened():
-    assert plots._shorten("一二三四五六七八九", 8, 2) == "一二三四\n五六七…"
-    assert plots._shorten("一二三四", 8, 2) == "一二三四"

@@ -1,0 +1,81 @@
+"""`python -m book.tools.readme`: the README's table of results, from data/results; a test holds the README to it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from book.tools import REPOSITORY
+
+README = REPOSITORY / "README.md"
+RESULTS = REPOSITORY / "data/results"
+BEGIN, END = "<!-- results: python -m book.tools.readme -->\n", "<!-- end of results -->\n"
+
+
+def _read(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _interval(values: list[float], digits: int) -> str:
+    return f"[{values[0]:.{digits}f}, {values[1]:.{digits}f}]"
+
+
+def _senses() -> Iterator[tuple[str, ...]]:
+    results = _read("senses_small")
+    systems = results["systems"]
+    count = len(systems["elmo"]["senses"]["words"])
+    sets = {
+        f"{results['word']}, fruit or brand, in product reviews: AUC": ("reviews_held_out", "pair_auc"),
+        f"senses of {count} words, by the nearest sense's mean: accuracy": ("senses", "accuracy"),
+    }
+    for title, (part, score) in sets.items():
+        word, near = (found["value"] for found in systems["word2vec"][part][score])
+        best = max(systems["elmo"][part][score], key=lambda found: float(found["value"]))
+        yield (
+            title,
+            f"word2vec {word:.2f}, mean of the words around {near:.2f}",
+            f"ELMo {best['value']:.2f}",
+            _interval([best["low"], best["high"]], 2),
+        )
+
+
+def _lac() -> Iterator[tuple[str, ...]]:
+    results = _read("lac_transfer")
+    rows = {
+        (row["tokens"], row["size"], row["system"]): row
+        for row in results["rows"]
+        if (row["trained_on"], row["scored_on"], row["score"]) == ("pd", "pd/test", "tagged")
+    }
+    for (tokens, size, system), row in rows.items():
+        if system != "elmo" or (tokens, size, "baseline") not in rows or "difference_interval" not in row:
+            continue
+        number = results["sentences"][size]
+        yield (
+            f"LAC, {number:,} sentences, labels for {tokens}, F1",
+            f"baseline {rows[tokens, size, 'baseline']['mean']:.1f}",
+            f"+ ELMo {row['mean']:.1f}",
+            f"{row['difference']:+.1f} {_interval(row['difference_interval'], 1)}",
+        )
+
+
+def table() -> str:
+    """The table, in Markdown."""
+    lines = ["| what is measured | without ELMo | with it | 95% interval |", "| --- | --- | --- | --- |"]
+    lines += ["| " + " | ".join(row) + " |" for rows in (_senses(), _lac()) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Put the table where the README has its mark."""
+    text = README.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        sys.exit(f"{README}: has no {BEGIN.strip()} or no {END.strip()}, between which the table stands; put them back")
+    before, rest = text.split(BEGIN)
+    README.write_text(before + BEGIN + "\n" + table() + "\n" + END + rest.split(END)[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
