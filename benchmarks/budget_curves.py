@@ -98,12 +98,15 @@ def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("bert", "ernie", "elmo"):
-        parser.add_argument(f"--{name}", type=Path, nargs=2, metavar=("LOG", "MODEL"), required=name != "elmo")
+        parser.add_argument(f"--{name}", type=Path, nargs=2, metavar=("LOG", "MODEL"), required=name == "bert")
     parser.add_argument("--output", "-o", type=Path, default=Path("data/results/masked_small.json"))
     arguments = parser.parse_args()
-    models = {"bert": masked(*arguments.bert), "ernie": masked(*arguments.ernie)}
+    models = {"bert": masked(*arguments.bert)}
+    if arguments.ernie:
+        models["ernie"] = masked(*arguments.ernie)
     if arguments.elmo:
-        models["elmo"] = bidirectional(*arguments.elmo, models["bert"]["characters_read"])
+        log, model = arguments.elmo
+        models["elmo"] = bidirectional(log, model, models["bert"]["characters_read"])
     write_results(arguments.output, {"models": models})
 
 
