@@ -103,7 +103,8 @@ def auc_of_pairs(answer: Answer, generator: np.random.Generator) -> None:
 
 def _auc(alike: Array, labels: list[str], *, tie: float | None = 0.5, with_itself: bool = False) -> float:
     """AUC of pairs, counted one by one; a tie counts as told, or not at all."""
-    same, different = [], []
+    same: list[float] = []
+    different: list[float] = []
     for first in range(len(labels)):
         for second in range(first + with_itself):
             (same if labels[first] == labels[second] else different).append(alike[first, second])
@@ -118,7 +119,7 @@ def around(answer: Answer, generator: np.random.Generator) -> None:
     """`around(vectors, place, reach)`: the mean [dim] of the vectors [words, dim] at most `reach` from `place`."""
     words, dim, reach = 9, 3, 2
     vectors = generator.normal(size=(words, dim))
-    right = np.asarray(surroundings(lambda _: [vectors[None]])([[]])[0][1])  # [words, dim]
+    right = np.asarray(surroundings(lambda _: [vectors[None].astype(np.float32)])([[]])[0][1])  # [words, dim]
     for place, what in ((4, "in the middle"), (1, "at the second word"), (words - 1, "at the last word")):
         given = answer.call(vectors, place, reach)
         if place < reach and np.shape(given) == (dim,) and np.isnan(given).all():
