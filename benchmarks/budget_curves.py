@@ -17,8 +17,10 @@ from safetensors import safe_open
 
 from elmo.errors import InputError
 from elmo.explore.evaluate import write_results
+from elmo.masked_lm import Bert
 from elmo.model_files import WEIGHTS_FILE, read_header
-from elmo.text.corpus import read_lines
+from elmo.text.corpus import find_shards, read_lines
+from elmo.text.pieces import PieceTokenizer
 
 _LOSS = re.compile(r"step (\d+): training loss ([\d.]+),")
 _SCORES = re.compile(r"(step|epoch) (\d+): .*?\bperplexity ([\d.]+), (word|forward) perplexity ([\d.]+)")
@@ -69,12 +71,23 @@ def masked(log: Path, model: Path) -> dict[str, Any]:
     }
 
 
-def bidirectional(log: Path, model: Path, characters: int) -> dict[str, Any]:
+def characters_per_word(shards: str, tokenizer: PieceTokenizer) -> float:
+    """How many of the masked models' characters (and pieces) a word of the biLM's text has, on average."""
+    characters = words = 0
+    for path in find_shards(shards):
+        for line in read_lines(path):
+            words += len(line.split())
+            characters += len(tokenizer.tokenize(line.replace(" ", "")))
+    return characters / words
+
+
+def bidirectional(log: Path, model: Path, per_word: float) -> dict[str, Any]:
     """The curve of a biLM, by the characters of the words it read."""
     found = describe(model)
     run = found["run"]
     losses, scores = read_log(log, run["steps"])
     words = run["tokens_read"]
+    characters = round(words * per_word)
     return {
         "parameters": found["parameters"],
         "seconds": found["seconds"],
@@ -97,16 +110,18 @@ def bidirectional(log: Path, model: Path, characters: int) -> dict[str, Any]:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("bert", "ernie", "elmo"):
+    for name in ("bert", "ernie"):
         parser.add_argument(f"--{name}", type=Path, nargs=2, metavar=("LOG", "MODEL"), required=name == "bert")
+    parser.add_argument("--elmo", nargs=3, metavar=("LOG", "MODEL", "SHARDS"))
     parser.add_argument("--output", "-o", type=Path, default=Path("data/results/masked_small.json"))
     arguments = parser.parse_args()
     models = {"bert": masked(*arguments.bert)}
     if arguments.ernie:
         models["ernie"] = masked(*arguments.ernie)
     if arguments.elmo:
-        log, model = arguments.elmo
-        models["elmo"] = bidirectional(log, model, models["bert"]["characters_read"])
+        log, model, shards = arguments.elmo
+        tokenizer = PieceTokenizer(Bert.from_pretrained(arguments.bert[1]).vocabulary)
+        models["elmo"] = bidirectional(Path(log), Path(model), characters_per_word(shards, tokenizer))
     write_results(arguments.output, {"models": models})
 
 

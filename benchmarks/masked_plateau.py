@@ -110,23 +110,27 @@ def measure(path: Path, pattern: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="checkpoints of a pretraining, step_* (--keep_checkpoints)")
+    parser.add_argument(
+        "models", nargs="+", help="name=folder of the checkpoints of a pretraining (--keep_checkpoints)"
+    )
     parser.add_argument("--sentences", default="data/dev/sentence_file_*", help="shards, not trained on")
     parser.add_argument("--random_seed", type=int, default=0)
     parser.add_argument("--output", "-o", type=Path, default=Path("data/results/masked_plateau.json"))
     arguments = parser.parse_args()
-    console, records = Console(), []
-    for path in checkpoints(arguments.folder):
-        record = measure(path, arguments.sentences, arguments.random_seed)
-        records.append(record)
-        best = max(map(max, record["neighbours"]))
-        console.print(
-            f"step {record['step']}: {record['gap_nats']:.2f} nats, order {record['order_nats']['value']:.2f}, "
-            f"best head on neighbours {best:.2f}",
-            highlight=False,
-        )
-    records.sort(key=lambda record: record["step"])
-    write_results(arguments.output, {"seed": arguments.random_seed, "attended": ATTENDED, "checkpoints": records})
+    console, found = Console(), {}
+    for name, folder in (model.split("=", 1) for model in arguments.models):
+        records = []
+        for path in checkpoints(Path(folder)):
+            record = measure(path, arguments.sentences, arguments.random_seed)
+            records.append(record)
+            best = max(map(max, record["neighbours"]))
+            console.print(
+                f"{name}, step {record['step']}: {record['gap_nats']:.2f} nats, "
+                f"order {record['order_nats']['value']:.2f}, best head on neighbours {best:.2f}",
+                highlight=False,
+            )
+        found[name] = sorted(records, key=lambda record: int(record["step"]))
+    write_results(arguments.output, {"seed": arguments.random_seed, "attended": ATTENDED, "models": found})
 
 
 if __name__ == "__main__":
