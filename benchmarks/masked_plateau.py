@@ -8,6 +8,7 @@ sentence, drawn once for all checkpoints. Writes data/results/masked_plateau.jso
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,9 @@ def main() -> None:
     parser.add_argument("--random_seed", type=int, default=0)
     parser.add_argument("--output", "-o", type=Path, default=Path("data/results/masked_plateau.json"))
     arguments = parser.parse_args()
-    console, found = Console(), {}
+    console, written = Console(), arguments.output
+    before = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}
+    found = before["models"] if before.get("seed") == arguments.random_seed else {}  # of other models, which are kept
     for name, folder in (model.split("=", 1) for model in arguments.models):
         records = []
         for path in checkpoints(Path(folder)):
@@ -130,7 +133,7 @@ def main() -> None:
                 highlight=False,
             )
         found[name] = sorted(records, key=lambda record: int(record["step"]))
-    write_results(arguments.output, {"seed": arguments.random_seed, "attended": ATTENDED, "models": found})
+    write_results(written, {"seed": arguments.random_seed, "attended": ATTENDED, "models": found})
 
 
 if __name__ == "__main__":

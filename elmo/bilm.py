@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from elmo.checks import check_flag, check_names, check_share, check_whole, is_number
 from elmo.convert import read_any, read_config
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, check_shapes
@@ -51,19 +52,13 @@ class BiLMConfig:
     token_encoder: TokenEncoderConfig | None = None  # reads words by their characters; None looks their ids up
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "embed_size", "hidden_size", "num_layers"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InputError(f"{name} is {value!r}: give a whole number above 0")
+        check_whole(self, "vocab_size", "embed_size", "hidden_size", "num_layers")
         for name in ("cell_clip", "proj_clip"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and value > 0):
+            if value is not None and not (is_number(value) and value > 0):
                 raise InputError(f"{name} is {value!r}: give a number above 0, or none for no clip")
-        if not (_is_number(self.dropout) and 0 <= self.dropout < 1):
-            raise InputError(f"dropout is {self.dropout!r}: give a share from 0 to below 1")
-        for name in ("use_skip_connections", "tie_softmax", "softmax"):
-            if type(getattr(self, name)) is not bool:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give true or false")
+        check_share(self, "dropout")
+        check_flag(self, "use_skip_connections", "tie_softmax", "softmax")
         if not isinstance(self.token_encoder, TokenEncoderConfig | None):
             raise InputError(f"token_encoder is {self.token_encoder!r}: give a TokenEncoderConfig, or none")
         if self.tie_softmax and self.token_encoder is not None:
@@ -80,18 +75,10 @@ class BiLMConfig:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> BiLMConfig:
         """Make a configuration from `to_dict`'s result; InputError names fields that lack or are unknown."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(fields) - known):
-            raise InputError(f"the biLM configuration has the unknown field {unknown[0]!r}; known are {sorted(known)}")
-        if "vocab_size" not in fields:
-            raise InputError("the biLM configuration lacks vocab_size")
+        check_names(fields, cls, "the biLM configuration", required=["vocab_size"])
         if isinstance(fields.get("token_encoder"), dict):
             fields = {**fields, "token_encoder": TokenEncoderConfig.from_dict(fields["token_encoder"])}
         return cls(**fields)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 class BiLM(paddle.nn.Layer):
@@ -220,10 +207,7 @@ class BiLM(paddle.nn.Layer):
         bos_id, eos_id = self.boundary_ids(lexicon)
         bos = paddle.full([batch, 1], bos_id, dtype=token_ids.dtype)
         eos = paddle.full([batch, 1], eos_id, dtype=token_ids.dtype)
-        # Reversing within the sentence leaves its padding at the end, where it can't reach any word.
-        steps = paddle.arange(time, dtype=token_ids.dtype).unsqueeze(0)
-        from_end = lengths.astype(token_ids.dtype).unsqueeze(1) - 1 - steps
-        order = paddle.where(from_end >= 0, from_end, steps.expand([batch, time]))
+        order = reading_order(lengths.astype(token_ids.dtype), time)
         reversed_ids = paddle.take_along_axis(token_ids, order, axis=1)
         forward_outputs, backward_outputs, _ = self.run(
             paddle.concat([bos, token_ids], axis=1), paddle.concat([eos, reversed_ids], axis=1), table
@@ -277,6 +261,16 @@ class BiLM(paddle.nn.Layer):
             for i in range(0, outputs.shape[0], _SOFTMAX_ROWS)
         ]
         return paddle.concat(parts)
+
+
+def reading_order(lengths: Tensor, time: int) -> Tensor:
+    """Places [batch, time] in which sentences of these lengths [batch] are read backwards; is its own inverse.
+
+    Padding stays where it is, at the end, where it can't reach any word.
+    """
+    steps = paddle.arange(time, dtype=lengths.dtype).unsqueeze(0)
+    from_end = lengths.unsqueeze(1) - 1 - steps
+    return paddle.where(from_end >= 0, from_end, steps.expand(from_end.shape))
 
 
 def load_arrays(model: BiLM, files: ModelFiles, place: object, *, consume: bool = False) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import check_flag, check_names, check_share, check_whole, is_number
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, check_shapes
@@ -52,27 +53,20 @@ class MaskedLMConfig:
     pooler: bool = False  # True for weights that came with BERT's pooler, which masking does not train
 
     def __post_init__(self) -> None:
-        for name in ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "type_vocab_size"):
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise InputError(f"{name} is {value!r}: give a whole number above 0")
-        if type(self.task_type_vocab_size) is not int or self.task_type_vocab_size < 0:
-            raise InputError(f"task_type_vocab_size is {self.task_type_vocab_size!r}: give a whole number, 0 or more")
+        check_whole(
+            self, "vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "type_vocab_size"
+        )
+        check_whole(self, "task_type_vocab_size", least=0)
         if type(self.max_length) is not int or self.max_length < 3:
             raise InputError(f"max_length is {self.max_length!r}: give a whole number above 2")
         if self.hidden_size % self.num_heads:
             raise InputError(f"hidden_size is {self.hidden_size}: give a multiple of num_heads, {self.num_heads}")
-        for name in ("dropout", "attention_dropout"):
-            value = getattr(self, name)
-            if not (_is_number(value) and 0 <= value < 1):
-                raise InputError(f"{name} is {value!r}: give a share from 0 to below 1")
-        if not (_is_number(self.layer_norm_eps) and 0 < self.layer_norm_eps < 1):
+        check_share(self, "dropout", "attention_dropout")
+        if not (is_number(self.layer_norm_eps) and 0 < self.layer_norm_eps < 1):
             raise InputError(f"layer_norm_eps is {self.layer_norm_eps!r}: give a small number above 0")
         if self.hidden_act not in ACTIVATIONS:
             raise InputError(f"hidden_act is {self.hidden_act!r}: give one of {', '.join(ACTIVATIONS)}")
-        for name in ("lower_case", "head", "pooler"):
-            if type(getattr(self, name)) is not bool:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give true or false")
+        check_flag(self, "lower_case", "head", "pooler")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -81,23 +75,13 @@ class MaskedLMConfig:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> MaskedLMConfig:
         """Make a configuration from `to_dict`'s result; InputError names fields that lack or are unknown."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(fields) - known):
-            raise InputError(
-                f"the masked LM's configuration has the unknown field {unknown[0]!r}; known are {sorted(known)}"
-            )
-        if "vocab_size" not in fields:
-            raise InputError("the masked LM's configuration lacks vocab_size")
+        check_names(fields, cls, "the masked LM's configuration", required=["vocab_size"])
         return cls(**fields)
 
     @property
     def sizes(self) -> Sizes:
         """Those that the encoder needs."""
         return Sizes(**{name: getattr(self, name) for name in Sizes._fields})
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 class MaskedLM(paddle.nn.Layer):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLM, BiLMState
+from elmo.checks import check_whole
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
@@ -55,7 +56,8 @@ class PretrainSettings:
     dev_interval: int = 10000  # steps between held-out perplexities within an epoch; 0 for none
 
     def __post_init__(self) -> None:
-        for name in (
+        check_whole(
+            self,
             "batch_size",
             "num_steps",
             "max_epoch",
@@ -63,12 +65,8 @@ class PretrainSettings:
             "log_interval",
             "accumulate_steps",
             "keep_checkpoints",
-        ):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
-        for name in ("save_interval", "dev_interval", "random_seed", "warmup_steps"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 or more")
+        )
+        check_whole(self, "save_interval", "dev_interval", "random_seed", "warmup_steps", least=0)
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
             if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from elmo.checks import check_whole
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.runtime import paddle
@@ -50,11 +51,8 @@ class SkipGramConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("vector_size", "window", "negative", "min_count", "epochs", "batch_words"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
-        if type(self.seed) is not int or self.seed < 0:
-            raise InputError(f"seed is {self.seed!r}: give a whole number, 0 or more")
+        check_whole(self, "vector_size", "window", "negative", "min_count", "epochs", "batch_words")
+        check_whole(self, "seed", least=0)
         for name in ("sample", "learning_rate", "min_learning_rate"):
             value = getattr(self, name)
             if not (type(value) in (int, float) and value >= 0 and math.isfinite(value)):

@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.whole_file import whole_file
 
 Layers = Literal["all", "average"] | int
 Vectors = npt.NDArray[np.floating]
@@ -88,19 +89,12 @@ def write_vectors(
         raise InputError(f"dtype is {dtype!r}: choose one of {', '.join(_DTYPES)}")
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    header = dict(zip(_HEADER, (FORMAT, str(layers), model), strict=True))
     count = 0
-    try:
-        with writer(temporary, dict(zip(_HEADER, (FORMAT, str(layers), model), strict=True))) as add:
-            for words, vectors in encoded:
-                add(str(count), _to_json(words, count), _select(vectors, words, layers, dtype, count))
-                count += 1
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"{target}: can't be written ({error.strerror or error}); choose another place") from error
-    finally:
-        with suppress(OSError):  # it has been renamed, or never was
-            temporary.unlink()
+    with whole_file(target) as temporary, writer(temporary, header) as add:
+        for words, vectors in encoded:
+            add(str(count), _to_json(words, count), _select(vectors, words, layers, dtype, count))
+            count += 1
     return count
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
 import math
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from elmo import cli
+from elmo.bilm import BiLMConfig
+from elmo.commands import pretraining
+from elmo.masked_lm import MaskedLMConfig
+from elmo.masked_objective import MaskedSettings
+from elmo.objectives import PretrainSettings
 from elmo.vectors_file import read_vectors
 
 TEXT = """我昨天买了一斤苹果，又红又甜。
@@ -284,3 +292,21 @@ def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_
     assert done.returncode == 0, done.stderr
     assert "epoch 1: training loss" in done.stderr
     assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()
+
+
+@pytest.mark.parametrize(
+    ("command", "kinds", "others"),
+    [
+        (
+            pretraining.pretrain,
+            (PretrainSettings, BiLMConfig),
+            {"all_train_tokens", "alphabet", "local", "update_method", "use_gpu"},
+        ),
+        (pretraining.pretrain_masked, (MaskedSettings, MaskedLMConfig), {"local", "masking", "use_gpu"}),
+    ],
+)
+def test_every_flag_of_a_pretraining_fills_something(
+    command: Callable[..., None], kinds: tuple[type, ...], others: set[str]
+) -> None:
+    filled = {field.name for kind in kinds for field in dataclasses.fields(kind)} | set(pretraining._RUN)
+    assert set(inspect.signature(command).parameters) - filled == others

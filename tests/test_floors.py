@@ -8,6 +8,8 @@ from pathlib import Path
 
 FLOORS = {
     "errors": 0,
+    "checks": 0,
+    "whole_file": 0,
     "runtime": 0,
     "doctor": 0,
     "ranks": 1,
@@ -30,6 +32,7 @@ FLOORS = {
     "tasks": 4,
     "explore": 5,
     "exercises": 6,
+    "commands": 6,
     "cli": 6,
     "__main__": 7,
 }

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from elmo import cli
-from elmo.checkpoint import checkpoints, read_training_state
+from elmo.checkpoint import checkpoints
 from elmo.errors import InputError
 from elmo.masked_lm import Bert, MaskedLM, MaskedLMConfig
 from elmo.masked_objective import (
@@ -30,6 +30,7 @@ from elmo.runtime import paddle
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText, count_shard_words
+from tests.runs import assert_same_run
 
 SIZES = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_length": 18}
 SETTINGS = MaskedSettings(
@@ -42,7 +43,6 @@ SETTINGS = MaskedSettings(
     stages=("characters", "words", "entities"),
     tagged=True,
 )
-SPEEDS = ("seconds", "tokens_per_second")
 
 
 @pytest.fixture(scope="module")
@@ -75,22 +75,6 @@ def train(text: Path, save: Path | None, settings: MaskedSettings = SETTINGS, **
         para_save_dir=None if save is None else str(save),
         **arguments,
     )
-
-
-def assert_same_run(first: Path, second: Path) -> None:
-    """Two checkpoints have the same parameters, optimiser state, place and history, bit by bit."""
-    models, states = (read_model(first), read_model(second)), (read_training_state(first), read_training_state(second))
-    for ours, theirs in (
-        (models[0].arrays, models[1].arrays),
-        (states[0].optimizer, states[1].optimizer),
-        (states[0].position, states[1].position),
-    ):
-        assert ours.keys() == theirs.keys()
-        for name, array in ours.items():
-            assert array.tobytes() == theirs[name].tobytes(), name
-    histories = [[{k: v for k, v in record.items() if k not in SPEEDS} for record in state.history] for state in states]
-    assert histories[0] == histories[1]
-    assert (states[0].epoch, states[0].step) == (states[1].epoch, states[1].step)
 
 
 @pytest.mark.parametrize(

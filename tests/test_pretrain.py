@@ -25,6 +25,7 @@ from elmo.runtime import paddle
 from elmo.text.corpus import SentenceIds
 from elmo.text.vocabulary import Vocabulary
 from elmo.trainer import make_optimizer
+from tests.runs import without_speeds
 
 # What follows a word, and what goes before it, is almost certain: a model that learns anything gets better at once.
 SENTENCES = ["我 吃 苹果 。", "他 吃 米饭 。", "我 买 手机 。", "她 在 河边 散步 。", "今天 风 很 大 。", "好 。"]
@@ -32,7 +33,6 @@ SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.1}
 SETTINGS = PretrainSettings(
     batch_size=8, num_steps=5, max_epoch=2, n_negative_samples_batch=9, log_interval=3, save_interval=0, dev_interval=0
 )
-SPEEDS = ("seconds", "tokens_per_second")
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +64,6 @@ def run(text, tmp_path):
 
 def changed(**fields) -> PretrainSettings:
     return dataclasses.replace(SETTINGS, **fields)
-
-
-def numbers(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A history without what depends on the machine's mood."""
-    return [{name: value for name, value in record.items() if name not in SPEEDS} for record in history]
 
 
 def arrays_of(path) -> dict[str, Any]:
@@ -124,9 +119,9 @@ def test_gradients_by_rows_train_as_dense_ones_do_or_are_not_used(text, optim):
 
 def test_the_same_seed_gives_identical_numbers_and_another_one_does_not(run, tmp_path):
     first, again, other = run("first"), run("again"), run(None, changed(random_seed=1))
-    assert numbers(first) == numbers(again)
+    assert without_speeds(first) == without_speeds(again)
     assert_same_parameters(tmp_path / "first" / "epoch_002", tmp_path / "again" / "epoch_002")
-    assert numbers(first)[0]["training_loss"] != numbers(other)[0]["training_loss"]
+    assert without_speeds(first)[0]["training_loss"] != without_speeds(other)[0]["training_loss"]
 
 
 def test_measuring_more_often_does_not_change_what_is_learnt(run, tmp_path):
@@ -242,7 +237,7 @@ def test_going_on_after_the_first_epoch_ends_where_an_unbroken_run_does(run, tmp
     whole = run("whole", settings)
     run("parts", dataclasses.replace(settings, max_epoch=1))
     resumed = run("parts", settings, load_dir=str(tmp_path / "parts" / "epoch_001"))
-    assert numbers(resumed) == numbers(whole)
+    assert without_speeds(resumed) == without_speeds(whole)
     assert_same_parameters(tmp_path / "whole" / "epoch_002", tmp_path / "parts" / "epoch_002")
     states = [read_training_state(tmp_path / name / "epoch_002") for name in ("whole", "parts")]
     assert states[0].step == states[1].step

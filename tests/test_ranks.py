@@ -30,6 +30,7 @@ from elmo.ranks import SINGLE, Ranks, join
 from elmo.runtime import paddle
 from elmo.text.corpus import SentenceIds
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.runs import without_speeds
 
 pytestmark = [
     pytest.mark.timeout(200),
@@ -37,7 +38,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parent.parent
-SPEEDS = ("seconds", "tokens_per_second")
 WORDS = [f"词{number}" for number in range(20)]
 SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.0}
 CHARACTERS = {**SIZES, "token_encoder": token_encoder_sizes("char_cnn")}
@@ -192,10 +192,6 @@ def two_ranks(texts, tmp_path_factory):
         yield folder
     finally:
         job.close()
-
-
-def without_speeds(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in record.items() if name not in SPEEDS} for record in history]
 
 
 # What they learn

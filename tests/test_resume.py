@@ -27,6 +27,7 @@ from elmo.model_files import read_model
 from elmo.objectives import BiLMObjective, PretrainSettings
 from elmo.pretrain import pretrain, token_encoder_sizes
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.runs import assert_same_run
 
 pytestmark = [
     pytest.mark.timeout(150),
@@ -37,7 +38,6 @@ SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.1}
 SETTINGS = PretrainSettings(
     batch_size=6, num_steps=5, max_epoch=2, n_negative_samples_batch=9, save_interval=1, keep_checkpoints=999
 )
-SPEEDS = ("seconds", "tokens_per_second")
 FILES = ("model.safetensors", "vocabulary.txt", "optimizer.safetensors", "position.safetensors", "training.json")
 WORDS = [f"词{number}" for number in range(20)]
 
@@ -85,30 +85,6 @@ def names(folder: Path) -> list[str]:
 def newest_step(folder: Path) -> int:
     """Step of the newest checkpoint within an epoch, by its name."""
     return max((int(path.name[5:]) for path in folder.glob("step_*")), default=0)
-
-
-def without_speeds(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in record.items() if name not in SPEEDS} for record in history]
-
-
-def assert_same_run(first: Path, second: Path) -> None:
-    """Two checkpoints have the same parameters, optimiser state, place, history and counts, bit by bit."""
-    models, states = (read_model(first), read_model(second)), (read_training_state(first), read_training_state(second))
-    for ours, theirs in (
-        (models[0].arrays, models[1].arrays),
-        (states[0].optimizer, states[1].optimizer),
-        (states[0].position, states[1].position),
-    ):
-        assert ours.keys() == theirs.keys()
-        for name, array in ours.items():
-            assert array.tobytes() == theirs[name].tobytes(), name
-    assert without_speeds(states[0].history) == without_speeds(states[1].history)
-    assert (states[0].epoch, states[0].step) == (states[1].epoch, states[1].step)
-    for state in states:
-        state.progress["seconds"] = 0
-    assert states[0].progress == states[1].progress
-    tokens = [[run["tokens_read"] for run in model.provenance["runs"]] for model in models]
-    assert tokens[0] == tokens[1]
 
 
 # From every checkpoint

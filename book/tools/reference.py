@@ -12,7 +12,7 @@ from typing import Any
 from book.tools import REPOSITORY
 
 PACKAGE = REPOSITORY / "elmo"
-LEFT_OUT = {"elmo.cli", "elmo.__main__"}  # the command line has its own page
+LEFT_OUT = {"elmo.cli", "elmo.__main__"}  # the command line, like elmo.commands, has its own page
 GROUPS = {
     "api_encoding": "Vectors in context, and models as files",
     "api_pretraining": "Pretraining",
@@ -22,7 +22,7 @@ GROUPS = {
     "api_exploring": "Exploring vectors",
 }
 _FOLDERS = {"nn": "api_networks", "text": "api_text", "tasks": "api_tasks", "explore": "api_exploring"}
-_FOLDERS |= {"convert": "api_encoding", "exercises": ""}
+_FOLDERS |= {"convert": "api_encoding", "exercises": "", "commands": ""}
 _TOP = {"bilm": "api_networks", "skipgram": "api_networks", "masked_lm": "api_networks"}
 _TOP |= dict.fromkeys(
     ("pretrain", "trainer", "objectives", "masked_objective", "checkpoint", "ranks", "watch", "start"),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import is_number
 from elmo.convert.hdf5 import Hdf5File
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
@@ -179,7 +180,7 @@ def _read_options(path: Path) -> dict[str, Any]:
 
     def clip(*keys: str) -> float | None:
         number = value(*keys)
-        check(number is None or (_is_number(number) and 0 < number <= 1e9), "give a positive number or null", *keys)
+        check(number is None or (is_number(number) and 0 < number <= 1e9), "give a positive number or null", *keys)
         return None if number is None else float(number)
 
     def flag(*keys: str, default: bool) -> bool:
@@ -192,7 +193,7 @@ def _read_options(path: Path) -> dict[str, Any]:
     check(embed_size <= hidden_size, f"give at most lstm.dim, {hidden_size}", "lstm", "projection_dim")
     check(flag("bidirectional", default=True), "only models of both directions can be read", "bidirectional")
     dropout = value("dropout", default=0.0)
-    check(_is_number(dropout) and 0 <= dropout < 1, "give a number from 0 to below 1", "dropout")
+    check(is_number(dropout) and 0 <= dropout < 1, "give a number from 0 to below 1", "dropout")
     token_encoder = None
     if "char_cnn" in options:
         count = value("char_cnn", "n_characters")
@@ -230,10 +231,6 @@ def _read_options(path: Path) -> dict[str, Any]:
         "softmax": False,
         "token_encoder": token_encoder,
     }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_whole(value: object, low: int, high: int) -> bool:

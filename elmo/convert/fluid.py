@@ -7,13 +7,11 @@ dimensions); the raw values.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import stat
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,6 +19,7 @@ import numpy.typing as npt
 
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
+from elmo.whole_file import whole_file
 
 PathLike = str | os.PathLike[str]
 Array = npt.NDArray[Any]
@@ -105,18 +104,9 @@ def write_variable(path: PathLike, array: Array) -> None:
     descriptor = bytes([_DATA_TYPE << 3 | _VARINT, number])
     for dimension in array.shape:
         descriptor += bytes([_DIMENSIONS << 3 | _VARINT]) + _varint(dimension)
-    target = Path(path)
-    temporary = target.parent / f".{target.name}.{os.getpid()}"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(struct.pack("<IQIi", 0, 0, 0, len(descriptor)) + descriptor)
-            file.write(np.ascontiguousarray(array, dtype=_DTYPES[number]).data)
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); choose another place") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        file.write(struct.pack("<IQIi", 0, 0, 0, len(descriptor)) + descriptor)
+        file.write(np.ascontiguousarray(array, dtype=_DTYPES[number]).data)
 
 
 def _varint(value: int) -> bytes:

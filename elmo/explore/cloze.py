@@ -30,7 +30,7 @@ from elmo.explore.cloze_scores import (
     masked_scores,
     sentence_scores,
 )
-from elmo.explore.senses import read_text
+from elmo.explore.tables import check_filled, read_rows
 from elmo.masked_lm import KIND, Bert, masked_lm_from_files
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
@@ -50,28 +50,17 @@ def read_questions(path: PathLike) -> list[Question]:
     Raises:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
-    lines = read_text(path).split("\n")
-    if lines[0].split("\t") != _COLUMNS:
-        raise InputError(f"{path}:1: {lines[0]!r} is not the header; write {', '.join(_COLUMNS)}, separated by tabs")
     questions: dict[str, Question] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        if line:
-            question = _parse(line, f"{path}:{number}")
-            if question.text in questions:
-                raise InputError(f"{path}:{number}: {question.text!r} is asked twice; keep one of the two")
-            questions[question.text] = question
-    if not questions:
-        raise InputError(f"{path}: holds no question; give a line each: {', '.join(_COLUMNS)}, separated by tabs")
+    for number, fields in read_rows(path, _COLUMNS, "question"):
+        question = _parse(fields, f"{path}:{number}")
+        if question.text in questions:
+            raise InputError(f"{path}:{number}: {question.text!r} is asked twice; keep one of the two")
+        questions[question.text] = question
     return list(questions.values())
 
 
-def _parse(line: str, place: str) -> Question:
-    fields = line.split("\t")
-    if len(fields) != len(_COLUMNS):
-        raise InputError(f"{place}: {len(fields)} columns, expected {len(_COLUMNS)}: {', '.join(_COLUMNS)}")
-    for name, value in zip(_COLUMNS, fields, strict=True):
-        if not value.strip():
-            raise InputError(f"{place}: the column {name} is empty; fill it in")
+def _parse(fields: list[str], place: str) -> Question:
+    check_filled(_COLUMNS, fields, place)
     kind, text, answer = fields
     if text.count(GAP) != 1:
         raise InputError(f"{place}: {text!r} has {text.count(GAP)} gaps; write {GAP} once, where the answer is missing")

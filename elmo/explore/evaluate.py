@@ -33,6 +33,7 @@ from elmo.explore.senses import REVIEW_CATEGORIES, SenseSentence, read_reviews, 
 from elmo.explore.wic import WicPair, pair_vectors, read_am2ico, read_mcl_wic, require_chinese, score_wic
 from elmo.explore.words import read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.text.corpus import find_shards, read_lines, read_sentences
+from elmo.whole_file import whole_file
 
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]
@@ -117,17 +118,10 @@ def write_results(path: str | os.PathLike[str], results: dict[str, Any]) -> None
     for name in ("elmo", "paddlepaddle", "paddlepaddle-gpu", "numpy", "jieba"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(_without_nan({**results, "versions": versions}), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _without_nan(value: Any) -> Any:

@@ -29,6 +29,7 @@ from elmo.errors import InputError
 from elmo.explore.lines import shorten, text_width, wrap
 from elmo.explore.places import principal_components, tsne_places
 from elmo.explore.senses import SenseSentence
+from elmo.whole_file import whole_file
 
 Vectors = npt.NDArray[np.floating]
 Record = Mapping[str, Any]
@@ -114,14 +115,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{path}: the name tells no format; let it end in .png, .svg or .pdf")
-    temporary = target.with_name(f".{os.getpid()}.{target.name}")
-    try:
-        figure.savefig(temporary, metadata=_UNDATED.get(target.suffix))
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror or error}); choose another place") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format=target.suffix[1:], metadata=_UNDATED.get(target.suffix))
     return target
 
 

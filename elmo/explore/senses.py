@@ -6,15 +6,14 @@ import csv
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.explore.tables import check_filled, read_rows, read_text
 from elmo.text.sentences import split_sentences
 from elmo.text.splits import is_held_out_review
-from elmo.text.vocabulary import invalid_utf8
 
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
@@ -48,23 +47,12 @@ def read_senses(path: PathLike) -> list[SenseSentence]:
     Raises:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
-    lines = read_text(path).split("\n")
-    if lines[0].split("\t") != _COLUMNS:
-        raise InputError(f"{path}:1: {lines[0]!r} is not the header; write {', '.join(_COLUMNS)}, separated by tabs")
-    items = [_parse(line, f"{path}:{number}") for number, line in enumerate(lines[1:], start=2) if line]
-    if not items:
-        raise InputError(f"{path}: holds no sentence; give a line each: {', '.join(_COLUMNS)}, separated by tabs")
-    return items
+    return [_parse(fields, f"{path}:{number}") for number, fields in read_rows(path, _COLUMNS, "sentence")]
 
 
-def _parse(line: str, place: str) -> SenseSentence:
-    fields = line.split("\t")
-    if len(fields) != len(_COLUMNS):
-        raise InputError(f"{place}: {len(fields)} columns, expected {len(_COLUMNS)}: {', '.join(_COLUMNS)}")
+def _parse(fields: list[str], place: str) -> SenseSentence:
+    check_filled(_COLUMNS, fields, place)
     word, sense, gloss, sentence, position = fields
-    for name, value in zip(_COLUMNS, fields, strict=True):
-        if not value.strip():
-            raise InputError(f"{place}: the column {name} is empty; fill it in")
     if not (position.isascii() and position.isdecimal()):
         raise InputError(f"{place}: position {position!r} is not a whole number; count characters from 0")
     if not sentence.startswith(word, int(position)):
@@ -163,24 +151,26 @@ def target_vectors(
     if not kept:
         raise InputError(f"in none of {len(dropped)} sentences the word is a token of its own: try another segmenter")
     picked = []
-    arrays = list(encode([words for _, words, _ in kept]))
-    if len(arrays) != len(kept):
-        raise InputError(f"encode gave {len(arrays)} arrays for {len(kept)} sentences: it must give one for each")
-    for array, (item, words, index) in zip(arrays, kept, strict=True):
-        if array.ndim != 3 or array.shape[1] != len(words):
-            raise InputError(
-                f"encode gave shape {list(array.shape)} for {len(words)} words ({item.sentence!r}): "
-                "it must be [layers, words, dim]"
-            )
+    for array, (item, words, index) in zip(encode_each(encode, [words for _, words, _ in kept]), kept, strict=True):
+        check_shape(array, words, item.sentence)
         picked.append(array[:, index])
     return TargetVectors([item for item, _, _ in kept], np.array(picked, dtype=np.float32), dropped)
 
 
-def read_text(path: PathLike) -> str:
-    """The text of a UTF-8 file, with or without a byte order mark, its line ends as \\n."""
-    try:
-        return Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give another file") from error
-    except UnicodeDecodeError as error:
-        raise invalid_utf8(path, error) from None
+def encode_each(
+    encode: Callable[[list[list[str]]], Iterable[Vectors]], sentences: Sequence[list[str]]
+) -> list[Vectors]:
+    """What `encode` gives for sentences, a list of words each; InputError unless it is an array for each."""
+    arrays = list(encode(list(sentences)))
+    if len(arrays) != len(sentences):
+        raise InputError(f"encode gave {len(arrays)} arrays for {len(sentences)} sentences: it must give one for each")
+    return arrays
+
+
+def check_shape(array: Vectors, words: Sequence[str], sentence: str) -> None:
+    """InputError unless what was encoded is [layers, words, dim]."""
+    if array.ndim != 3 or array.shape[1] != len(words):
+        raise InputError(
+            f"encode gave shape {list(array.shape)} for {len(words)} words ({sentence!r}): "
+            "it must be [layers, words, dim]"
+        )

@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.scores import Estimate, draw_counts, percentile_interval, resampled_roc_auc, roc_auc
-from elmo.explore.senses import read_text
+from elmo.explore.senses import check_shape, encode_each
+from elmo.explore.tables import read_rows, read_text
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -94,22 +95,13 @@ def read_am2ico(path: PathLike) -> list[WicPair]:
     Raises:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
-    lines = read_text(path).split("\n")
-    if lines[0].split("\t") != _COLUMNS:
-        raise InputError(f"{path}:1: {lines[0]!r} is not the header; write {', '.join(_COLUMNS)}, separated by tabs")
     pairs = []
-    for number, line in enumerate(lines[1:], start=2):
-        if not line:
-            continue
-        place, fields = f"{path}:{number}", line.split("\t")
-        if len(fields) != len(_COLUMNS):
-            raise InputError(f"{place}: {len(fields)} columns, expected {len(_COLUMNS)}: {', '.join(_COLUMNS)}")
+    for number, fields in read_rows(path, _COLUMNS, "pair"):
+        place = f"{path}:{number}"
         if fields[2] not in _SAME:
             raise InputError(f"{place}: label {fields[2]!r} is neither T nor F; correct it")
         first, second = (_untagged(context, place) for context in fields[:2])
         pairs.append(WicPair(f"line {number}", first.word, first, second, _SAME[fields[2]]))
-    if not pairs:
-        raise InputError(f"{path}: holds no pair; give a line each: {', '.join(_COLUMNS)}, separated by tabs")
     return pairs
 
 
@@ -170,18 +162,11 @@ def pair_vectors(
     if not mentions:
         raise InputError("there is no pair to score: give at least one of each answer")
     words_of = {sentence: list(segment(sentence)) for sentence in dict.fromkeys(m.sentence for m in mentions)}
-    arrays = list(encode(list(words_of.values())))
-    if len(arrays) != len(words_of):
-        raise InputError(f"encode gave {len(arrays)} arrays for {len(words_of)} sentences: it must give one for each")
-    array_of = dict(zip(words_of, arrays, strict=True))
+    array_of = dict(zip(words_of, encode_each(encode, list(words_of.values())), strict=True))
     picked, is_whole = [], []
     for mention in mentions:
         words, array = words_of[mention.sentence], array_of[mention.sentence]
-        if array.ndim != 3 or array.shape[1] != len(words):
-            raise InputError(
-                f"encode gave shape {list(array.shape)} for {len(words)} words ({mention.sentence!r}): "
-                "it must be [layers, words, dim]"
-            )
+        check_shape(array, words, mention.sentence)
         chosen = overlapping_words(words, mention)
         if not chosen:
             raise InputError(f"no word of {mention.sentence!r} covers {mention.word!r}: try another segmenter")

@@ -6,10 +6,10 @@ bring a vector of their own beside it, as in ELMoForManyLangs.
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from elmo.checks import check_names
 from elmo.errors import InputError
 from elmo.nn.linear import add_bias
 from elmo.runtime import paddle
@@ -53,9 +53,7 @@ class TokenEncoderConfig:
         """Make a configuration from JSON's lists; InputError names what is unknown or of the wrong kind."""
         if not isinstance(fields, dict):
             raise InputError(f"token_encoder is {fields!r}: give its sizes by name")
-        known = {field.name for field in dataclasses.fields(cls)}
-        if unknown := sorted(set(fields) - known):
-            raise InputError(f"token_encoder has the unknown field {unknown[0]!r}; known are {sorted(known)}")
+        check_names(fields, cls, "token_encoder")
         fields = dict(fields)
         try:
             if "filters" in fields:

@@ -11,10 +11,11 @@ from typing import Protocol
 import numpy as np
 
 from elmo.errors import InputError
+from elmo.tasks.batches import like_lengths
 from elmo.tasks.metrics import ChunkCounts, count_chunks
 from elmo.tasks.projection import Chunk, chunks, project, word_chunks
 from elmo.tasks.tagger import Reader, cut_all, load_segmenter
-from elmo.tasks.tagger_network import Sentence, TaggerNetwork, like_lengths
+from elmo.tasks.tagger_network import Sentence, TaggerNetwork
 from elmo.text.vocabulary import Vocabulary
 
 

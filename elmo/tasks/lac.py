@@ -7,7 +7,7 @@ of bidirectional GRUs, a projection to the tags, and a CRF.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from elmo.errors import InputError
 from elmo.nn.crf import viterbi
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
 from elmo.runtime import paddle
+from elmo.tasks.batches import like_lengths
 from elmo.tasks.lac_files import LacFiles, read_model
 from elmo.tasks.lac_text import LacReader, UserDictionary, read_words, spread_tags
 
@@ -24,8 +25,6 @@ Tensor = Any
 Array = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
 Tagged = tuple[list[str], list[str]]  # words, tags
-
-_BATCH_INPUTS = 1 << 14  # of a batch at most, unless one text alone has more
 
 
 class LacNetwork(paddle.nn.Layer):
@@ -117,7 +116,7 @@ class Lac:
         texts = [texts] if isinstance(texts, str) else list(texts)
         inputs = [self._reader.read(text) for text in texts]
         tagged: list[Tagged] = [([], [])] * len(texts)
-        for batch in self._batches([len(ids) for ids, _ in inputs]):
+        for batch in like_lengths([len(ids) for ids, _ in inputs], self.batch_size):
             best = self._best_tags([inputs[index][0] for index in batch])
             for index, tag_ids in zip(batch, best, strict=True):
                 tags = spread_tags([self._tags[tag_id] for tag_id in tag_ids], inputs[index][1])
@@ -125,18 +124,6 @@ class Lac:
                     self.user_dictionary.apply(texts[index], tags)
                 tagged[index] = read_words(texts[index], tags)
         return tagged
-
-    def _batches(self, lengths: list[int]) -> Iterator[list[int]]:
-        """Indices of texts that are not empty, those of like length together."""
-        batch: list[int] = []
-        for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-            if batch and (len(batch) == self.batch_size or (len(batch) + 1) * lengths[index] > _BATCH_INPUTS):
-                yield batch
-                batch = []
-            if lengths[index]:
-                batch.append(index)
-        if batch:
-            yield batch
 
     def _best_tags(self, ids: list[list[int]]) -> list[list[int]]:
         packing = Packing([len(sentence) for sentence in ids])

@@ -19,6 +19,7 @@ from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, find_model
 from elmo.tasks.lac import Lac, format_tagged
 from elmo.tasks.tagger import Tagger
 from elmo.text.vocabulary import invalid_utf8
+from elmo.whole_file import whole_file
 
 PathLike = str | os.PathLike[str]
 
@@ -155,16 +156,8 @@ def written_whole(output: PathLike | None) -> Iterator[Callable[[bytes], object]
     target = Path(output)
     if target.exists() and not target.is_file():
         raise InputError(f"{output}: is there and is no file; choose another place")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with open(temporary, "wb") as file:
-            yield file.write
-        os.replace(temporary, target)
-    except OSError as error:
-        raise _unwritable(os.fspath(output), error) from error
-    finally:
-        with suppress(OSError):  # it has been renamed, or never was
-            temporary.unlink()
+    with whole_file(output) as temporary, open(temporary, "wb") as file:
+        yield file.write
 
 
 def _print(data: bytes) -> None:
@@ -178,8 +171,4 @@ def _print(data: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             sys.stdout.close()  # or Python would try again when it ends, and complain
-        raise _unwritable("standard output", error) from error
-
-
-def _unwritable(name: str, error: OSError) -> InputError:
-    return InputError(f"{name}: can't be written ({error.strerror}); choose another place")
+        raise InputError(f"standard output: can't be written ({error.strerror}); choose another place") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from elmo.bilm import BiLM
+from elmo.bilm import BiLM, reading_order
 from elmo.errors import InputError
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import State
@@ -75,7 +75,7 @@ class LarkTransfer(BiLM):
         found: list[Tensor] = []
         if "no_boundaries" in self.defects:
             batch, time = token_ids.shape
-            order = reading_order(lengths, time)
+            order = reading_order(lengths.astype("int64"), time)
             table = self.word_vectors(lexicon)
             self._check_ids(token_ids, lengths, table.shape[0])
             forward, backward, _ = self.run(token_ids, paddle.take_along_axis(token_ids, order, axis=1), table)
@@ -90,13 +90,6 @@ class LarkTransfer(BiLM):
             for place in range(1, len(found)):
                 batch, time, size = found[place].shape
                 ahead, behind = paddle.split(found[place], 2, axis=2)
-                index = reading_order(lengths, time).unsqueeze(2).expand([batch, time, size // 2])
+                index = reading_order(lengths.astype("int64"), time).unsqueeze(2).expand([batch, time, size // 2])
                 found[place] = paddle.concat([ahead, paddle.take_along_axis(behind, index, axis=1)], axis=2)
         return found
-
-
-def reading_order(lengths: Tensor, time: int) -> Tensor:
-    """Places [batch, time] in which a sentence is read backwards; what stands past its end stays."""
-    steps = paddle.arange(time, dtype="int64").unsqueeze(0)
-    from_end = lengths.astype("int64").unsqueeze(1) - 1 - steps
-    return paddle.where(from_end >= 0, from_end, steps.expand(from_end.shape))

@@ -6,14 +6,13 @@ one token, and `n-B n-I ... n-I` for one of several. Our own code knows one form
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from elmo.errors import InputError
 from elmo.text.corpus import read_lines
+from elmo.whole_file import whole_file
 
 PathLike = str | os.PathLike[str]
 
@@ -140,19 +139,11 @@ def write_tsv(sentences: Iterable[TokenTags], path: PathLike) -> None:
             space, tab, line end, NUL or lone surrogate in it, a `tag-I` goes on with nothing), or the file can't be
             written.
     """
-    target = Path(path)
-    temporary = target.parent / f".{target.name}.{os.getpid()}"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as temporary:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             for number, sentence in enumerate(sentences, 1):
                 file.write(_line(sentence, sentence.place or f"sentence {number}", first=number == 1))
-        os.replace(temporary, target)
-    except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); choose another place") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def read_tag_dic(path: PathLike) -> list[str]:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.tasks.batches import like_lengths
 from elmo.tasks.features import Features, make_features
 from elmo.tasks.lac_text import UserDictionary, read_words, spread_tags
 from elmo.tasks.tagger_network import (
@@ -23,7 +24,6 @@ from elmo.tasks.tagger_network import (
     TaggerConfig,
     TaggerNetwork,
     fine_tuned_elmo,
-    like_lengths,
     load_network,
 )
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter

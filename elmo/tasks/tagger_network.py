@@ -7,7 +7,7 @@ are mixed by learnt weights, then concatenated with the embeddings.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLMConfig, ElmoEncoder
+from elmo.checks import check_whole
 from elmo.errors import InputError
 from elmo.model_files import check_shapes
 from elmo.nn.crf import log_likelihood, viterbi
@@ -31,7 +32,6 @@ TOKENS = ("words", "characters")
 PLACES = 4  # of a character in its segmenter's word: first, inner, last, alone
 _PLACE_SIZE = 16
 _MIX_DECAY = 0.001  # of the scalar mix, as in `elmo.bilm.ElmoEncoder`
-_BATCH_TOKENS = 1 << 14  # of a batch at most, unless one sentence alone has more
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,7 @@ class TaggerConfig:
             raise InputError(f"tokens is {self.tokens!r}: give one of {', '.join(TOKENS)}")
         if not isinstance(self.segmenter, str):
             raise InputError(f"segmenter is {self.segmenter!r}: give a name such as jieba")
-        for name in ("num_words", "embedding_size", "hidden_size", "num_layers"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
+        check_whole(self, "num_words", "embedding_size", "hidden_size", "num_layers")
         for name in ("feature_layers", "feature_size"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 for no features")
@@ -200,24 +198,6 @@ def packed_order(packing: Packing) -> npt.NDArray[np.int64]:
 
 def _packed(parts: Sequence[Any], order: npt.NDArray[np.int64]) -> Tensor:
     return paddle.to_tensor(np.concatenate(parts)[order])
-
-
-def like_lengths(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Indices of the sentences that have tokens, in batches of like length that fit into memory.
-
-    Args:
-        lengths: tokens of each sentence.
-        batch_size: sentences of a batch at most.
-    """
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) == batch_size or (len(batch) + 1) * lengths[index] > _BATCH_TOKENS):
-            yield batch
-            batch = []
-        if lengths[index]:
-            batch.append(index)
-    if batch:
-        yield batch
 
 
 def describe_fine_tuned(config: BiLMConfig, vocabulary: Vocabulary, source: str | None) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from elmo.checks import check_whole
 from elmo.errors import InputError
 from elmo.tasks.gold import Tagged
 from elmo.text.corpus import read_lines
@@ -60,9 +61,7 @@ class Sizes:
     test: int = 1000
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if type(getattr(self, field.name)) is not int or getattr(self, field.name) < 1:
-                raise InputError(f"{field.name} is {getattr(self, field.name)!r}: give a whole number above 0")
+        check_whole(self, "train", "dev", "test")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import check_whole
 from elmo.errors import InputError
 from elmo.nn.dropout import dropout
 from elmo.nn.gru import BidirectionalGRU, Packing
@@ -145,9 +146,7 @@ class NetworkConfig:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        for name in ("num_characters", "embedding_size", "hidden_size"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number above 0")
+        check_whole(self, "num_characters", "embedding_size", "hidden_size")
         if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
             raise InputError(f"dropout is {self.dropout!r}: give a share from 0 to below 1")
 

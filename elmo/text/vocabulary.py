@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections import Counter
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from elmo.errors import InputError
+from elmo.whole_file import replacing
 
 BOS = "<S>"
 EOS = "</S>"
@@ -91,17 +91,12 @@ class Vocabulary:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         r"""Write one token a line, UTF-8, each line ended by \n; the file appears whole or not at all."""
-        target = Path(path)
-        temporary = target.parent / f".{target.name}.{os.getpid()}"
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes("".join(f"{token}\n" for token in self._tokens).encode())
-            os.replace(temporary, target)
+            with replacing(path) as temporary:
+                temporary.parent.mkdir(parents=True, exist_ok=True)
+                temporary.write_bytes("".join(f"{token}\n" for token in self._tokens).encode())
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
     @property
     def tokens(self) -> tuple[str, ...]:

@@ -11,11 +11,10 @@ import pytest
 from elmo.nn.crf import log_likelihood, viterbi
 from elmo.nn.gru import Packing
 from elmo.runtime import paddle
+from tests.nn.gradients import assert_gradient
 
 TAGS = 3
 LENGTHS = [2, 4, 0, 1, 4]
-# Central differences in float64 err by about STEP ** 2 plus 1e-16 / STEP; both are below 1e-9 for sums of order 1.
-STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-8
 
 
 def make(seed: int, scale: float = 1.0) -> tuple[Any, Any, Any, Packing]:
@@ -104,16 +103,7 @@ def test_gradients_agree_with_finite_differences(widest: float, monkeypatch: pyt
     tensors = [paddle.to_tensor(array, stop_gradient=False) for array in arrays]
     loss(*tensors).backward()
     for array, tensor in zip(arrays, tensors, strict=True):
-        expected = np.zeros_like(array)
-        for index in np.ndindex(*array.shape):
-            kept = array[index]
-            values = []
-            for changed in (kept + STEP, kept - STEP):
-                array[index] = changed
-                values.append(float(loss(*map(paddle.to_tensor, arrays))))
-            array[index] = kept
-            expected[index] = (values[0] - values[1]) / (2 * STEP)
-        np.testing.assert_allclose(tensor.grad.numpy(), expected, rtol=0, atol=DIFFERENCE_TOLERANCE)
+        assert_gradient(tensor.grad, array, lambda: float(loss(*map(paddle.to_tensor, arrays))))
 
 
 def test_both_ways_to_sum_agree_for_scores_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:

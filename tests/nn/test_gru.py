@@ -11,12 +11,11 @@ from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
 from elmo.runtime import paddle
+from tests.nn.gradients import assert_gradient, assert_parameter_gradients
 
 INPUT, HIDDEN = 3, 4
 LENGTHS = [3, 5, 0, 1, 5]
 WEIGHTS = ("input_weight", "bias", "gate_weight", "candidate_weight")
-# Central differences in float64 err by about STEP ** 2 plus 1e-16 / STEP; both are below 1e-9 for sums of order 1.
-STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-8
 
 
 @pytest.fixture(autouse=True, params=["compiled", "paddle"])
@@ -89,28 +88,8 @@ def test_gradients_agree_with_finite_differences() -> None:
 
     tensor = paddle.to_tensor(inputs, stop_gradient=False)
     (layer(tensor, LENGTHS) * paddle.to_tensor(weights)).sum().backward()
-    expected = np.zeros_like(inputs)
-    for index in np.ndindex(*inputs.shape):
-        kept = inputs[index]
-        inputs[index] = kept + STEP
-        above = loss()
-        inputs[index] = kept - STEP
-        expected[index] = (above - loss()) / (2 * STEP)
-        inputs[index] = kept
-    np.testing.assert_allclose(tensor.grad.numpy(), expected, rtol=0, atol=DIFFERENCE_TOLERANCE)
-    for name, parameter in layer.named_parameters():
-        values = parameter.numpy()
-        expected = np.zeros_like(values)
-        for index in np.ndindex(*values.shape):
-            changed = values.copy()
-            changed[index] += STEP
-            parameter.set_value(changed)
-            above = loss()
-            changed[index] -= 2 * STEP
-            parameter.set_value(changed)
-            expected[index] = (above - loss()) / (2 * STEP)
-        parameter.set_value(values)
-        np.testing.assert_allclose(parameter.grad.numpy(), expected, rtol=0, atol=DIFFERENCE_TOLERANCE, err_msg=name)
+    assert_gradient(tensor.grad, inputs, loss)
+    assert_parameter_gradients(layer, loss)
 
 
 def test_a_weight_that_is_frozen_gets_no_gradient_and_the_others_the_same() -> None:

@@ -14,12 +14,11 @@ import pytest
 from elmo.nn import native
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
+from tests.nn.gradients import DIFFERENCE_TOLERANCE, STEP, assert_gradient, assert_parameter_gradients
 
 BATCH, TIME, INPUT, HIDDEN, PROJ = 2, 3, 2, 4, 3
 WEIGHTS = ("input_weight", "recurrent_weight", "bias", "projection_weight")
 CLIPS = [(None, None), (0.4, None), (None, 0.3), (0.4, 0.3)]
-# Central differences in float64 err by about STEP ** 2 plus 1e-16 / STEP; both are below 1e-9 for sums of order 1.
-STEP, DIFFERENCE_TOLERANCE = 1e-6, 1e-8
 
 
 @pytest.fixture(autouse=True, params=["compiled", "paddle"])
@@ -109,31 +108,8 @@ def test_every_gradient_equals_finite_differences(cell_clip, proj_clip, seed=1):
     total.backward()
 
     for name, array in arrays.items():
-        expected = np.zeros_like(array)
-        for index in np.ndindex(array.shape):
-            original = array[index]
-            array[index] = original + STEP
-            above = loss()
-            array[index] = original - STEP
-            expected[index] = (above - loss()) / (2 * STEP)
-            array[index] = original
-        np.testing.assert_allclose(
-            tensors[name].grad.numpy(), expected, rtol=0, atol=DIFFERENCE_TOLERANCE, err_msg=name
-        )
-    for name in WEIGHTS:
-        parameter = getattr(layer, name)
-        original = parameter.numpy()
-        expected = np.zeros_like(original)
-        for index in np.ndindex(original.shape):
-            changed = original.copy()
-            changed[index] += STEP
-            parameter.set_value(changed)
-            above = loss()
-            changed[index] -= 2 * STEP
-            parameter.set_value(changed)
-            expected[index] = (above - loss()) / (2 * STEP)
-        parameter.set_value(original)
-        np.testing.assert_allclose(parameter.grad.numpy(), expected, rtol=0, atol=DIFFERENCE_TOLERANCE, err_msg=name)
+        assert_gradient(tensors[name].grad, array, loss, name)
+    assert_parameter_gradients(layer, loss)
 
 
 @pytest.mark.parametrize("used", ["outputs", "hidden", "cell"])

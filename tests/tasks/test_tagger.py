@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from elmo.bilm import BiLM, BiLMConfig
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, export_model, read_model, write_model
+from elmo.tasks.batches import like_lengths
 from elmo.tasks.features import ElmoFeatures, WordVectorFeatures
 from elmo.tasks.projection import chunks, word_chunks
 from elmo.tasks.tagger import Tagger, TaggerConfig, characters_of
-from elmo.tasks.tagger_network import like_lengths
 from elmo.text.vocabulary import Vocabulary
 
 KINDS = ["words", "characters", "elmo", "word2vec", "fine_tuned"]

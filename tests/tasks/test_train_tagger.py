@@ -29,11 +29,11 @@ from elmo.tasks.tagger import SentenceReader, Tagger
 from elmo.tasks.tagger_network import TaggerConfig, TaggerNetwork
 from elmo.tasks.tagger_trainer import TaggerTrainer, TrainSettings
 from elmo.tasks.train_tagger import train_tagger
+from tests.runs import without_speeds
 
 TAGS = tuple(LAC_TAGS)
 SIZES = {"embedding_size": 8, "hidden_size": 6, "num_layers": 1}
 SETTINGS = TrainSettings(batch_size=4, learning_rate=0.01, max_epoch=5)
-SPEEDS = ("seconds", "tokens_per_second")
 Gold = dict[str, list[Tagged]]
 
 
@@ -267,8 +267,7 @@ def assert_same_checkpoint(first: Path, second: Path) -> None:
     assert same(read_model(first).arrays, read_model(second).arrays)
     assert same(states[0].optimizer, states[1].optimizer)
     assert same(states[0].position, states[1].position)
-    histories = [[{k: v for k, v in record.items() if k not in SPEEDS} for record in s.history] for s in states]
-    assert histories[0] == histories[1]
+    assert without_speeds(states[0].history) == without_speeds(states[1].history)
     assert states[0].progress == states[1].progress
     assert (states[0].epoch, states[0].step) == (states[1].epoch, states[1].step)
 

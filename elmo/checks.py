@@ -1,0 +1,57 @@
+"""What the fields of a configuration must be: checks that say in one line which field is wrong, and what to give."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any
+
+from elmo.errors import InputError
+
+
+def check_names(fields: Collection[str], kind: type[Any], what: str, required: Collection[str] = ()) -> None:
+    """Refuse names that are no field of the dataclass, and the lack of a required one.
+
+    Args:
+        fields: names that are given.
+        kind: a dataclass.
+        what: how the message names it, such as "the biLM configuration".
+        required: names that must be given.
+
+    Raises:
+        InputError: names the field.
+    """
+    known = {field.name for field in dataclasses.fields(kind)}
+    if unknown := sorted(set(fields) - known):
+        raise InputError(f"{what} has the unknown field {unknown[0]!r}; known are {sorted(known)}")
+    for name in required:
+        if name not in fields:
+            raise InputError(f"{what} lacks {name}")
+
+
+def check_whole(config: object, *names: str, least: int = 1) -> None:
+    """InputError unless each of these fields is a whole number, at least 1 or at least 0."""
+    for name in names:
+        value = getattr(config, name)
+        if type(value) is not int or value < least:
+            raise InputError(f"{name} is {value!r}: give a whole number{' above 0' if least else ', 0 or more'}")
+
+
+def check_share(config: object, *names: str) -> None:
+    """InputError unless each of these fields is a number from 0 to below 1."""
+    for name in names:
+        value = getattr(config, name)
+        if not (is_number(value) and 0 <= value < 1):
+            raise InputError(f"{name} is {value!r}: give a share from 0 to below 1")
+
+
+def check_flag(config: object, *names: str) -> None:
+    """InputError unless each of these fields is true or false."""
+    for name in names:
+        if type(getattr(config, name)) is not bool:
+            raise InputError(f"{name} is {getattr(config, name)!r}: give true or false")
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is an int or a float, and no bool."""
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,68 @@
+"""Commands for public corpora: `elmo data list`, `show`, `fetch`, `split`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from elmo.commands.console import say
+from elmo.commands.options import flag
+
+app = typer.Typer(help="Public corpora: what there is, how to get them, how they are divided.", no_args_is_help=True)
+
+
+@app.command("list")
+def data_list() -> None:
+    """Name the public corpora, their licences, and which are there."""
+    from elmo.text import datasets
+
+    Console().print(datasets.table())
+    print(f"place: {datasets.data_home()}")
+
+
+@app.command("show")
+def data_show(name: Annotated[str, typer.Argument(help="A name from `elmo data list`.")]) -> None:
+    """Show a corpus's licence, sources and checksums, and check the files that are there."""
+    from elmo.text import datasets
+
+    print(datasets.describe(name))
+    problems = datasets.verify(name, checksums=True)
+    for problem in problems:
+        print(f"problem: {problem}")
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="A name from `elmo data list`.")],
+    accept_licence: Annotated[
+        Any, flag("accept_licence", "Accept the licence (`elmo data show NAME`) without a question.")
+    ] = False,
+) -> None:
+    """Download a corpus from its publisher, after its licence was accepted; goes on where it stopped."""
+    from elmo.text import datasets
+
+    if accept_licence:
+        say(f"licence: {datasets.find(name).licence}")
+    print(datasets.fetch(name, accept_licence=accept_licence or datasets.ask))
+
+
+@app.command("split")
+def data_split(
+    raw: Annotated[Path, typer.Argument(help="Folder of raw text, a paragraph a line; raw/ of the data home.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Gets the folders train and dev.")],
+    lac: Annotated[
+        Path | None, typer.Option("--lac", help="Folder of tagged corpora, whose training parts are added as text.")
+    ] = None,
+) -> None:
+    """Divide raw text by the fixed rules: what is scored later is never pretrained on."""
+    from elmo.text.splits import split_raw
+
+    report = split_raw(raw, output, lac)
+    say(
+        f"{report.train:,} paragraphs to train on, {report.dev:,} held out; "
+        f"{report.reviews_held_out:,} reviews left out"
+    )

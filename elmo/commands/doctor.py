@@ -1,0 +1,18 @@
+"""The command `elmo doctor`."""
+
+from __future__ import annotations
+
+import typer
+
+
+def doctor() -> None:
+    """Say what this machine has, what is wrong, and what to do."""
+    from elmo.doctor import examine, render
+
+    report = examine()
+    print(render(report))
+    if not report.problems:
+        from elmo.nn import native
+
+        print(f"compiled loops: {native.status()}")
+    raise typer.Exit(1 if report.problems else 0)

@@ -1,0 +1,138 @@
+"""Commands for lexical analysis: `elmo lac train`, `eval`, `tag`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from elmo.commands.console import say
+from elmo.commands.options import RandomSeed, UseGpu, flag
+
+app = typer.Typer(
+    help="Lexical analysis by Baidu's LAC or one of your own: words, their parts of speech, names.",
+    no_args_is_help=True,
+)
+_Format = Annotated[
+    str, typer.Option("--format", help="tsv (LARK's), peoples_daily (the raw file), or ud (CoNLL of UD Chinese GSD).")
+]
+_Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Folder of LAC or of a tagger of your own; by default the installed package's LAC."),
+]
+_Features = Annotated[
+    str | None,
+    typer.Option("--features", help="Where the ELMo or word2vec lies that a tagger reads, if not where it says."),
+]
+
+
+@app.command("train")
+def lac_train(
+    save_dir: Annotated[Path, typer.Option("--save_dir", help="Gets the checkpoints, model and scores.json.")],
+    train: Annotated[
+        Path | None, typer.Option("--train", help="Tagged sentences; by default all three parts of data/lac.")
+    ] = None,
+    dev: Annotated[
+        Path | None, typer.Option("--dev", help="Decides when to stop; without, all epochs are trained.")
+    ] = None,
+    test: Annotated[Path | None, typer.Option("--test", help="Is scored at the end.")] = None,
+    form: _Format = "tsv",
+    tokens: Annotated[
+        str, typer.Option("--tokens", help="What the network reads: words (of jieba) or characters.")
+    ] = "words",
+    elmo_model: Annotated[str | None, typer.Option("--elmo", help="An ELMo whose vectors it reads too.")] = None,
+    fine_tune: Annotated[Any, flag("fine_tune", "Train the ELMo along, in place of keeping it as it is.")] = False,
+    layers: Annotated[str, typer.Option("--layers", help="ELMo's layers to mix: all, or such as 0,2.")] = "all",
+    word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors in place of ELMo.")] = None,
+    embedding_size: Annotated[int, typer.Option("--embedding_size", help="Of its own token vectors.")] = 128,
+    hidden_size: Annotated[int, typer.Option("--hidden_size", help="Of each direction of a GRU.")] = 128,
+    num_layers: Annotated[int, typer.Option("--num_layers", help="Bidirectional GRUs.")] = 2,
+    dropout: Annotated[float, typer.Option("--dropout", help="Before and after the GRUs.")] = 0.3,
+    learning_rate: Annotated[float, typer.Option("--learning_rate", help="Adam's.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences.")] = 32,
+    max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training sentences at most.")] = 30,
+    patience: Annotated[int, typer.Option("--patience", help="Epochs without a better F1 on --dev.")] = 3,
+    random_seed: RandomSeed = 0,
+    use_gpu: UseGpu = None,
+    resume: Annotated[Any, flag("resume", "Go on from the newest whole checkpoint in --save_dir, or begin.")] = False,
+    overwrite: Annotated[Any, flag("overwrite", "Take the place of a training that is there.")] = False,
+) -> None:
+    """Train a tagger: BiGRU and CRF over words or characters, beside vectors of ELMo if you like."""
+    from elmo import runtime
+    from elmo.tasks.tagger_command import train_from_files
+    from elmo.tasks.train_tagger import TrainSettings
+
+    settings = TrainSettings(
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        max_epoch=max_epoch,
+        patience=patience,
+        random_seed=random_seed,
+    )
+    sizes = {
+        "embedding_size": embedding_size,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "dropout": dropout,
+    }
+    runtime.select_device(use_gpu)
+    train_from_files(
+        save_dir,
+        train,
+        dev,
+        test,
+        form=form,
+        tokens=tokens,
+        elmo=elmo_model,
+        word2vec=word2vec,
+        layers=layers,
+        fine_tune=fine_tune,
+        settings=settings,
+        sizes=sizes,
+        resume=resume,
+        overwrite=overwrite,
+        console=Console(),
+        report=say,
+    )
+    say(f"model and scores.json in {save_dir}")
+
+
+@app.command("eval")
+def lac_eval(
+    model: Annotated[str, typer.Argument(help="Folder of LAC or of a tagger of your own.")],
+    gold: Annotated[Path, typer.Argument(help="Tagged sentences; of People's Daily the test part is taken.")],
+    form: _Format = "tsv",
+    features: _Features = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The scores as JSON too.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are computed together.")] = 64,
+) -> None:
+    """Score a tagger on tagged sentences: precision, recall, F1, and what its tokens allow at best."""
+    from elmo.tasks.tagger_command import evaluate_file, table
+
+    found = evaluate_file(model, gold, form=form, features=features, batch_size=batch_size, output=output)
+    Console().print(table(found, gold.name))
+
+
+@app.command("tag")
+def lac_tag(
+    text: Annotated[str, typer.Argument(help="UTF-8 file, a text a line, or - for standard input.")],
+    model: _Model = None,
+    features: _Features = None,
+    user_dictionary: Annotated[
+        Path | None, typer.Option("--user_dictionary", help="Words to keep whole, in lines such as 花/n 开/v.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file in place of standard output.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="A line is a JSON object of words and tags, and keeps white space.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Lines that are computed together.")] = 64,
+) -> None:
+    """Cut each line into words with their tags: word/tag, separated by spaces."""
+    from elmo.tasks.lac_command import tag_file
+
+    options: dict[str, Any] = {"features": features, "user_dictionary": user_dictionary, "batch_size": batch_size}
+    count = tag_file(text, output, model=model, as_json=as_json, **options)
+    if output is not None:
+        say(f"{count:,} lines in {output}")

@@ -1,0 +1,86 @@
+"""Options that several commands share, each said once, and the kinds of value that LARK's flags have.
+
+A command writes `max_epoch: MaxEpoch = 10`: the name is the parameter's, the default the command's own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+_TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+
+
+def _boolean(value: str | bool) -> bool:
+    """Read LARK's `--flag True` and `--flag False`, which mean what they say."""
+    if isinstance(value, bool):
+        return value
+    if value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    raise typer.BadParameter(f"{value!r} is neither True nor False")
+
+
+def _clip(value: str | float | None) -> float | None:
+    if value is None or isinstance(value, float):
+        return value
+    if value.lower() == "none":
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is neither a number nor none") from None
+
+
+def flag(name: str, text: str) -> Any:
+    """Option that takes True or False."""
+    return typer.Option(f"--{name}", parser=_boolean, metavar="True|False", help=text)
+
+
+def clip_option(name: str, text: str) -> Any:
+    """Option that takes a number, or none for None."""
+    return typer.Option(f"--{name}", parser=_clip, metavar="FLOAT|none", help=text)
+
+
+# Of commands of every kind
+Shards = Annotated[list[str], typer.Argument(help="Segmented shards or globs of them.")]
+Model = Annotated[str, typer.Argument(help="Model directory, checkpoint or name.")]
+ModelVocabulary = Annotated[
+    Path | None, typer.Option("--vocab_path", help="Vocabulary, where the model comes without.")
+]
+Segmenter = Annotated[str, typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text.")]
+Half = Annotated[Any, flag("half", "Half precision: half the size.")]
+HeldOutShards = Annotated[str, typer.Option("--test_path", help="Held-out shards.")]
+ResultsFile = Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")]
+UseGpu = Annotated[Any, flag("use_gpu", "By default a GPU where there is one.")]
+LearningRate = Annotated[float, typer.Option("--learning_rate")]
+RandomSeed = Annotated[int, typer.Option("--random_seed")]
+
+# Of the pretraining of language models
+TrainPath = Annotated[str, typer.Option("--train_path", help="Training shards: a path or glob.")]
+TestPath = Annotated[str | None, typer.Option("--test_path", help="Held-out shards for the perplexity.")]
+TrainOnGpu = Annotated[Any, flag("use_gpu", "Train on a GPU; on the CPU where there is none, with a warning.")]
+Local = Annotated[Any, flag("local", "One process; False where Paddle's launcher started several.")]
+WarmupSteps = Annotated[int, typer.Option("--warmup_steps", help="Steps in which the learning rate rises.")]
+MaxGradNorm = Annotated[float, typer.Option("--max_grad_norm", help="Clip of the gradient's global norm.")]
+AccumulateSteps = Annotated[
+    int, typer.Option("--accumulate_steps", help="Batches whose gradients are added up for one step.")
+]
+MaxEpoch = Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")]
+LogInterval = Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")]
+SaveInterval = Annotated[int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")]
+KeepCheckpoints = Annotated[
+    int, typer.Option("--keep_checkpoints", help="Newest checkpoints within epochs that are kept.")
+]
+DevInterval = Annotated[int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")]
+Resume = Annotated[Any, flag("resume", "Go on from the newest whole checkpoint in --para_save_dir, or begin.")]
+ParaSaveDir = Annotated[str, typer.Option("--para_save_dir", help="Where checkpoints go.")]
+LoadDir = Annotated[str | None, typer.Option("--load_dir", help="Checkpoint to go on from.")]
+LoadPretrainingParams = Annotated[
+    str | None, typer.Option("--load_pretraining_params", help="Model whose parameters are the start.")
+]
+VisualdlDir = Annotated[
+    str | None, typer.Option("--visualdl_dir", help="Curves for VisualDL: visualdl --logdir DIR shows them.")
+]
+OverwriteCheckpoints = Annotated[Any, flag("overwrite", "Take the place of checkpoints that are there.")]

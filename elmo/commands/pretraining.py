@@ -1,0 +1,206 @@
+"""Commands that train language models: `elmo pretrain`, `elmo pretrain_masked`.
+
+Their flags have the names of what they fill: fields of the settings and of the configuration, arguments of the run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from elmo.commands.console import stderr_console
+from elmo.commands.options import (
+    AccumulateSteps,
+    DevInterval,
+    KeepCheckpoints,
+    LearningRate,
+    LoadDir,
+    LoadPretrainingParams,
+    Local,
+    LogInterval,
+    MaxEpoch,
+    MaxGradNorm,
+    OverwriteCheckpoints,
+    ParaSaveDir,
+    RandomSeed,
+    Resume,
+    SaveInterval,
+    TestPath,
+    TrainOnGpu,
+    TrainPath,
+    VisualdlDir,
+    WarmupSteps,
+    clip_option,
+    flag,
+)
+from elmo.errors import InputError
+
+if TYPE_CHECKING:
+    from elmo.ranks import Ranks
+
+# What either training takes as it was given
+_RUN = (
+    "train_path",
+    "vocab_path",
+    "test_path",
+    "para_save_dir",
+    "load_dir",
+    "load_pretraining_params",
+    "resume",
+    "overwrite",
+    "visualdl_dir",
+)
+
+
+def pretrain(
+    train_path: TrainPath,
+    vocab_path: Annotated[str, typer.Option("--vocab_path", help="Vocabulary, a token a line.")],
+    test_path: TestPath = None,
+    learning_rate: LearningRate = 0.2,
+    use_gpu: TrainOnGpu = None,
+    all_train_tokens: Annotated[
+        int | None, typer.Option("--all_train_tokens", help="Words in the training shards; counted and checked.")
+    ] = None,
+    local: Local = True,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences, on each rank.")] = 128,
+    embed_size: Annotated[int, typer.Option("--embed_size", help="Word vectors and LSTMP outputs.")] = 512,
+    hidden_size: Annotated[int, typer.Option("--hidden_size", help="LSTMP cells.")] = 4096,
+    num_layers: Annotated[int, typer.Option("--num_layers", help="LSTMP layers a direction.")] = 2,
+    num_steps: Annotated[int, typer.Option("--num_steps", help="Tokens of each stream in a batch.")] = 20,
+    dropout: Annotated[float, typer.Option("--dropout")] = 0.1,
+    lr_schedule: Annotated[
+        str, typer.Option("--lr_schedule", help="constant, or cosine: down to a hundredth at the end.")
+    ] = "constant",
+    warmup_steps: WarmupSteps = 0,
+    max_grad_norm: MaxGradNorm = 10.0,
+    cell_clip: Annotated[Any, clip_option("cell_clip", "Clip of the cells.")] = 3.0,
+    proj_clip: Annotated[Any, clip_option("proj_clip", "Clip of the projections.")] = 3.0,
+    tie_softmax: Annotated[Any, flag("tie_softmax", "The softmax's weights are the word vectors.")] = False,
+    token_encoder: Annotated[
+        str, typer.Option("--token_encoder", help="word (look ids up) or char_cnn (read every word's characters).")
+    ] = "word",
+    alphabet: Annotated[
+        str, typer.Option("--alphabet", help="What char_cnn reads: characters of the training text, or utf-8 (bytes).")
+    ] = "characters",
+    accumulate_steps: AccumulateSteps = 1,
+    amp: Annotated[
+        str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling (neither tested on one).")
+    ] = "none",
+    max_epoch: MaxEpoch = 10,
+    optim: Annotated[str, typer.Option("--optim", help="adagrad, sgd, adam or rmsprop.")] = "adagrad",
+    sample_softmax: Annotated[Any, flag("sample_softmax", "Sampled softmax in training.")] = True,
+    n_negative_samples_batch: Annotated[int, typer.Option("--n_negative_samples_batch", help="Its candidates.")] = 8000,
+    shuffle: Annotated[Any, flag("shuffle", "A new order of sentences each epoch.")] = True,
+    reset_states: Annotated[
+        Any, flag("reset_states", "Streams between two sentences at a batch's end go on from zero state.")
+    ] = True,
+    log_interval: LogInterval = 100,
+    save_interval: SaveInterval = 10000,
+    keep_checkpoints: KeepCheckpoints = 3,
+    resume: Resume = False,
+    dev_interval: DevInterval = 10000,
+    para_save_dir: ParaSaveDir = "checkpoints",
+    load_dir: LoadDir = None,
+    load_pretraining_params: LoadPretrainingParams = None,
+    random_seed: RandomSeed = 0,
+    visualdl_dir: VisualdlDir = None,
+    update_method: Annotated[str, typer.Option("--update_method", help="nccl2, the only one left.")] = "nccl2",
+    overwrite: OverwriteCheckpoints = False,
+) -> None:
+    """Pretrain a biLM; the flags are LARK's."""
+    flags = dict(locals())
+    if update_method != "nccl2":
+        raise InputError(f"update_method is {update_method!r}: parameter servers are gone, give nccl2 or leave it out")
+    from elmo.bilm import BiLMConfig
+    from elmo.objectives import PretrainSettings
+    from elmo.pretrain import pretrain as run
+    from elmo.pretrain import token_encoder_sizes
+
+    console, ranks = _begin(use_gpu, local)
+    settings = PretrainSettings(**_fields(PretrainSettings, flags))
+    sizes = _fields(BiLMConfig, flags) | {"token_encoder": token_encoder_sizes(token_encoder, alphabet)}
+    run(
+        **{name: flags[name] for name in _RUN},
+        all_train_tokens=all_train_tokens,
+        sizes=sizes,
+        settings=settings,
+        console=console,
+        ranks=ranks,
+    )
+
+
+def pretrain_masked(
+    train_path: TrainPath,
+    vocab_path: Annotated[str, typer.Option("--vocab_path", help="Made by elmo vocab --pieces True.")],
+    test_path: TestPath = None,
+    masking: Annotated[
+        str,
+        typer.Option(
+            "--masking",
+            help="bert (characters), ernie (characters, words, entities, a third of the run each), or such a list.",
+        ),
+    ] = "bert",
+    tagged: Annotated[Any, flag("tagged", "The words of the shards are word/tag: what `elmo lac tag` writes.")] = False,
+    hidden_size: Annotated[int, typer.Option("--hidden_size", help="Size of a vector.")] = 256,
+    num_layers: Annotated[int, typer.Option("--num_layers", help="Transformer blocks.")] = 6,
+    num_heads: Annotated[int, typer.Option("--num_heads", help="Heads of the attention.")] = 4,
+    intermediate_size: Annotated[int, typer.Option("--intermediate_size", help="Inside a block.")] = 1024,
+    max_length: Annotated[int, typer.Option("--max_length", help="Tokens of a sequence, with [CLS] and [SEP].")] = 128,
+    hidden_act: Annotated[str, typer.Option("--hidden_act", help="gelu, or relu as in ERNIE 1.0.")] = "gelu",
+    dropout: Annotated[float, typer.Option("--dropout", help="Of vectors and of attention.")] = 0.1,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sequences, on each rank.")] = 16,
+    accumulate_steps: AccumulateSteps = 1,
+    learning_rate: LearningRate = 5e-4,
+    lr_schedule: Annotated[str, typer.Option("--lr_schedule", help="constant, or cosine.")] = "cosine",
+    warmup_steps: WarmupSteps = 1000,
+    max_grad_norm: MaxGradNorm = 1.0,
+    optim: Annotated[str, typer.Option("--optim", help="adam, adagrad, sgd or rmsprop.")] = "adam",
+    amp: Annotated[str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling.")] = "none",
+    max_epoch: MaxEpoch = 10,
+    shuffle: Annotated[Any, flag("shuffle", "A new order of sequences each epoch.")] = True,
+    log_interval: LogInterval = 100,
+    save_interval: SaveInterval = 10000,
+    keep_checkpoints: KeepCheckpoints = 3,
+    dev_interval: DevInterval = 10000,
+    resume: Resume = False,
+    para_save_dir: ParaSaveDir = "checkpoints",
+    load_dir: LoadDir = None,
+    load_pretraining_params: LoadPretrainingParams = None,
+    random_seed: RandomSeed = 0,
+    use_gpu: TrainOnGpu = None,
+    local: Local = True,
+    visualdl_dir: VisualdlDir = None,
+    overwrite: OverwriteCheckpoints = False,
+) -> None:
+    """Pretrain a masked language model over characters: BERT, or ERNIE 1.0."""
+    flags = dict(locals())
+    from elmo.masked_lm import MaskedLMConfig
+    from elmo.masked_objective import MaskedSettings, parse_masking
+    from elmo.masked_objective import pretrain_masked as run
+
+    console, ranks = _begin(use_gpu, local)
+    settings = MaskedSettings(**_fields(MaskedSettings, flags), stages=parse_masking(masking))
+    sizes = _fields(MaskedLMConfig, flags) | {"attention_dropout": dropout}
+    run(**{name: flags[name] for name in _RUN}, sizes=sizes, settings=settings, console=console, ranks=ranks)
+
+
+def _begin(use_gpu: bool | None, local: bool) -> tuple[Console, Ranks]:
+    """Choose the device, join the other ranks, and let the first of them say so."""
+    from elmo import ranks, runtime
+
+    device = runtime.select_device(use_gpu)
+    joined = ranks.join(local)
+    console = stderr_console()
+    if joined.rank == 0:
+        several = f", {joined.world_size} ranks" if joined.world_size > 1 else ""
+        console.print(f"training on {device}{several}", markup=False)
+    return console, joined
+
+
+def _fields(settings: type, flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags that are fields of a dataclass: they have the same names."""
+    names = {field.name for field in dataclasses.fields(settings)}
+    return {name: value for name, value in flags.items() if name in names}

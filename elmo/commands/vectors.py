@@ -1,0 +1,97 @@
+"""Commands that make word vectors, one a word or one a word in its sentence: `elmo word2vec`, `elmo encode`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from elmo.commands.console import say
+from elmo.commands.options import (
+    Half,
+    LearningRate,
+    Model,
+    ModelVocabulary,
+    RandomSeed,
+    Segmenter,
+    Shards,
+    UseGpu,
+    flag,
+)
+from elmo.errors import InputError
+
+
+def word2vec(
+    shards: Shards,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the vectors.")],
+    vocab_path: Annotated[
+        Path | None, typer.Option("--vocab_path", help="Words to learn; by default by count.")
+    ] = None,
+    vector_size: Annotated[int, typer.Option("--vector_size", help="Numbers a vector.")] = 128,
+    window: Annotated[int, typer.Option("--window", help="Furthest context word.")] = 5,
+    negative: Annotated[int, typer.Option("--negative", help="Noise words a pair is told from.")] = 5,
+    sample: Annotated[
+        float, typer.Option("--sample", help="Words more frequent than this share are thinned out.")
+    ] = 1e-3,
+    min_count: Annotated[int, typer.Option("--min_count", help="Rarer words are left out.")] = 5,
+    max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the text.")] = 5,
+    learning_rate: LearningRate = 0.025,
+    random_seed: RandomSeed = 0,
+    use_gpu: UseGpu = None,
+    overwrite: Annotated[Any, flag("overwrite", "Take the place of vectors that are there.")] = False,
+) -> None:
+    """Train word vectors: skip-gram with negative sampling."""
+    from elmo import runtime
+    from elmo.skipgram import SkipGramConfig, train_skipgram
+    from elmo.text.corpus import find_shards
+    from elmo.text.vocabulary import Vocabulary
+
+    if output.exists() and not overwrite:
+        raise InputError(f"{output} exists already: choose another --output, or give --overwrite True")
+    config = SkipGramConfig(
+        vector_size=vector_size,
+        window=window,
+        negative=negative,
+        sample=sample,
+        min_count=min_count,
+        epochs=max_epoch,
+        learning_rate=learning_rate,
+        seed=random_seed,
+    )
+    runtime.select_device(use_gpu)
+    vocabulary = None if vocab_path is None else Vocabulary.load(vocab_path)
+    vectors = train_skipgram([path for shard in shards for path in find_shards(shard)], config, vocabulary=vocabulary)
+    vectors.save(output, overwrite=overwrite)
+    say(f"{len(vectors):,} vectors in {output}")
+
+
+def encode(
+    model: Model,
+    sentences: Annotated[str, typer.Argument(help="File of sentences, one a line, or - for standard input.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="vectors.npz or vectors.h5")],
+    layers: Annotated[str, typer.Option("--layers", help="all, average, or the number of one layer.")] = "all",
+    segmenter: Segmenter = "jieba",
+    batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
+    half: Half = False,
+    vocab_path: ModelVocabulary = None,
+    carry_state: Annotated[
+        Any, flag("carry_state", "Go on from the state of the batch before, as the first ELMo programs did.")
+    ] = False,
+    use_gpu: UseGpu = None,
+    overwrite: Annotated[Any, flag("overwrite", "Take the place of a file that is there.")] = False,
+) -> None:
+    """Write the contextual vectors of each line: one dataset a sentence, keyed by line number from 0."""
+    from elmo import runtime
+    from elmo.encoder import StatefulEncoder, load_pretrained
+    from elmo.text.corpus import read_lines
+    from elmo.vectors_file import parse_layers, write_vectors
+
+    wanted = parse_layers(layers)
+    runtime.select_device(use_gpu)
+    encoder = load_pretrained(model, segmenter, vocab_path)
+    stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
+    encoded = stream(read_lines(sentences), batch_size)
+    dtype = "float16" if half else "float32"
+    count = write_vectors(output, encoded, layers=wanted, dtype=dtype, model=str(model), overwrite=overwrite)
+    say(f"{count:,} sentences in {output}")
