@@ -62,7 +62,11 @@ def masked(log: Path, model: Path) -> dict[str, Any]:
         "seconds": found["seconds"],
         "characters_read": run["tokens_read"],
         "settings": settings,
-        "stages": [[stage, -(-run["steps"] * number // len(stages))] for number, stage in enumerate(stages)],
+        "stages": [
+            [stage, -(-run["steps"] * number // len(stages))]
+            for number, stage in enumerate(stages)
+            if not number or stage != stages[number - 1]
+        ],
         "loss": losses,
         "scores": [
             {"step": step, "characters": round(step * per_step), "perplexity": characters, "word_perplexity": words}
@@ -71,23 +75,22 @@ def masked(log: Path, model: Path) -> dict[str, Any]:
     }
 
 
-def characters_per_word(shards: str, tokenizer: PieceTokenizer) -> float:
-    """How many of the masked models' characters (and pieces) a word of the biLM's text has, on average."""
-    characters = words = 0
+def count(shards: str, tokenizer: PieceTokenizer) -> tuple[int, int]:
+    """Words, and the masked models' characters (and pieces), of the biLM's text."""
+    words = characters = 0
     for path in find_shards(shards):
         for line in read_lines(path):
             words += len(line.split())
             characters += len(tokenizer.tokenize(line.replace(" ", "")))
-    return characters / words
+    return words, characters
 
 
-def bidirectional(log: Path, model: Path, per_word: float) -> dict[str, Any]:
-    """The curve of a biLM, by the characters of the words it read."""
+def bidirectional(log: Path, model: Path, text: tuple[int, int]) -> dict[str, Any]:
+    """The curve of a biLM, by the words and characters it read: those of its text, once for each pass."""
     found = describe(model)
     run = found["run"]
     losses, scores = read_log(log, run["steps"])
-    words = run["tokens_read"]
-    characters = round(words * per_word)
+    words, characters = (amount * len(run["history"]) for amount in text)
     return {
         "parameters": found["parameters"],
         "seconds": found["seconds"],
@@ -110,18 +113,17 @@ def bidirectional(log: Path, model: Path, per_word: float) -> dict[str, Any]:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("bert", "ernie"):
+    for name in ("bert", "ernie", "ernie_early"):
         parser.add_argument(f"--{name}", type=Path, nargs=2, metavar=("LOG", "MODEL"), required=name == "bert")
     parser.add_argument("--elmo", nargs=3, metavar=("LOG", "MODEL", "SHARDS"))
     parser.add_argument("--output", "-o", type=Path, default=Path("data/results/masked_small.json"))
     arguments = parser.parse_args()
-    models = {"bert": masked(*arguments.bert)}
-    if arguments.ernie:
-        models["ernie"] = masked(*arguments.ernie)
+    given = {name: getattr(arguments, name) for name in ("bert", "ernie", "ernie_early")}
+    models = {name: masked(*files) for name, files in given.items() if files}
     if arguments.elmo:
         log, model, shards = arguments.elmo
         tokenizer = PieceTokenizer(Bert.from_pretrained(arguments.bert[1]).vocabulary)
-        models["elmo"] = bidirectional(Path(log), Path(model), characters_per_word(shards, tokenizer))
+        models["elmo"] = bidirectional(Path(log), Path(model), count(shards, tokenizer))
     write_results(arguments.output, {"models": models})
 
 

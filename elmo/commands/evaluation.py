@@ -102,7 +102,7 @@ def eval_tasks(
     test: Annotated[int, typer.Option("--test", help="Test examples.")] = 1000,
     fine_tuned_train: Annotated[
         int, typer.Option("--fine_tuned_train", help="Training examples where the encoder is changed.")
-    ] = 1000,
+    ] = 640,
     max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training examples at most.")] = 6,
     summary: Annotated[
         bool, typer.Option("--summary", help="Train nothing, write the results of the runs there are.")
