@@ -140,7 +140,8 @@ def pretrain_masked(
         str,
         typer.Option(
             "--masking",
-            help="bert (characters), ernie (characters, words, entities, a third of the run each), or such a list.",
+            help="bert (characters), ernie (characters for two thirds of the run, then words, then entities), or a "
+            "list such as characters,words,entities, which have equal shares.",
         ),
     ] = "bert",
     tagged: Annotated[Any, flag("tagged", "The words of the shards are word/tag: what `elmo lac tag` writes.")] = False,
