@@ -86,6 +86,11 @@ def paired_interval(answer: Answer, generator: np.random.Generator) -> None:
         Mistake(np.quantile(drawn, [0.05, 0.95]), "this interval holds 90%", "2.5% are left out on each side"),
         Mistake([drawn.min(), drawn.max()], "these are the smallest and the largest resample", "their quantiles"),
         Mistake(
+            [drawn.mean(), drawn.mean()],
+            "low and high are one number: the mean of all resamples",
+            "a mean for each resample, .mean(axis=1)",
+        ),
+        Mistake(
             np.quantile(b - a, quantiles),
             "these are quantiles of single examples",
             "of the mean of each resample: (b - a)[rows].mean(axis=1)",

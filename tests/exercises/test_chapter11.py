@@ -64,6 +64,7 @@ def paired(a, b, rows, *, other=False, quantiles=(0.025, 0.975), axis=1, swap=Fa
         ({"quantiles": (0.05, 0.95)}, "holds 90%"),
         ({"quantiles": (0, 1)}, "smallest and the largest resample"),
         ({"axis": 0}, "over the resamples"),
+        ({"axis": None}, "the mean of all resamples"),
         ({"quantiles": (0.975, 0.025)}, "exchanged"),
     ],
 )
