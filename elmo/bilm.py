@@ -30,7 +30,6 @@ Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
 
 _NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
-_SOFTMAX_ROWS = 64  # rows of logits made at a time: more leave the cache, and take twice as long
 
 
 @dataclass(frozen=True)
@@ -256,11 +255,7 @@ class BiLM(paddle.nn.Layer):
             return sampled_softmax_loss(
                 outputs, targets, weight, self.softmax_bias, sampler, generator, self.sparse_gradient
             )
-        parts = [
-            full_softmax_loss(outputs[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], weight, self.softmax_bias)
-            for i in range(0, outputs.shape[0], _SOFTMAX_ROWS)
-        ]
-        return paddle.concat(parts)
+        return full_softmax_loss(outputs, targets, weight, self.softmax_bias)
 
 
 def reading_order(lengths: Tensor, time: int) -> Tensor:

@@ -24,7 +24,7 @@ from elmo.text.vocabulary import Vocabulary
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-PRECISIONS = ("none", "bf16", "fp16")
+PRECISIONS = ("auto", "none", "bf16", "fp16")
 _DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
@@ -43,7 +43,7 @@ class PretrainSettings:
     warmup_steps: int = 0  # steps in which the learning rate rises from zero, before either
     max_grad_norm: float = 10.0  # the gradient's global norm is clipped to this
     accumulate_steps: int = 1  # batches whose gradients are added up before the optimiser steps
-    amp: str = "none"  # automatic mixed precision on a GPU: "bf16", or "fp16" with loss scaling
+    amp: str = "auto"  # mixed precision: see `elmo.precision`
     max_epoch: int = 10  # passes over the training text
     sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
     n_negative_samples_batch: int = 8000  # candidates of the sampled softmax, shared by a batch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,9 @@ from elmo.checkpoint import checkpoints, newest_checkpoint, read_training_state
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles
+from elmo.nn import native
 from elmo.objectives import PretrainSettings
+from elmo.precision import choose_precision, describe_precision
 from elmo.ranks import Ranks
 from elmo.runtime import paddle
 from elmo.text.vocabulary import Vocabulary
@@ -92,6 +95,7 @@ def run(
         objective: see `elmo.trainer.Trainer`.
         provenance: what the model's header is to say of the text.
     """
+    settings = _with_precision(settings, start, console)
     provenance = {**provenance, "paddle": paddle.__version__, "runs": start.earlier_runs}
     curves = Curves(visualdl_dir) if visualdl_dir and ranks.rank == 0 else None
     trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
@@ -103,6 +107,19 @@ def run(
     finally:
         if curves is not None:
             curves.close()
+
+
+def _with_precision(settings: PretrainSettings, start: Start, console: Console) -> PretrainSettings:
+    """Choose the precision and log it; a run that goes on keeps its own, unless another is asked for."""
+    amp = settings.amp
+    if start.load_dir and amp == "auto":
+        recorded = read_training_state(start.load_dir).settings.get("amp", "none")
+        amp = recorded if recorded == "none" or native.bfloat16_refusal() is None else "none"
+        if amp != recorded:
+            console.print(f"warning: the run multiplied in {recorded} so far; this machine can't", highlight=False)
+    amp = choose_precision(amp)
+    console.print(describe_precision(amp), highlight=False)
+    return dataclasses.replace(settings, amp=amp)
 
 
 def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Console) -> str | None:

@@ -38,12 +38,14 @@ from elmo.checkpoint import (
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_header
 from elmo.objectives import Objective, PretrainSettings
+from elmo.precision import choose_precision, products_in
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
 from elmo.watch import Curves
 
-# Settings that may differ when a run goes on: they change what is written and when, or how long it goes on.
-MAY_CHANGE = frozenset({"max_epoch", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"})
+# Settings that may differ when a run goes on: they change what is written and when, how long it goes on, or (amp, which
+# not every machine can) how it rounds.
+MAY_CHANGE = frozenset({"max_epoch", "amp", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"})
 
 
 def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
@@ -87,6 +89,7 @@ class Trainer:
         ranks: Ranks = SINGLE,
         curves: Curves | None = None,
     ) -> None:
+        settings = dataclasses.replace(settings, amp=choose_precision(settings.amp))
         self.objective, self.settings, self.ranks = objective, settings, ranks
         self.curves = curves if ranks.rank == 0 else None
         self.save_dir = None if save_dir is None else Path(save_dir)
@@ -94,7 +97,7 @@ class Trainer:
         self.console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
         self.parameters = list(objective.model.parameters())
         self.optimizer = make_optimizer(settings, self.parameters)
-        self.scaler = _make_scaler(settings)
+        self.scaler = paddle.amp.GradScaler(enable=settings.amp == "fp16")
         self.epoch = self.step = 0
         self.tokens_read = 0  # of this run, by this rank, in each direction
         self.history: list[dict[str, Any]] = []
@@ -237,7 +240,7 @@ class Trainer:
         pending = 0  # batches whose gradients the optimiser has not used yet
         for batch in batches:
             objective.seed_step(self.epoch, done.batches)
-            with paddle.amp.auto_cast(enable=settings.amp != "none", dtype=_AMP_TYPES[settings.amp]):
+            with products_in(settings.amp):
                 loss, mean, count = objective.training_loss(batch)
             nats = self._check_finite(float(mean))
             scaled = loss / settings.accumulate_steps
@@ -401,17 +404,6 @@ class _Window(_Pass):
 
     def report(self) -> str:
         return f"training loss {self.loss:.4f}, {self.speed:,.0f} tokens/s"
-
-
-_AMP_TYPES = {"none": "float16", "bf16": "bfloat16", "fp16": "float16"}
-
-
-def _make_scaler(settings: PretrainSettings) -> Any:
-    if settings.amp == "none":
-        return None
-    if paddle.get_device() == "cpu":
-        raise InputError(f"amp is {settings.amp!r}: mixed precision needs a GPU; leave --amp out on a CPU")
-    return paddle.amp.GradScaler(enable=settings.amp == "fp16")
 
 
 def _ending(number: int) -> BaseException:

@@ -18,6 +18,7 @@ FLOORS = {
     "nn": 1,
     "model_files": 1,
     "bilm": 2,
+    "precision": 2,
     "convert": 2,
     "masked_lm": 2,
     "skipgram": 2,

@@ -64,6 +64,14 @@ TrainOnGpu = Annotated[Any, flag("use_gpu", "Train on a GPU; on the CPU where th
 Local = Annotated[Any, flag("local", "One process; False where Paddle's launcher started several.")]
 WarmupSteps = Annotated[int, typer.Option("--warmup_steps", help="Steps in which the learning rate rises.")]
 MaxGradNorm = Annotated[float, typer.Option("--max_grad_norm", help="Clip of the gradient's global norm.")]
+Amp = Annotated[
+    str,
+    typer.Option(
+        "--amp",
+        help="Precision of products: auto (bf16 on a CPU with AMX or AVX-512 BF16, else none), none (float32), bf16, or, "
+        "on a GPU, fp16 with loss scaling. No GPU was tried.",
+    ),
+]
 AccumulateSteps = Annotated[
     int, typer.Option("--accumulate_steps", help="Batches whose gradients are added up for one step.")
 ]

@@ -14,6 +14,7 @@ from rich.console import Console
 from elmo.commands.console import stderr_console
 from elmo.commands.options import (
     AccumulateSteps,
+    Amp,
     DevInterval,
     KeepCheckpoints,
     LearningRate,
@@ -86,9 +87,7 @@ def pretrain(
         str, typer.Option("--alphabet", help="What char_cnn reads: characters of the training text, or utf-8 (bytes).")
     ] = "characters",
     accumulate_steps: AccumulateSteps = 1,
-    amp: Annotated[
-        str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling (neither tested on one).")
-    ] = "none",
+    amp: Amp = "auto",
     max_epoch: MaxEpoch = 10,
     optim: Annotated[str, typer.Option("--optim", help="adagrad, sgd, adam or rmsprop.")] = "adagrad",
     sample_softmax: Annotated[Any, flag("sample_softmax", "Sampled softmax in training.")] = True,
@@ -159,7 +158,7 @@ def pretrain_masked(
     warmup_steps: WarmupSteps = 1000,
     max_grad_norm: MaxGradNorm = 1.0,
     optim: Annotated[str, typer.Option("--optim", help="adam, adagrad, sgd or rmsprop.")] = "adam",
-    amp: Annotated[str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling.")] = "none",
+    amp: Amp = "auto",
     max_epoch: MaxEpoch = 10,
     shuffle: Annotated[Any, flag("shuffle", "A new order of sequences each epoch.")] = True,
     log_interval: LogInterval = 100,

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.linear import add_bias
+from elmo.nn.shapes import check_shapes
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -132,11 +134,11 @@ class _CompiledLayer(paddle.autograd.PyLayer):
         d_input_weight = d_recurrent = d_projection = None
         if ctx.wanted[3] or ctx.wanted[4]:
             rows = kept[0][:time].reshape([-1, kept[0].shape[2]])  # inputs and hidden states before each step
-            d_weight = paddle.matmul(rows, d_gates.reshape([-1, 4 * size]), transpose_x=True)
+            d_weight = native.product(rows, d_gates.reshape([-1, 4 * size]), transpose_x=True)
             d_input_weight, d_recurrent = d_weight[:-proj], d_weight[-proj:]
         if ctx.wanted[6]:
             unprojected = kept[3].reshape([-1, size])
-            d_projection = paddle.matmul(unprojected, d_projected.reshape([-1, proj]), transpose_x=True)
+            d_projection = native.product(unprojected, d_projected.reshape([-1, proj]), transpose_x=True)
         gradients = (d_inputs, d_hidden, d_cell, d_input_weight, d_recurrent, d_bias, d_projection)
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
@@ -170,7 +172,7 @@ class LSTMP(paddle.nn.Layer):
         proj_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.hidden_size, self.proj_size = hidden_size, proj_size
+        self.input_size, self.hidden_size, self.proj_size = input_size, hidden_size, proj_size
         self.cell_clip, self.proj_clip = cell_clip, proj_clip
         self.input_weight = self.create_parameter([input_size, 4 * hidden_size])
         self.recurrent_weight = self.create_parameter([proj_size, 4 * hidden_size])
@@ -182,15 +184,33 @@ class LSTMP(paddle.nn.Layer):
         dtype = self.bias.dtype
         return paddle.zeros([batch_size, self.proj_size], dtype), paddle.zeros([batch_size, self.hidden_size], dtype)
 
+    def _check(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> None:
+        tensors = {
+            "input_weight": (self.input_weight, "input 4*hidden"),
+            "projection_weight": (self.projection_weight, "hidden proj"),
+            "recurrent_weight": (self.recurrent_weight, "proj 4*hidden"),
+            "bias": (self.bias, "4*hidden"),
+            "inputs": (inputs, "batch time input"),
+            "state's hidden": (hidden, "batch proj"),
+            "state's cell": (cell, "batch hidden"),
+        }
+        check_shapes("LSTMP", tensors)
+
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run over inputs [batch, time, input_size].
 
         Returns:
             outputs [batch, time, proj_size] and the state after the last step. Gradients flow into `state`; detach it
             to stop them. The gradient can be asked for once: there is no retain_graph and no second derivative.
+
+        Raises:
+            InputError: shapes or types of number that do not fit.
         """
+        if inputs.ndim != 3:
+            raise InputError(f"LSTMP: inputs have shape {inputs.shape}, not [batch, time, {self.input_size}]")
         batch, time, _ = inputs.shape
         hidden, cell = self.zero_state(batch) if state is None else state
+        self._check(inputs, hidden, cell)
         if native.usable(inputs, hidden, cell, self.input_weight):
             outputs, cell = _CompiledLayer.apply(
                 inputs,

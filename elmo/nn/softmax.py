@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.linear import add_bias
+from elmo.nn.shapes import check_shapes
 from elmo.runtime import paddle
 
 Tensor = Any
+
+_ROWS = 64  # of logits, made at a time where the loops are not compiled: more leave the cache, and take twice as long
 
 
 class LogUniformSampler:
@@ -62,9 +66,35 @@ def full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Te
 
     Returns:
         [count].
+
+    Raises:
+        InputError: shapes that do not fit, or a label that is not in the vocabulary.
     """
+    sizes = _check(features, labels, weight, bias)
+    if sizes["count"] and not 0 <= int(labels.min()) <= int(labels.max()) < sizes["vocab"]:
+        raise InputError(f"softmax: a label is {int(labels.min())} or {int(labels.max())} of {sizes['vocab']} words")
+    if native.usable(features, weight, bias):
+        return _CompiledFullLoss.apply(features, weight, bias, labels, paddle.is_grad_enabled())
+    parts = [
+        _full_softmax_loss(features[i : i + _ROWS], labels[i : i + _ROWS], weight, bias)
+        for i in range(0, features.shape[0], _ROWS)
+    ]
+    return paddle.concat(parts) if parts else paddle.zeros([0], features.dtype)
+
+
+def _full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     logits = add_bias(paddle.matmul(features, weight, transpose_y=True), bias)
     return paddle.nn.functional.cross_entropy(logits, labels, reduction="none")
+
+
+def _check(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> dict[str, int]:
+    tensors = {
+        "weight": (weight, "vocab dim"),
+        "bias": (bias, "vocab"),
+        "features": (features, "count dim"),
+        "labels": (labels, "count"),
+    }
+    return check_shapes("softmax", tensors)
 
 
 def sampled_softmax_loss(
@@ -79,9 +109,12 @@ def sampled_softmax_loss(
     """Cross-entropy of each row's label against candidates that all rows share, from corrected logits.
 
     The correction is -log(expected count). Candidates that happen to be a row's own label are left out of that row.
-    Shapes as in `full_softmax_loss`; `sparse_gradient` as in `elmo.bilm.BiLM`. Only for training: perplexity is always
-    reported with the full softmax.
+    Shapes and errors as in `full_softmax_loss`; `sparse_gradient` as in `elmo.bilm.BiLM`. Only for training: perplexity
+    is always reported with the full softmax.
     """
+    sizes = _check(features, labels, weight, bias)
+    if sizes["vocab"] != sampler.vocab_size:
+        raise InputError(f"softmax: weight has {sizes['vocab']} words, but the sampler draws from {sampler.vocab_size}")
     candidate_ids, num_draws = sampler.draw(generator)
     label_ids = labels.numpy()
     ids = paddle.to_tensor(np.concatenate([label_ids, candidate_ids]))
@@ -113,11 +146,11 @@ class _CompiledLoss(paddle.autograd.PyLayer):
         count = features.shape[0]
         labels, candidates = rows[:count], rows[count:]
         label_logits = (features * labels).sum(axis=1) + biases[:count]
-        losses, label_probabilities, probabilities, means = native.softmax_forward(
-            features, candidates, biases[count:], label_logits, hits
-        )
         ctx.wanted = [not tensor.stop_gradient for tensor in (features, rows, biases)]
-        if record and any(ctx.wanted):
+        recorded = record and any(ctx.wanted)
+        losses, kept = native.softmax_forward(features, candidates, biases[count:], label_logits, hits, recorded)
+        if recorded:
+            label_probabilities, probabilities, means = kept
             # The loss falls with the label's logit by 1 - its probability, and grows with a candidate's by that one's.
             d_label_logits = label_probabilities - 1
             d_features = means + d_label_logits.unsqueeze(1) * labels
@@ -131,10 +164,39 @@ class _CompiledLoss(paddle.autograd.PyLayer):
         d_label_logits = d_label_logits.unsqueeze(1) * d_losses
         d_features, d_rows, d_biases = d_features * d_losses, None, None
         if ctx.wanted[1]:
-            d_candidates = paddle.matmul(probabilities, features * d_losses, transpose_x=True)
+            d_candidates = native.product(probabilities, features * d_losses, transpose_x=True)
             d_rows = paddle.concat([features * d_label_logits, d_candidates])
         if ctx.wanted[2]:
-            d_candidate_biases = paddle.matmul(probabilities, d_losses, transpose_x=True)
+            d_candidate_biases = native.product(probabilities, d_losses, transpose_x=True)
             d_biases = paddle.concat([d_label_logits, d_candidate_biases]).squeeze(1)
         gradients = (d_features, d_rows, d_biases)
+        return *(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True)), None
+
+
+class _CompiledFullLoss(paddle.autograd.PyLayer):
+    """Cross-entropy of each row's label, which is one of the candidates: the whole vocabulary."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, bias: Tensor, labels: Tensor, record: bool) -> Tensor:
+        ctx.wanted = [not tensor.stop_gradient for tensor in (features, weight, bias)]
+        recorded = record and any(ctx.wanted)
+        losses, kept = native.softmax_forward(features, weight, bias, None, labels, recorded)
+        if recorded:
+            _, probabilities, means = kept
+            ctx.kept = features, probabilities, means - paddle.gather(weight, labels), labels
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, d_losses: Tensor) -> tuple[Tensor | None, ...]:
+        (features, probabilities, d_features, labels), ctx.kept = ctx.kept, None
+        d_losses = d_losses.unsqueeze(1)  # (count, 1)
+        d_weight = d_bias = None
+        scaled = features * d_losses
+        if ctx.wanted[1]:
+            d_weight = native.product(probabilities, scaled, transpose_x=True)
+            d_weight = paddle.scatter_nd_add(d_weight, labels.unsqueeze(1), -scaled)
+        if ctx.wanted[2]:
+            d_bias = native.product(probabilities, d_losses, transpose_x=True).squeeze(1)
+            d_bias = paddle.scatter_nd_add(d_bias, labels.unsqueeze(1), -d_losses.squeeze(1))
+        gradients = (d_features * d_losses, d_weight, d_bias)
         return *(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True)), None

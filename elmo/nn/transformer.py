@@ -23,7 +23,6 @@ ACTIVATIONS = ("gelu", "relu")  # gelu is x * Phi(x), by the error function
 _INITIAL = 0.02  # standard deviation of first weights, BERT's
 _SLOWEST = 200.0  # of the waves that positions begin as
 _FAR = -1e9  # added to the score of what must not be attended to
-_SOFTMAX_ROWS = 64  # rows of logits made at a time: more leave the cache
 _STRIDES = "FLAGS_use_stride_kernel"
 
 
@@ -289,13 +288,7 @@ class MaskedHead(paddle.nn.Layer):
 
     def losses(self, rows: Tensor, targets: Tensor, token_embedding: Tensor) -> Tensor:
         """Cross-entropy in nats of targets [count], from rows [count, dim]; returns [count]."""
-        features = self(rows)
-        parts = [
-            full_softmax_loss(features[i : i + _SOFTMAX_ROWS], targets[i : i + _SOFTMAX_ROWS], token_embedding, bias)
-            for bias in (self.decoder_bias,)
-            for i in range(0, rows.shape[0], _SOFTMAX_ROWS)
-        ]
-        return paddle.concat(parts)
+        return full_softmax_loss(self(rows), targets, token_embedding, self.decoder_bias)
 
 
 class Pooler(paddle.nn.Layer):

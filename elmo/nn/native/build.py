@@ -1,0 +1,156 @@
+"""Compiles the loops for this machine at their first use, into the user's cache, and opens them."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import platformdirs
+
+from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
+from elmo.runtime import available_cores
+
+SWITCH = "ELMO_NATIVE"  # "0" switches the compiled loops off
+_SOURCES = Path(__file__).with_name("loops")
+# No flag may let the compiler assume that there is no NaN: a loss that is not finite must stay so.
+_FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fopenmp-simd")
+_LINK_FLAGS = ("-fPIC", "-shared", "-pthread")
+_LIBRARIES = ("-ldl",)
+_COMPILE_SECONDS = 120
+_AVX512_BF16, _AMX = 0xE7, 0xFEF  # oneDNN's numbers (dnnl_cpu_isa_t); each has the bits of what it contains
+
+
+def library() -> ctypes.CDLL | None:
+    """Return the compiled loops, or None where there are none; `status` says why."""
+    return None if os.environ.get(SWITCH) == "0" else _load()[0]
+
+
+def status() -> str:
+    """One line for people: whether the compiled loops are in use, and why not."""
+    return f"off: {SWITCH}=0" if os.environ.get(SWITCH) == "0" else _load()[1]
+
+
+def onednn() -> bool:
+    """Whether the compiled loops have found oneDNN."""
+    return library() is not None and _onednn()[0] >= 0
+
+
+def bfloat16_refusal() -> str | None:
+    """Why products can't be made in bfloat16 on this machine, or None where they can."""
+    if library() is None:
+        return f"compiled loops are {status()}"
+    instructions, reason = _onednn()
+    if instructions < 0:
+        return reason
+    if instructions & _AVX512_BF16 != _AVX512_BF16:
+        return "this processor has neither AMX nor AVX-512 with bfloat16"
+    return None
+
+
+def bfloat16_instructions() -> str:
+    """The processor's instructions that products in bfloat16 use, for people: "AMX" or "AVX-512 BF16"."""
+    return "AMX" if _onednn()[0] & _AMX == _AMX else "AVX-512 BF16"
+
+
+@functools.cache
+def _load() -> tuple[ctypes.CDLL | None, str]:
+    compiler = _compiler()
+    if compiler is None:
+        return None, "off: no C++ compiler (g++ or clang++) was found"
+    try:
+        path = _build(compiler)
+        loaded = ctypes.CDLL(str(path))
+        for name, signature in SIGNATURES.items():
+            for suffix, real in signature.variants.items():
+                function = getattr(loaded, f"elmo_{name}_{suffix}")
+                function.restype = None
+                function.argtypes = [ctypes.c_int64] * len(signature.sizes) + [ctypes.c_int]
+                function.argtypes += [real] * signature.numbers + [ctypes.c_void_p] * len(signature.arrays)
+        for suffix in PRODUCTS:
+            function = getattr(loaded, f"elmo_product_{suffix}")
+            function.restype = None
+            function.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_int] + [ctypes.c_void_p] * 3
+        _share_threads(loaded)
+    except (OSError, RuntimeError, AttributeError, subprocess.SubprocessError) as error:
+        return None, f"off: {' '.join(str(error).split())[:300]}"
+    return loaded, f"on: {path}"
+
+
+@functools.cache
+def _onednn() -> tuple[int, str]:
+    """Open Paddle's own oneDNN: the instruction set that it uses, or a negative number and the reason."""
+    loaded, path = _load()[0], _paddle_library("libdnnl.so.3")
+    if loaded is None or path is None:
+        return -1, "this Paddle comes without oneDNN (libdnnl.so.3)"
+    found = loaded.elmo_use_onednn(os.fsencode(path))
+    return found, "" if found >= 0 else f"{path.name} can't be used (error {-found})"
+
+
+def _compiler() -> list[str] | None:
+    if named := shlex.split(os.environ.get("CXX", "")):
+        return named if shutil.which(named[0]) else None
+    found = next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
+    return [found] if found else None
+
+
+def _build(compiler: list[str]) -> Path:
+    """Compile unless it has been done; the file is named after source, flags, compiler and CPU."""
+    sources = [path.read_bytes() for path in sorted(_SOURCES.iterdir()) if path.suffix in (".h", ".cc")]
+    marks = [*sources, *(part.encode() for part in (*compiler, *_FLAGS, *_LINK_FLAGS, _cpu()))]
+    digest = hashlib.sha256(b"\0".join(marks)).hexdigest()[:20]
+    target = Path(platformdirs.user_cache_dir("elmo")) / "native" / f"{digest}.so"
+    if target.is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{digest}.{os.getpid()}.so")  # of this process alone: several may compile at once
+    try:
+        command = [*compiler, *_FLAGS, *_LINK_FLAGS, str(_SOURCES / "loops.cc"), "-o", str(temporary), *_LIBRARIES]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+        if result.returncode:
+            raise RuntimeError(f"{compiler[0]} failed: {result.stderr.strip() or result.returncode}")
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def _cpu() -> str:
+    """What -march=native depends on: a cache in a shared home directory may serve several machines."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "\n".join(
+        sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))})
+    )
+
+
+def _share_threads(loaded: ctypes.CDLL) -> None:
+    """Run on the threads of Paddle's OpenMP library: threads beside them would compete, since they wait by spinning."""
+    path = _paddle_library("libiomp5.so")
+    if path is not None and hasattr(os, "RTLD_NOLOAD"):
+        start = ctypes.CDLL(str(path), os.RTLD_NOLOAD | os.RTLD_NOW).GOMP_parallel  # OSError: not in this process
+        loaded.elmo_use_threads_of.argtypes = [ctypes.c_void_p]
+        loaded.elmo_use_threads_of(ctypes.cast(start, ctypes.c_void_p))
+
+
+def _paddle_library(name: str) -> Path | None:
+    """Path of a library that lies in Paddle's wheel, or None where it has none of this name."""
+    spec = importlib.util.find_spec("paddle")
+    folders = (spec.submodule_search_locations or ()) if spec else ()
+    paths = (Path(folder) / "libs" / name for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def threads() -> int:
+    """Threads that compiled functions are to use: as many as Paddle's own products."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    return max(1, int(wanted)) if wanted.isdigit() else available_cores()

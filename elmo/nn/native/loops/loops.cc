@@ -1,0 +1,102 @@
+// The inner loops of the package in float32 and float64, and with products in bfloat16; compiled and called by build.py.
+//
+// A batch is cut into chunks of rows, and each chunk goes through all time steps on one thread without waiting for the
+// others. Weights are packed once per call. Nothing here checks what it is given: signatures.py has, before any call.
+
+#include "gru.h"
+#include "lstmp.h"
+#include "onednn.h"
+#include "softmax.h"
+
+namespace {
+
+// A matrix of numbers of type T as S: itself, or a copy in `room`.
+template <class T>
+const T* as_type(const T* from, std::vector<T>&, Index, int) {
+  return from;
+}
+inline const Bf16* as_type(const float* from, std::vector<Bf16>& room, Index count, int threads) {
+  constexpr Index block = 1 << 15;
+  room.resize(count);
+  for_each((count + block - 1) / block, threads, [&](Index i) {
+    convert(room.data() + i * block, from + i * block, std::min(block, count - i * block));
+  });
+  return room.data();
+}
+
+template <class A, class B, class S>
+void product(Index m, Index n, Index k, int transposed_a, int transposed_b, int threads, const A* a, const B* b,
+             float* c) {
+  std::vector<S> room_a, room_b;
+  onednn::product<S>(m, n, k, as_type(a, room_a, m * k, threads), transposed_a, as_type(b, room_b, k * n, threads),
+                     transposed_b, c);
+}
+
+}  // namespace
+
+extern "C" {
+
+void elmo_use_threads_of(void* gomp_parallel) { parallel = reinterpret_cast<Parallel>(gomp_parallel); }
+
+int elmo_use_onednn(const char* path) { return onednn::open(path); }
+
+// 0, or oneDNN's status of a product that failed since the last time this was asked.
+int elmo_failure() { return onednn::failure.exchange(0); }
+
+#define ELMO_PRODUCT(A, B, S, suffix)                                                                                  \
+  void elmo_product_##suffix(Index m, Index n, Index k, Index transposed_a, Index transposed_b, int threads,           \
+                             const A* a, const B* b, float* c) {                                                       \
+    product<A, B, S>(m, n, k, transposed_a, transposed_b, threads, a, b, c);                                           \
+  }
+
+ELMO_PRODUCT(float, float, float, float32)
+ELMO_PRODUCT(float, float, Bf16, float32_float32)
+ELMO_PRODUCT(float, Bf16, Bf16, float32_bfloat16)
+ELMO_PRODUCT(Bf16, float, Bf16, bfloat16_float32)
+ELMO_PRODUCT(Bf16, Bf16, Bf16, bfloat16_bfloat16)
+
+#define ELMO_FUNCTIONS(T, S, suffix)                                                                                   \
+  void elmo_lstmp_forward_##suffix(Index batch, Index time, Index input, Index hidden_size, Index proj, int threads,   \
+                                   T cell_clip, T proj_clip, const T* inputs, const T* hidden, const T* cell,          \
+                                   const T* weight, const T* bias, const T* projection, T* outputs, T* last_cell,      \
+                                   S* inputs_hiddens, S* gates, T* cells, S* unprojected) {                            \
+    lstmp_forward<T, S>({batch, time, input, hidden_size, proj, threads}, inputs, hidden, cell, weight, bias,          \
+                        projection, cell_clip, proj_clip, outputs, last_cell, inputs_hiddens, gates, cells,            \
+                        unprojected);                                                                                  \
+  }                                                                                                                    \
+  void elmo_lstmp_backward_##suffix(Index batch, Index time, Index input, Index hidden_size, Index proj, int threads,  \
+                                    T cell_clip, T proj_clip, const T* cell, const T* weight, const T* projection,     \
+                                    const S* inputs_hiddens, const S* gates, const T* cells, const T* d_outputs,       \
+                                    T* d_cell, T* d_hidden, T* d_inputs, S* d_gates, S* d_projected, T* d_bias) {      \
+    lstmp_backward<T, S>({batch, time, input, hidden_size, proj, threads}, cell, weight, projection, cell_clip,        \
+                         proj_clip, inputs_hiddens, gates, cells, d_outputs, d_cell, d_hidden, d_inputs, d_gates,      \
+                         d_projected, d_bias);                                                                         \
+  }                                                                                                                    \
+  void elmo_softmax_forward_##suffix(Index rows, Index count, Index dim, int threads, const T* features,               \
+                                     const T* candidates, const T* biases, const T* label_logits, const Index* hits,   \
+                                     T* losses, T* label_probabilities, S* probabilities, T* means) {                  \
+    softmax_forward<T, S>(rows, count, dim, threads, features, candidates, biases, label_logits, hits, losses,         \
+                          label_probabilities, probabilities, means);                                                  \
+  }
+
+#define ELMO_GRU(T, suffix)                                                                                            \
+  void elmo_gru_forward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                     \
+                                 const T* gate_weight, const T* candidate_weight, T* gates, T* candidates, T* outputs, \
+                                 T* before, T* reset_hiddens) {                                                        \
+    gru_forward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, outputs,   \
+                   before, reset_hiddens);                                                                             \
+  }                                                                                                                    \
+  void elmo_gru_backward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                    \
+                                  const T* gate_weight, const T* candidate_weight, const T* gates,                     \
+                                  const T* candidates, const T* before, const T* d_outputs, T* d_gates,                \
+                                  T* d_candidates) {                                                                   \
+    gru_backward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, before,   \
+                    d_outputs, d_gates, d_candidates);                                                                 \
+  }
+
+ELMO_FUNCTIONS(float, float, float32)
+ELMO_FUNCTIONS(float, Bf16, bfloat16)
+ELMO_FUNCTIONS(double, double, float64)
+ELMO_GRU(float, float32)
+ELMO_GRU(double, float64)
+}

@@ -1,0 +1,164 @@
+"""What each compiled function takes: sizes, numbers, and arrays with their axes; checked here before every call."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elmo.errors import InputError
+from elmo.nn.shapes import check_shapes
+from elmo.runtime import paddle
+
+Tensor = Any
+Real = type[ctypes.c_float] | type[ctypes.c_double]
+
+_FLOATS: dict[str, Real] = {"float32": ctypes.c_float, "float64": ctypes.c_double}
+_ALL: dict[str, Real] = {**_FLOATS, "bfloat16": ctypes.c_float}
+
+
+@dataclass(frozen=True)
+class Array:
+    """An argument: its axes, and what its numbers are."""
+
+    axes: str
+    kind: str = "number"  # "kept": of the type in which products are made; "index": int64
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Arguments of a compiled function in their order: sizes, threads, numbers, arrays."""
+
+    sizes: tuple[str, ...]
+    arrays: dict[str, Array]
+    numbers: int = 0
+    variants: Mapping[str, Real] = None  # type: ignore[assignment]  # by the ending of the function's name
+
+    def check(self, name: str, variant: str, tensors: Mapping[str, Tensor | None]) -> list[int]:
+        """Check all that the function relies on, and return the sizes.
+
+        Raises:
+            InputError: names the tensor, what it is and what it should be.
+        """
+        named = {each: (tensors[each], array.axes) for each, array in self.arrays.items()}
+        sizes = check_shapes(name, named)
+        for each, array in self.arrays.items():
+            if (tensor := tensors[each]) is None:
+                continue
+            wanted = _type(array.kind, variant)
+            if tensor.dtype != wanted:
+                raise InputError(f"{name}: {each} is {_short(tensor.dtype)}, not {_short(wanted)}")
+            if not tensor.place.is_cpu_place():
+                raise InputError(f"{name}: {each} is on {tensor.place}, not on the CPU")
+            if not tensor.is_contiguous():
+                raise InputError(f"{name}: {each} is a view with strides {tensor.strides}: give contiguous numbers")
+        return [sizes[size] for size in self.sizes]
+
+
+def _type(kind: str, variant: str) -> Any:
+    if kind == "index":
+        return paddle.int64
+    if variant == "bfloat16":
+        return paddle.bfloat16 if kind == "kept" else paddle.float32
+    return getattr(paddle, variant)
+
+
+def _short(dtype: object) -> str:
+    return str(dtype).rpartition(".")[2]
+
+
+_STATE = {
+    "inputs_hiddens": Array("time+1 batch input+proj", "kept"),
+    "gates": Array("time batch 4*hidden", "kept"),
+    "cells": Array("time batch hidden"),
+}
+SIGNATURES = {
+    "lstmp_forward": Signature(
+        ("batch", "time", "input", "hidden", "proj"),
+        {
+            "inputs": Array("batch time input"),
+            "hidden": Array("batch proj"),
+            "cell": Array("batch hidden"),
+            "weight": Array("input+proj 4*hidden"),
+            "bias": Array("4*hidden"),
+            "projection": Array("hidden proj"),
+            "outputs": Array("batch time proj"),
+            "last_cell": Array("batch hidden"),
+            **_STATE,
+            "unprojected": Array("time batch hidden", "kept"),
+        },
+        numbers=2,
+        variants=_ALL,
+    ),
+    "lstmp_backward": Signature(
+        ("batch", "time", "input", "hidden", "proj"),
+        {
+            "cell": Array("batch hidden"),
+            "weight": Array("input+proj 4*hidden"),
+            "projection": Array("hidden proj"),
+            **_STATE,
+            "d_outputs": Array("batch time proj"),
+            "d_cell": Array("batch hidden"),
+            "d_hidden": Array("batch proj"),
+            "d_inputs": Array("batch time input"),
+            "d_gates": Array("time batch 4*hidden", "kept"),
+            "d_projected": Array("time batch proj", "kept"),
+            "d_bias": Array("4*hidden"),
+        },
+        numbers=2,
+        variants=_ALL,
+    ),
+    "gru_forward": Signature(
+        ("steps", "hidden"),
+        {
+            "counts": Array("steps", "index"),
+            "gate_weight": Array("hidden 2*hidden"),
+            "candidate_weight": Array("hidden hidden"),
+            "gates": Array("tokens 2*hidden"),
+            "candidates": Array("tokens hidden"),
+            "outputs": Array("tokens hidden"),
+            "before": Array("tokens hidden"),
+            "reset_hiddens": Array("tokens hidden"),
+        },
+        variants=_FLOATS,
+    ),
+    "gru_backward": Signature(
+        ("steps", "hidden"),
+        {
+            "counts": Array("steps", "index"),
+            "gate_weight": Array("hidden 2*hidden"),
+            "candidate_weight": Array("hidden hidden"),
+            "gates": Array("tokens 2*hidden"),
+            "candidates": Array("tokens hidden"),
+            "before": Array("tokens hidden"),
+            "d_outputs": Array("tokens hidden"),
+            "d_gates": Array("tokens 2*hidden"),
+            "d_candidates": Array("tokens hidden"),
+        },
+        variants=_FLOATS,
+    ),
+    "softmax_forward": Signature(
+        ("rows", "count", "dim"),
+        {
+            "features": Array("rows dim"),
+            "candidates": Array("count dim"),
+            "biases": Array("count"),
+            "label_logits": Array("rows"),
+            "hits": Array("rows", "index"),
+            "losses": Array("rows"),
+            "label_probabilities": Array("rows"),
+            "probabilities": Array("rows count", "kept"),
+            "means": Array("rows dim"),
+        },
+        variants=_ALL,
+    ),
+}
+# Types of the two factors of `elmo_product`; by two names, they are multiplied in bfloat16.
+PRODUCTS = (
+    "float32",
+    "float32_float32",
+    "float32_bfloat16",
+    "bfloat16_float32",
+    "bfloat16_bfloat16",
+)
