@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from elmo.runtime import paddle
 
@@ -39,12 +40,21 @@ class Dropout:
             return values
         if not values.place.is_cpu_place():
             return paddle.nn.functional.dropout(values, share)
-        if self._bits is None:
-            self._bits = np.random.SFC64(paddle.randint(0, 2**31 - 1, [1]).item())
-        drawn = self._bits.random_raw(values.size // 4 + 1).view(np.uint16)[: values.size]
+        drawn = self._draw(values.size // 4 + 1).view(np.uint16)[: values.size]
         kept = (drawn >= round(share * _PARTS)).astype(np.float32)
         kept *= np.float32(1 / (1 - share))
         return values * paddle.to_tensor(kept).reshape(values.shape).astype(values.dtype)
+
+    def seeds(self, count: int) -> Tensor:
+        """Seeds [count], int64, below 2^32, for compiled loops that draw what they drop themselves."""
+        if not self.training:
+            return paddle.zeros([count], "int64")
+        return paddle.to_tensor((self._draw(count) >> np.uint64(32)).astype(np.int64))
+
+    def _draw(self, count: int) -> npt.NDArray[np.uint64]:
+        if self._bits is None:
+            self._bits = np.random.SFC64(paddle.randint(0, 2**31 - 1, [1]).item())
+        return np.asarray(self._bits.random_raw(count))
 
 
 def dropout(values: Tensor, share: float, training: bool = True) -> Tensor:

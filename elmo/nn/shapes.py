@@ -14,13 +14,16 @@ _TERM = re.compile(r"(?:(\d+)\*)?([a-z_]+)|(\d+)")
 _MIXED = ("float16", "bfloat16", "float32")  # may meet under automatic mixed precision
 
 
-def check_shapes(owner: str, tensors: Mapping[str, tuple[Tensor | None, str]]) -> dict[str, int]:
+def check_shapes(
+    owner: str, tensors: Mapping[str, tuple[Tensor | None, str]], known: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """Refuse tensors whose shapes or types of number do not belong together.
 
     Args:
         owner: how the message names what they are given to, such as "LSTMP".
         tensors: by name, a tensor and its axes, such as "batch time 4*hidden" or "time+1 batch"; a size is what the
             first tensor that has an axis of this name says. None in place of a tensor is passed over.
+        known: sizes that are known before.
 
     Returns:
         the sizes by name.
@@ -29,7 +32,7 @@ def check_shapes(owner: str, tensors: Mapping[str, tuple[Tensor | None, str]]) -
         InputError: names the tensor, its shape, and the shape that it should have.
     """
     given = {name: (tensor, axes.split()) for name, (tensor, axes) in tensors.items() if tensor is not None}
-    sizes: dict[str, int] = {}
+    sizes = dict(known or {})
     for tensor, axes in given.values():
         if len(axes) == len(tensor.shape):
             for axis, size in zip(axes, tensor.shape, strict=True):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from elmo.nn import native
 from elmo.nn.dropout import Dropout
 from elmo.nn.linear import add_bias
 from elmo.nn.softmax import full_softmax_loss
@@ -172,13 +173,65 @@ class Block(paddle.nn.Layer):
         context = paddle.matmul(weights, values).reshape([heads, count, shape[3]])
         return _JoinHeads.apply(context)
 
-    def forward(self, rows: Tensor, batch: int, hidden_keys: Tensor | None, dropout: Dropout) -> Tensor:
-        """Map rows [batch * time, dim] to rows of the same shape."""
-        share = self.sizes.dropout
+    def forward(self, rows: Tensor, batch: int, lengths: Tensor | None, dropout: Dropout) -> Tensor:
+        """Map rows [batch * time, dim] to rows of the same shape; `lengths` [batch], or None without padding."""
+        share, sizes, count = self.sizes.dropout, self.sizes, rows.shape[0]
+        if count and native.onednn() and rows.dtype == paddle.float32 and native.usable(rows, *self.parameters()):
+            settings = native.BlockSettings(
+                sizes.num_heads,
+                sizes.hidden_act == "gelu",
+                sizes.layer_norm_eps,
+                share if dropout.training else 0.0,
+                sizes.attention_dropout if dropout.training else 0.0,
+            )
+            names, parameters = zip(*self._native_parameters().items(), strict=True)
+            shape = [batch, count // batch, sizes.hidden_size]
+            results = _CompiledBlock.apply(
+                rows.reshape(shape), *parameters, lengths, dropout.seeds(3), names, settings, paddle.is_grad_enabled()
+            )
+            return results.reshape([count, sizes.hidden_size])
+        hidden_keys = None if lengths is None else _hidden_keys(lengths, count // batch)
         attended = self.attention_output(self.attention(rows, batch, hidden_keys, dropout))
         rows = self.attention_norm(rows + dropout(attended, share))
         inner = activate(self.intermediate(rows), self.sizes.hidden_act)
         return self.output_norm(rows + dropout(self.output(inner), share))
+
+    def _native_parameters(self) -> dict[str, Tensor]:
+        """Parameters by the names that `elmo.nn.native.block_forward` gives them."""
+        named = {}
+        for name in ("qkv", "attention_output", "intermediate", "output", "attention_norm", "output_norm"):
+            layer = getattr(self, name)
+            named |= {name: layer.weight, f"{name}_bias": layer.bias}
+        return named
+
+
+class _CompiledBlock(paddle.autograd.PyLayer):
+    """A whole block in compiled loops: rows [batch, time, dim], then its parameters."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, *arguments: Any) -> Tensor:
+        *parameters, lengths, seeds, names, settings, record = arguments
+        named = dict(zip(names, parameters, strict=True))
+        ctx.wanted = [not tensor.stop_gradient for tensor in (rows, *parameters)]
+        recorded = record and any(ctx.wanted)
+        results, kept = native.block_forward(rows, lengths, seeds, named, settings, recorded)
+        if recorded:
+            ctx.kept = lengths, seeds, named, settings, kept
+        return results
+
+    @staticmethod
+    def backward(ctx: Any, d_results: Tensor) -> tuple[Tensor | None, ...]:
+        (lengths, seeds, named, settings, kept), ctx.kept = ctx.kept, None
+        gradients = native.block_backward(d_results, lengths, seeds, named, settings, kept)
+        ordered = [gradients["d_rows"], *(gradients[f"d_{name}"] for name in named)]
+        wanted = [d if is_wanted else None for d, is_wanted in zip(ordered, ctx.wanted, strict=True)]
+        return (*wanted, *(() if lengths is None else (None,)), None)  # lengths and seeds are tensors too
+
+
+def _hidden_keys(lengths: Tensor, time: int) -> Tensor:
+    """What is added to scores, [1, batch, 1, time]: 0, or so much below it that the softmax gives 0."""
+    beyond = paddle.arange(time).unsqueeze(0) >= lengths.unsqueeze(1)
+    return (beyond.astype("float32") * _FAR).reshape([1, -1, 1, time])
 
 
 def activate(values: Tensor, name: str) -> Tensor:
@@ -224,10 +277,7 @@ class TransformerEncoder(paddle.nn.Layer):
         """
         batch, time = token_ids.shape
         dropout = Dropout(self.training)
-        hidden_keys = None
-        if lengths is not None:
-            beyond = paddle.arange(time).unsqueeze(0) >= lengths.astype("int64").unsqueeze(1)
-            hidden_keys = (beyond.astype("float32") * _FAR).reshape([1, batch, 1, time])
+        lengths = None if lengths is None else lengths.astype("int64")
         zeros = paddle.zeros([batch, time], dtype="int64")
         look_up = paddle.nn.functional.embedding
         rows = look_up(token_ids, self.token_embedding)
@@ -238,7 +288,7 @@ class TransformerEncoder(paddle.nn.Layer):
         rows = dropout(self.embedding_norm(rows.reshape([batch * time, -1])), self.sizes.dropout)
         layers = [rows]
         for block in self.blocks:
-            rows = block(rows, batch, hidden_keys, dropout)
+            rows = block(rows, batch, lengths, dropout)
             layers.append(rows)
         return [layer.reshape([batch, time, -1]) for layer in layers]
 

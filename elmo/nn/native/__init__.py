@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from elmo.errors import InputError, RunError
 from elmo.nn.native.build import SWITCH as SWITCH
@@ -84,6 +84,8 @@ def product(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool =
     name = types if dtype == paddle.bfloat16 else types.removesuffix("_float32")
     if name not in PRODUCTS:
         raise InputError(f"product: factors are {types.replace('_', ' and ')}, to be multiplied as {dtype}")
+    if 0 in sizes.values():
+        return paddle.zeros([sizes["m"], sizes["n"]], paddle.float32)
     result = paddle.empty([sizes["m"], sizes["n"]], paddle.float32)
     numbers = (sizes["m"], sizes["n"], sizes["k"], int(transpose_x), int(transpose_y), threads())
     getattr(library(), f"elmo_product_{name}")(*numbers, *map(_address, (x, y, result)))
@@ -91,14 +93,28 @@ def product(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool =
     return result
 
 
-def _call(name: str, dtype: Any, tensors: Mapping[str, Tensor | None], numbers: tuple[float | None, ...] = ()) -> None:
-    """Check everything, then run a compiled function on contiguous tensors."""
+def _call(
+    name: str,
+    dtype: Any,
+    tensors: Mapping[str, Tensor | None],
+    numbers: tuple[float | None, ...] = (),
+    sizes: Mapping[str, int] | None = None,
+) -> None:
+    """Check everything, then run a compiled function on contiguous tensors.
+
+    Args:
+        name: of the function.
+        dtype: in which it multiplies.
+        tensors: its arrays by name.
+        numbers: its other numbers; None is no clip.
+        sizes: those that no array has.
+    """
     signature, variant = SIGNATURES[name], str(dtype).rpartition(".")[2]
-    sizes = signature.check(name, variant, tensors)
+    all_sizes = signature.check(name, variant, tensors, sizes or {})
     bounds = [_NO_CLIP if number is None else number for number in numbers]
     addresses = [_address(tensors[each]) for each in signature.arrays]
-    getattr(library(), f"elmo_{name}_{variant}")(*sizes, threads(), *bounds, *addresses)
-    if variant == "bfloat16":
+    getattr(library(), f"elmo_{name}_{variant}")(*all_sizes, threads(), *bounds, *addresses)
+    if onednn():
         _raise_failure(name)
 
 
@@ -311,3 +327,110 @@ def softmax_forward(
     given = {name: None if tensor is None else _contiguous(tensor) for name, tensor in given.items()}
     _call("softmax_forward", kept_type, {**given, **made, **kept})
     return made["losses"], tuple(kept.values()) if record else ()
+
+
+class BlockSettings(NamedTuple):
+    """What `block_forward` and `block_backward` need to know beside tensors."""
+
+    heads: int
+    gelu: bool  # else relu
+    eps: float
+    dropout: float
+    attention_dropout: float
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Those that no array has."""
+        return {"heads": self.heads, "gelu": int(self.gelu), "three": 3}
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The others, in the compiled functions' order."""
+        return self.eps, self.dropout, self.attention_dropout
+
+
+def block_forward(
+    rows: Tensor,
+    lengths: Tensor | None,
+    seeds: Tensor,
+    parameters: Mapping[str, Tensor],
+    settings: BlockSettings,
+    record: bool,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """A block of a Transformer encoder (`elmo.nn.transformer.Block`), all of it.
+
+    Args:
+        rows: [batch, time, dim], float32.
+        lengths: [batch], int64: positions of each sequence that are attended to; None for all.
+        seeds: [3], int64: of what is dropped from the attention, behind it, and behind the feed forward part.
+        parameters: by the names of `signatures`.
+        settings: see `BlockSettings`.
+        record: whether to return what the backward pass needs.
+
+    Returns:
+        results [batch, time, dim], and what `block_backward` and the products of weights' gradients need, by name.
+    """
+    batch, time, dim = rows.shape
+    inner, kept_type = parameters["output"].shape[0], product_type(rows.dtype)
+    if lengths is not None and batch and not 0 < int(lengths.min()) <= int(lengths.max()) <= time:
+        raise InputError(f"block: lengths are {int(lengths.min())} to {int(lengths.max())}, of {time} positions")
+    results = paddle.empty([batch, time, dim], rows.dtype)
+    shapes = {
+        "kept_rows": ([batch, time, dim], kept_type),
+        "kept_qkv": ([batch, time, 3 * dim], kept_type),
+        "weights": ([batch, settings.heads, time, time], kept_type),
+        "context": ([batch, time, dim], kept_type),
+        "normal1": ([batch, time, dim], rows.dtype),
+        "scale1": ([batch, time], rows.dtype),
+        "middle": ([batch, time, dim], kept_type),
+        "kept_inner": ([batch, time, inner], kept_type),
+        "activated": ([batch, time, inner], kept_type),
+        "normal2": ([batch, time, dim], rows.dtype),
+        "scale2": ([batch, time], rows.dtype),
+    }
+    kept: dict[str, Tensor | None] = {
+        name: paddle.empty(shape, dtype) if record else None for name, (shape, dtype) in shapes.items()
+    }
+    given = {name: _contiguous(parameter) for name, parameter in parameters.items()}
+    tensors = {"rows": _contiguous(rows), "lengths": lengths, "seeds": seeds, **given, "results": results, **kept}
+    _call("block_forward", kept_type, tensors, settings.numbers, settings.sizes)
+    return results, kept if record else {}
+
+
+def block_backward(
+    d_results: Tensor,
+    lengths: Tensor | None,
+    seeds: Tensor,
+    parameters: Mapping[str, Tensor],
+    settings: BlockSettings,
+    kept: Mapping[str, Tensor],
+) -> dict[str, Tensor]:
+    """Gradients of `block_forward` by name: d_rows, and d_NAME of each parameter."""
+    (batch, time, dim), inner = d_results.shape, parameters["output"].shape[0]
+    kept_type = kept["kept_qkv"].dtype
+    shapes = {
+        "d_qkv": [batch, time, 3 * dim],
+        "d_attended": [batch, time, dim],
+        "d_inner": [batch, time, inner],
+        "d_output": [batch, time, dim],
+    }
+    made = {name: paddle.empty(shape, kept_type) for name, shape in shapes.items()}
+    small = {name: p for name, p in parameters.items() if p.ndim == 1}
+    made |= {f"d_{name}": paddle.empty(parameter.shape, parameter.dtype) for name, parameter in small.items()}
+    made["d_rows"] = paddle.empty([batch, time, dim], d_results.dtype)
+    given = {"lengths": lengths, "seeds": seeds, "d_results": _contiguous(d_results)}
+    names = SIGNATURES["block_backward"].arrays
+    given |= {name: _contiguous(parameter) for name, parameter in parameters.items() if name in names}
+    given |= {name: tensor for name, tensor in kept.items() if name in names}
+    _call("block_backward", kept_type, {**given, **made}, settings.numbers, settings.sizes)
+    factors = {
+        "qkv": ("kept_rows", "d_qkv"),
+        "attention_output": ("context", "d_attended"),
+        "intermediate": ("middle", "d_inner"),
+        "output": ("activated", "d_output"),
+    }
+    gradients = {name: tensor for name, tensor in made.items() if name not in shapes}
+    for name, (left, right) in factors.items():
+        pair = (tensor.reshape([batch * time, -1]) for tensor in (kept[left], made[right]))
+        gradients[f"d_{name}"] = product(*pair, transpose_x=True)
+    return gradients

@@ -15,6 +15,7 @@ Tensor = Any
 Real = type[ctypes.c_float] | type[ctypes.c_double]
 
 _FLOATS: dict[str, Real] = {"float32": ctypes.c_float, "float64": ctypes.c_double}
+_BLOCK: dict[str, Real] = {"float32": ctypes.c_float, "bfloat16": ctypes.c_float}
 _ALL: dict[str, Real] = {**_FLOATS, "bfloat16": ctypes.c_float}
 
 
@@ -35,14 +36,16 @@ class Signature:
     numbers: int = 0
     variants: Mapping[str, Real] = None  # type: ignore[assignment]  # by the ending of the function's name
 
-    def check(self, name: str, variant: str, tensors: Mapping[str, Tensor | None]) -> list[int]:
-        """Check all that the function relies on, and return the sizes.
+    def check(
+        self, name: str, variant: str, tensors: Mapping[str, Tensor | None], given: Mapping[str, int]
+    ) -> list[int]:
+        """Check all that the function relies on, and return the sizes: those of the arrays, and those that are given.
 
         Raises:
             InputError: names the tensor, what it is and what it should be.
         """
         named = {each: (tensors[each], array.axes) for each, array in self.arrays.items()}
-        sizes = check_shapes(name, named)
+        sizes = {**given, **check_shapes(name, named, given)}
         for each, array in self.arrays.items():
             if (tensor := tensors[each]) is None:
                 continue
@@ -72,6 +75,22 @@ _STATE = {
     "inputs_hiddens": Array("time+1 batch input+proj", "kept"),
     "gates": Array("time batch 4*hidden", "kept"),
     "cells": Array("time batch hidden"),
+}
+_BLOCK_WEIGHTS = {
+    "qkv": Array("dim 3*dim"),
+    "attention_output": Array("dim dim"),
+    "attention_norm": Array("dim"),
+    "intermediate": Array("dim inner"),
+    "output": Array("inner dim"),
+    "output_norm": Array("dim"),
+}
+_BLOCK_BIASES = {
+    "qkv_bias": Array("3*dim"),
+    "attention_output_bias": Array("dim"),
+    "attention_norm_bias": Array("dim"),
+    "intermediate_bias": Array("inner"),
+    "output_bias": Array("dim"),
+    "output_norm_bias": Array("dim"),
 }
 SIGNATURES = {
     "lstmp_forward": Signature(
@@ -152,6 +171,56 @@ SIGNATURES = {
             "means": Array("rows dim"),
         },
         variants=_ALL,
+    ),
+    "block_forward": Signature(
+        ("batch", "time", "dim", "inner", "heads", "gelu"),
+        {
+            "rows": Array("batch time dim"),
+            "lengths": Array("batch", "index"),
+            "seeds": Array("three", "index"),
+            **_BLOCK_WEIGHTS,
+            **_BLOCK_BIASES,
+            "results": Array("batch time dim"),
+            "kept_rows": Array("batch time dim", "kept"),
+            "kept_qkv": Array("batch time 3*dim", "kept"),
+            "weights": Array("batch heads time time", "kept"),
+            "context": Array("batch time dim", "kept"),
+            "normal1": Array("batch time dim"),
+            "scale1": Array("batch time"),
+            "middle": Array("batch time dim", "kept"),
+            "kept_inner": Array("batch time inner", "kept"),
+            "activated": Array("batch time inner", "kept"),
+            "normal2": Array("batch time dim"),
+            "scale2": Array("batch time"),
+        },
+        numbers=3,
+        variants=_BLOCK,
+    ),
+    "block_backward": Signature(
+        ("batch", "time", "dim", "inner", "heads", "gelu"),
+        {
+            "lengths": Array("batch", "index"),
+            "seeds": Array("three", "index"),
+            **_BLOCK_WEIGHTS,
+            "kept_qkv": Array("batch time 3*dim", "kept"),
+            "weights": Array("batch heads time time", "kept"),
+            "normal1": Array("batch time dim"),
+            "scale1": Array("batch time"),
+            "kept_inner": Array("batch time inner", "kept"),
+            "normal2": Array("batch time dim"),
+            "scale2": Array("batch time"),
+            "d_results": Array("batch time dim"),
+            "d_rows": Array("batch time dim"),
+            "d_qkv": Array("batch time 3*dim", "kept"),
+            "d_attended": Array("batch time dim", "kept"),
+            "d_inner": Array("batch time inner", "kept"),
+            "d_output": Array("batch time dim", "kept"),
+            **{f"d_{name}": array for name, array in _BLOCK_BIASES.items()},
+            "d_attention_norm": Array("dim"),
+            "d_output_norm": Array("dim"),
+        },
+        numbers=3,
+        variants=_BLOCK,
     ),
 }
 # Types of the two factors of `elmo_product`; by two names, they are multiplied in bfloat16.

@@ -97,6 +97,12 @@ inline float to_float(Bf16 value) {
 inline float to_float(float value) { return value; }
 inline double to_float(double value) { return value; }
 
+template <class S>
+inline S as_product(float value) {
+  if constexpr (sizeof(S) == 2) return to_bf16(value);
+  else return value;
+}
+
 // Copies numbers into the type in which they are multiplied, or back.
 inline void convert(Bf16* __restrict__ to, const float* __restrict__ from, Index count) {
 #pragma omp simd
@@ -152,6 +158,48 @@ inline float hyperbolic_tangent(float x) {
   const float far = 1.0f - 2.0f / (exponential(2.0f * x) + 1.0f);
   return std::fabs(x) < 0.625f ? near : far;
 }
+
+// x times the normal distribution function at x, and its derivative; the error function by Abramowitz and Stegun
+// (1964), 7.1.26, to 1.5e-7.
+inline float normal_distribution(float x, float density_part) {  // density_part: exp(-x^2 / 2)
+  const float z = std::fabs(x) * 0.70710678118654752f, t = 1.0f / (1.0f + 0.3275911f * z);
+  float p = 1.061405429f;
+  p = p * t - 1.453152027f;
+  p = p * t + 1.421413741f;
+  p = p * t - 0.284496736f;
+  p = p * t + 0.254829592f;
+  const float tail = 0.5f * p * t * density_part;
+  return x < 0 ? tail : 1.0f - tail;
+}
+inline float gelu(float x) { return x * normal_distribution(x, exponential(-0.5f * x * x)); }
+inline float d_gelu(float x) {
+  const float part = exponential(-0.5f * x * x);
+  return normal_distribution(x, part) + x * part * 0.3989422804014327f;
+}
+
+// Dropout: a number between 0 and 2^32 that depends on the seed and the place alone, so that no mask is stored. The
+// mixing is the finaliser of MurmurHash3.
+inline std::uint32_t mixed(std::uint32_t seed, std::uint32_t place) {
+  std::uint32_t x = place * 0x9e3779b1u + seed;
+  x ^= x >> 16;
+  x *= 0x85ebca6bu;
+  x ^= x >> 13;
+  x *= 0xc2b2ae35u;
+  return x ^ (x >> 16);
+}
+
+struct Drop {
+  std::uint32_t seed, threshold;  // what is mixed from a place falls below the threshold with the share's probability
+  float scale;
+
+  Drop(std::uint32_t seed, double share)
+      : seed(seed), threshold(static_cast<std::uint32_t>(share * 4294967296.0)), scale(float(1 / (1 - share))) {}
+
+  // 0 or the scale, for the number at a place
+  float operator()(Index place) const {
+    return mixed(seed, static_cast<std::uint32_t>(place)) < threshold ? 0.0f : scale;
+  }
+};
 
 template <class T>
 inline T clipped(T x, T clip) {  // NaN stays NaN

@@ -7,6 +7,7 @@
 #include "lstmp.h"
 #include "onednn.h"
 #include "softmax.h"
+#include "transformer.h"
 
 namespace {
 
@@ -30,6 +31,11 @@ void product(Index m, Index n, Index k, int transposed_a, int transposed_b, int 
   std::vector<S> room_a, room_b;
   onednn::product<S>(m, n, k, as_type(a, room_a, m * k, threads), transposed_a, as_type(b, room_b, k * n, threads),
                      transposed_b, c);
+}
+
+BlockDrops drops(const Index* seeds, float dropout, float attention_dropout) {
+  const auto seed = [&](int i) { return static_cast<std::uint32_t>(seeds[i]); };
+  return {{seed(0), attention_dropout}, {seed(1), dropout}, {seed(2), dropout}};
 }
 
 }  // namespace
@@ -99,4 +105,42 @@ ELMO_FUNCTIONS(float, Bf16, bfloat16)
 ELMO_FUNCTIONS(double, double, float64)
 ELMO_GRU(float, float32)
 ELMO_GRU(double, float64)
+
+#define ELMO_BLOCK(S, suffix)                                                                                          \
+  void elmo_block_forward_##suffix(                                                                                    \
+      Index batch, Index time, Index dim, Index inner, Index heads, Index is_gelu, int threads, float eps,             \
+      float dropout, float attention_dropout, const float* rows, const Index* lengths, const Index* seeds,             \
+      const float* qkv, const float* attention_output, const float* attention_norm, const float* intermediate,         \
+      const float* output, const float* output_norm, const float* qkv_bias, const float* attention_output_bias,        \
+      const float* attention_norm_bias, const float* intermediate_bias, const float* output_bias, const float* output_norm_bias, \
+      float* results, S* kept_rows, S* kept_qkv, S* weights, S* context,                                               \
+      float* normal1, float* scale1, S* middle, S* kept_inner, S* activated, float* normal2, float* scale2) {          \
+    const BlockKept<S> kept{kept_rows, kept_qkv, weights,    context, normal1, scale1,                                 \
+                            middle,    kept_inner, activated, normal2, scale2};                                        \
+    block_forward<S>({batch, time, dim, inner, heads, threads, eps, is_gelu != 0},                                     \
+                     {qkv, qkv_bias, attention_output, attention_output_bias, attention_norm, attention_norm_bias,     \
+                      intermediate, intermediate_bias, output, output_bias, output_norm, output_norm_bias},            \
+                     drops(seeds, dropout, attention_dropout), rows, lengths, results, kept_rows ? &kept : nullptr);   \
+  }                                                                                                                    \
+  void elmo_block_backward_##suffix(                                                                                   \
+      Index batch, Index time, Index dim, Index inner, Index heads, Index is_gelu, int threads, float eps,             \
+      float dropout, float attention_dropout, const Index* lengths, const Index* seeds, const float* qkv,              \
+      const float* attention_output, const float* attention_norm, const float* intermediate, const float* output,      \
+      const float* output_norm, S* kept_qkv, S* weights, float* normal1, float* scale1, S* kept_inner,                 \
+      float* normal2, float* scale2, const float* d_results, float* d_rows, S* d_qkv, S* d_attended, S* d_inner,       \
+      S* d_output, float* d_qkv_bias, float* d_attention_output_bias, float* d_attention_norm_bias,                    \
+      float* d_intermediate_bias, float* d_output_bias, float* d_output_norm_bias, float* d_attention_norm, float* d_output_norm) { \
+    const BlockKept<S> kept{nullptr, kept_qkv,   weights, nullptr, normal1, scale1,                                    \
+                            nullptr, kept_inner, nullptr, normal2, scale2};                                            \
+    block_backward<S>({batch, time, dim, inner, heads, threads, eps, is_gelu != 0},                                    \
+                      {qkv, nullptr, attention_output, nullptr, attention_norm, nullptr, intermediate, nullptr,        \
+                       output, nullptr, output_norm, nullptr},                                                         \
+                      drops(seeds, dropout, attention_dropout), lengths, kept, d_results,                              \
+                      {d_rows, d_qkv, d_attended, d_inner, d_output, d_qkv_bias, d_attention_output_bias,              \
+                       d_attention_norm, d_attention_norm_bias, d_intermediate_bias, d_output_bias, d_output_norm,     \
+                       d_output_norm_bias});                                                                           \
+  }
+
+ELMO_BLOCK(float, float32)
+ELMO_BLOCK(Bf16, bfloat16)
 }

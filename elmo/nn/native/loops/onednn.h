@@ -270,28 +270,31 @@ class Weights {  // T and S are one type: our own products
   std::vector<T> packed_;
 };
 
-template <>
-class Weights<float, Bf16> {
+// The same by oneDNN, with factors of type S.
+template <class S>
+class PackedWeights {
  public:
-  Weights(const float* source, Index depth, Index columns, Index row_step, Index column_step, int threads)
+  PackedWeights(const float* source, Index depth, Index columns, Index row_step, Index column_step, int threads)
       : depth_(depth), columns_(columns), alone_(threads > 1) {
     const bool transposed = row_step == 1 && depth > 1;
     const Index count = depth * columns, block = 1 << 15;
-    std::vector<Bf16> plain(count);
+    std::vector<S> plain(count);
     for_each((count + block - 1) / block, threads, [&](Index i) {
       convert(plain.data() + i * block, source + i * block, std::min(block, count - i * block));
     });
-    const void* format = onednn::packed_format(columns, depth, 2);
+    const auto format = onednn::packed_format(columns, depth, onednn::type_of<S>());
     if (!format) return;
-    packed_.resize(onednn::library.memory_desc_get_size(const_cast<void*>(format)) + 64);
-    const auto from = onednn::matrix(depth, columns, transposed ? column_step : row_step, transposed, 2);
-    onednn::this_thread().pack(from, const_cast<void*>(format), plain.data(), data());
+    packed_.resize(onednn::library.memory_desc_get_size(format) + 64);
+    const auto from =
+        onednn::matrix(depth, columns, transposed ? column_step : row_step, transposed, onednn::type_of<S>());
+    onednn::this_thread().pack(from, format, plain.data(), data());
     onednn::library.memory_desc_destroy(from);
   }
 
-  void multiply(Index rows, const Bf16* a, Index a_pitch, float* c, Index c_pitch) const {
+  void multiply(Index rows, const S* a, Index a_pitch, float* c, Index c_pitch) const {
     if (packed_.empty()) return;
-    const onednn::Shape shape{rows, columns_, depth_, a_pitch, 0, c_pitch, false, false, true, alone_, 2};
+    const onednn::Shape shape{rows,  columns_, depth_, a_pitch, 0, c_pitch, false, false, true, alone_,
+                              onednn::type_of<S>()};
     onednn::this_thread().multiply(shape, a, data(), c);
   }
 
@@ -303,6 +306,11 @@ class Weights<float, Bf16> {
   Index depth_, columns_;
   bool alone_;
   std::vector<char> packed_;
+};
+
+template <>
+class Weights<float, Bf16> : public PackedWeights<Bf16> {
+  using PackedWeights<Bf16>::PackedWeights;
 };
 
 }  // namespace
