@@ -52,7 +52,6 @@ struct Library {
 };
 
 Library library;
-std::atomic<int> failure{0};  // of the last call: 0, or oneDNN's status
 
 inline bool ok(int status) {
   if (status) failure = status;
