@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import lzma
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -79,7 +79,7 @@ def test_an_empty_line_stands_where_something_was_left_out(written):
     for part in written:
         lines = lines_of(part / "novel.txt")
         numbers = [int(re.match(r"第(\d+)段", line)[1]) if line else None for line in lines]
-        neighbours = [pair for pair in zip(numbers, numbers[1:], strict=False) if None not in pair]
+        neighbours = [pair for pair in itertools.pairwise(numbers) if None not in pair]
         assert all(after == before + 1 for before, after in neighbours)
 
 
