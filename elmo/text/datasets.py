@@ -100,7 +100,7 @@ def describe(name: str) -> str:
     ]
     for file in dataset.files:
         lines += [
-            f"file:    {file.path}, {file.num_bytes:,} bytes",
+            f"file:    {file.path}, {file.num_bytes:,} bytes{file.about and f': {file.about}'}",
             f"  sha256 {file.sha256}",
             f"  from   {file.source}",
         ]
