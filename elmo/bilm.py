@@ -21,6 +21,7 @@ from elmo.model_files import ModelFiles, check_shapes
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import LSTMP, State
+from elmo.nn.rows import take_rows
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
@@ -137,7 +138,7 @@ class BiLM(paddle.nn.Layer):
     def look_up(self, token_ids: Tensor, table: Tensor) -> Tensor:
         """Rows [batch, time, embed] of a table, for ids [batch, time]."""
         sparse = self.sparse_gradient and self.config.token_encoder is None
-        return paddle.nn.functional.embedding(token_ids, table, sparse=sparse)
+        return take_rows(table, token_ids, sparse)
 
     def run_direction(
         self, layers: paddle.nn.LayerList, inputs: Tensor, states: list[State] | None
@@ -177,12 +178,10 @@ class BiLM(paddle.nn.Layer):
     ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
         """As `forward`, with ids that are rows of a table [words, embed] of word vectors."""
         forward_states, backward_states = (None, None) if state is None else state
-        forward_outputs, forward_states = self.run_direction(
-            self.forward_layers, self.look_up(forward_ids, table), forward_states
-        )
-        backward_outputs, backward_states = self.run_direction(
-            self.backward_layers, self.look_up(backward_ids, table), backward_states
-        )
+        # One look-up for both: the table's gradient, which is as large as the table, is then made once.
+        forward_words, backward_words = paddle.split(self.look_up(paddle.concat([forward_ids, backward_ids]), table), 2)
+        forward_outputs, forward_states = self.run_direction(self.forward_layers, forward_words, forward_states)
+        backward_outputs, backward_states = self.run_direction(self.backward_layers, backward_words, backward_states)
         return forward_outputs, backward_outputs, (forward_states, backward_states)
 
     def layers(self, token_ids: Tensor, lengths: Tensor, lexicon: Lexicon | None = None) -> list[Tensor]:

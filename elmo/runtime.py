@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import io
 import os
@@ -21,6 +22,7 @@ import numpy as np
 
 from elmo.errors import RunError
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt (malloc.h)
 _AVX2_FLAGS = frozenset({"avx2", "fma"})
 _AVX512_FLAGS = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 
@@ -94,6 +96,21 @@ def prepare() -> Preparation:
             os.environ[name] = chosen[name] = value
     warnings.filterwarnings("ignore", message="No ccache found")
     return Preparation(chosen, kept, "paddle" in sys.modules)
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep large blocks that are freed for the next ones; returns whether it does.
+
+    By default each large tensor is memory that the system maps, clears and takes back: a tenth of a training step. For
+    programs that train; memory that was needed once stays with the process.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def select_device(use_gpu: bool | None = None) -> str:

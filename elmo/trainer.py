@@ -37,6 +37,7 @@ from elmo.checkpoint import (
 )
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_header
+from elmo.nn.adam import Adam
 from elmo.objectives import Objective, PretrainSettings
 from elmo.precision import choose_precision, products_in
 from elmo.ranks import SINGLE, Ranks
@@ -50,6 +51,8 @@ MAY_CHANGE = frozenset({"max_epoch", "amp", "log_interval", "save_interval", "de
 
 def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
     """Return the optimiser that the settings name, with the gradient's global norm clipped."""
+    if settings.optim == "adam" and settings.amp != "fp16" and Adam.usable(parameters):
+        return Adam(settings.learning_rate, parameters, settings.max_grad_norm)
     clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
     rate, library = settings.learning_rate, paddle.optimizer
     if settings.optim == "adagrad":

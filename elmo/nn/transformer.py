@@ -15,6 +15,7 @@ import numpy.typing as npt
 from elmo.nn import native
 from elmo.nn.dropout import Dropout
 from elmo.nn.linear import add_bias
+from elmo.nn.rows import take_rows
 from elmo.nn.softmax import full_softmax_loss
 from elmo.runtime import paddle
 
@@ -198,7 +199,7 @@ class Block(paddle.nn.Layer):
 
     def _native_parameters(self) -> dict[str, Tensor]:
         """Parameters by the names that `elmo.nn.native.block_forward` gives them."""
-        named = {}
+        named: dict[str, Tensor] = {}
         for name in ("qkv", "attention_output", "intermediate", "output", "attention_norm", "output_norm"):
             layer = getattr(self, name)
             named |= {name: layer.weight, f"{name}_bias": layer.bias}
@@ -279,12 +280,11 @@ class TransformerEncoder(paddle.nn.Layer):
         dropout = Dropout(self.training)
         lengths = None if lengths is None else lengths.astype("int64")
         zeros = paddle.zeros([batch, time], dtype="int64")
-        look_up = paddle.nn.functional.embedding
-        rows = look_up(token_ids, self.token_embedding)
-        rows = rows + look_up(paddle.arange(time).unsqueeze(0) + zeros, self.position_embedding)
-        rows = rows + look_up(zeros if segment_ids is None else segment_ids, self.segment_embedding)
+        rows = take_rows(self.token_embedding, token_ids)
+        rows = rows + take_rows(self.position_embedding, paddle.arange(time).unsqueeze(0) + zeros)
+        rows = rows + take_rows(self.segment_embedding, zeros if segment_ids is None else segment_ids)
         if self.sizes.task_type_vocab_size:
-            rows = rows + look_up(zeros, self.task_embedding)
+            rows = rows + take_rows(self.task_embedding, zeros)
         rows = dropout(self.embedding_norm(rows.reshape([batch * time, -1])), self.sizes.dropout)
         layers = [rows]
         for block in self.blocks:

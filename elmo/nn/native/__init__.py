@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from elmo.errors import InputError, RunError
 from elmo.nn.native.build import SWITCH as SWITCH
@@ -329,6 +331,54 @@ def softmax_forward(
     return made["losses"], tuple(kept.values()) if record else ()
 
 
+def scatter_rows(ids: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Table [count, dim] of zeros to which `rows` [n, dim] were added at `ids` [n], int64: the gradient of a look-up.
+
+    Raises:
+        InputError: shapes or types do not fit, or an id is not in the table.
+    """
+    if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < count:
+        raise InputError(f"scatter_rows: ids are {int(ids.min())} to {int(ids.max())}, of {count} rows")
+    table = paddle.empty([count, rows.shape[-1]], rows.dtype)
+    _call("scatter_rows", rows.dtype, {"ids": _contiguous(ids), "given": _contiguous(rows), "table": table})
+    return table
+
+
+class AdamStep(NamedTuple):
+    """Numbers of a step of Adam: rate and epsilon with the corrections for its number, decays, and the clip."""
+
+    rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    max_norm: float  # of all gradients together; 0 for no clip
+
+
+def adam(
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    moments1: Sequence[Tensor],
+    moments2: Sequence[Tensor],
+    step: AdamStep,
+) -> float:
+    """Change parameters and moments in place; returns the norm of all gradients before the clip.
+
+    Args:
+        parameters, gradients, moments1, moments2: as many of each, of equal shapes, float32, contiguous, on the CPU.
+    """
+    columns = (parameters, gradients, moments1, moments2)
+    for tensors in zip(*columns, strict=True):
+        for tensor in tensors:
+            if tensor.shape != tensors[0].shape or tensor.dtype != paddle.float32:
+                raise InputError(f"adam: {tensor.dtype} {tensor.shape} beside float32 {tensors[0].shape}")
+            if not (tensor.is_contiguous() and tensor.place.is_cpu_place()):
+                raise InputError("adam: parameters, gradients and moments must be contiguous and on the CPU")
+    numbers = np.array([tensor.size for tensor in parameters], np.int64)
+    tables = [np.array([_address(tensor) for tensor in column], np.int64) for column in columns]
+    addresses = (array.ctypes.data for array in (numbers, *tables))
+    return float(library().elmo_adam(len(parameters), threads(), *addresses, *step))  # type: ignore[union-attr]
+
+
 class BlockSettings(NamedTuple):
     """What `block_forward` and `block_backward` need to know beside tensors."""
 
@@ -431,6 +481,6 @@ def block_backward(
     }
     gradients = {name: tensor for name, tensor in made.items() if name not in shapes}
     for name, (left, right) in factors.items():
-        pair = (tensor.reshape([batch * time, -1]) for tensor in (kept[left], made[right]))
-        gradients[f"d_{name}"] = product(*pair, transpose_x=True)
+        inputs, d_outputs = (tensor.reshape([batch * time, -1]) for tensor in (kept[left], made[right]))
+        gradients[f"d_{name}"] = product(inputs, d_outputs, transpose_x=True)
     return gradients

@@ -172,6 +172,11 @@ SIGNATURES = {
         },
         variants=_ALL,
     ),
+    "scatter_rows": Signature(
+        ("rows", "count", "dim"),
+        {"ids": Array("count", "index"), "given": Array("count dim"), "table": Array("rows dim")},
+        variants=_FLOATS,
+    ),
     "block_forward": Signature(
         ("batch", "time", "dim", "inner", "heads", "gelu"),
         {

@@ -6,6 +6,7 @@
 #include "gru.h"
 #include "lstmp.h"
 #include "onednn.h"
+#include "optimizer.h"
 #include "softmax.h"
 #include "transformer.h"
 
@@ -48,6 +49,22 @@ int elmo_use_onednn(const char* path) { return onednn::open(path); }
 
 // 0, or oneDNN's status of a product that failed since the last time this was asked.
 int elmo_failure() { return onednn::failure.exchange(0); }
+
+double elmo_adam(Index count, int threads, const Index* numbers, float* const* parameters, const float* const* gradients,
+                 float* const* moments1, float* const* moments2, float rate, float beta1, float beta2, float epsilon,
+                 float max_norm) {
+  return adam(count, threads, numbers, parameters, gradients, moments1, moments2,
+              {rate, beta1, beta2, epsilon, max_norm});
+}
+
+#define ELMO_SCATTER(T, suffix)                                                                                        \
+  void elmo_scatter_rows_##suffix(Index rows, Index count, Index dim, int threads, const Index* ids, const T* from,    \
+                                  T* table) {                                                                          \
+    scatter_rows<T>(rows, count, dim, threads, ids, from, table);                                                      \
+  }
+
+ELMO_SCATTER(float, float32)
+ELMO_SCATTER(double, float64)
 
 #define ELMO_PRODUCT(A, B, S, suffix)                                                                                  \
   void elmo_product_##suffix(Index m, Index n, Index k, Index transposed_a, Index transposed_b, int threads,           \
