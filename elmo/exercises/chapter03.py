@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.plain import kind_of, printable
 
 Array = npt.NDArray[Any]
 
@@ -115,19 +116,22 @@ def longest_match(answer: Answer, generator: np.random.Generator) -> None:
         value = answer.call(text, words)
         if value is None or value is Ellipsis:
             answer.wrong("your function returns nothing yet", "its last line returns the list of words")
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(w, str) for w in value):
-            answer.wrong("your result is not a list of words", 'such as ["羽毛球", "拍卖"]')
-        _compare_words(answer, text, list(value), words)
+        cut = answer.items(value, "your result is not a list of words", 'such as ["羽毛球", "拍卖"]')
+        if odd := [word for word in cut if not isinstance(word, str)]:
+            answer.wrong(
+                f"your result is not a list of words: it holds {kind_of(odd[0])}", 'such as ["羽毛球", "拍卖"]'
+            )
+        _compare_words(answer, text, cut, words)
 
 
 def _compare_words(answer: Answer, text: str, value: list[str], words: Collection[str]) -> None:
     right = _match(text, words)
     if value == right:
         return
-    shown = " ".join(value) or "nothing"
-    if "".join(value) != text:
+    shown, joined = printable(" ".join(value), 80) or "nothing", "".join(value)
+    if joined != text:
         answer.wrong(
-            f"of {text} your words make {''.join(value) or 'nothing'}: no character may be lost or doubled",
+            f"of {text} your words make {printable(joined, 80) or 'nothing'}: no character may be lost or doubled",
             "a character that begins no word is a word of its own",
         )
     if "" in value:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.plain import kind_of, printable
 from elmo.nn.softmax import LogUniformSampler, sampled_softmax_loss
 from elmo.runtime import paddle
 from elmo.text.vocabulary import BOS, EOS
@@ -24,13 +25,12 @@ def directions(answer: Answer, generator: np.random.Generator) -> None:
     words = [str(word) for word in generator.permutation(_WORDS)]
     value = answer.parts(words, names=_NAMES)
     for name, part, right in zip(_NAMES, value, both_directions(words), strict=True):
-        if isinstance(part, str) or not hasattr(part, "__iter__"):
-            answer.wrong(f"your {name} are no list of words", "[...] with a token at each place")
-        tokens = list(part)
+        tokens = answer.items(part, f"your {name} are no list of words", "[...] with a token at each place")
+        if odd := [token for token in tokens if not isinstance(token, str)]:
+            answer.wrong(f"your {name} hold {kind_of(odd[0])}, and each token is text", _WHERE[name])
         if tokens != right:
-            answer.wrong(
-                f"your {name} are {' '.join(map(str, tokens))}: {_what_differs(name, tokens, words)}", _WHERE[name]
-            )
+            shown = printable(" ".join(tokens), 80) or "empty"
+            answer.wrong(f"your {name} are {shown}: {_what_differs(name, tokens, words)}", _WHERE[name])
 
 
 _WHERE = {
