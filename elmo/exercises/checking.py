@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.comparing import Mistake, finding, no_number_hint, shape_hint, shape_words
+from elmo.exercises.comparing import Mistake, finding, no_number_hint, shape_asked, shape_hint, shape_words
 from elmo.exercises.guard import Guard, Trouble, told
 from elmo.exercises.plain import Other, changed_part, kind_of, odd_one, plain, printable, same, type_name
 
@@ -150,7 +150,9 @@ class Answer:
         except Trouble as trouble:
             message, hint = told(trouble, self._guard.limit)
             if doing == "looking":
-                self.wrong(f"looking at what your function returns {message}", "return numbers, text, a list, an array")
+                self.wrong(
+                    f"looking at what your function returns {message}", "return plain numbers, text, lists or arrays"
+                )
             self.wrong(f"your function {message}", hint or f"it was called as {self.usage}")
         if value is _Unfit:
             self.wrong(
@@ -211,8 +213,7 @@ class Answer:
 
     def compare(self, value: Array, right: Any, mistakes: Iterable[Mistake] = (), what: str = "your result") -> None:
         """Return if the value equals the right one; else say which mistake it equals, or how it differs."""
-        numbers, right_numbers = np.asarray(value, dtype=np.float64), np.asarray(right, dtype=np.float64)
-        if found := finding(numbers, right_numbers, mistakes, what):
+        if found := finding(np.asarray(value, dtype=np.float64), np.asarray(right), mistakes, what):
             self.wrong(*found)
 
     def _not_nothing(self, value: Any, what: str = "") -> None:
@@ -225,7 +226,7 @@ class Answer:
         try:
             given = self._guard.run(lambda: plain(self._function))
         except Trouble:
-            given = Other(f"of type {type_name(type(self._function))}")
+            given = Other(f"something of type {type_name(type(self._function))}")
         if given is Ellipsis:
             self.wrong("your answer is the dots (...) of the starting point", "fill in what is to be computed")
         self.wrong(
@@ -251,7 +252,7 @@ class Answer:
         try:
             array = np.asarray(value)
         except ValueError:  # rows of different lengths
-            self.wrong(f"{words} whose rows differ in length", f"the shape is {shape_words(shape)}")
+            self.wrong(f"{words} whose rows differ in length", shape_asked(shape))
         if array.dtype.kind not in "fiub":
             self.wrong(f"{words}, and numbers are asked for", no_number_hint(value, shape))
         return array.astype(np.float64)

@@ -14,6 +14,7 @@ from elmo.exercises.plain import Other
 Array = npt.NDArray[Any]
 
 _TOLERANCE = 1e-4  # relative and absolute: the package computes in float32, whose sums agree to about 1e-6
+_WHOLE = 1e-9  # relative, where the right numbers are whole: a count is right or wrong
 
 
 @dataclass(frozen=True)
@@ -27,22 +28,28 @@ class Mistake:
 
 def finding(value: Array, right: Array, mistakes: Iterable[Mistake], what: str) -> tuple[str, str] | None:
     """What is wrong with finite numbers of the right shape, and where to look; nothing where they are right."""
-    if _close(value, right):
+    relative = _TOLERANCE if right.dtype.kind == "f" else _WHOLE
+    right = right.astype(np.float64)
+
+    def close(numbers: Array, other: Array) -> bool:
+        return bool(np.allclose(numbers, other, rtol=relative, atol=_TOLERANCE))
+
+    if close(value, right):
         return None
     for mistake in mistakes:
         wrong = np.asarray(mistake.value, dtype=np.float64)
-        if wrong.shape == value.shape and _close(value, wrong):
+        if wrong.shape == value.shape and close(value, wrong):
             return mistake.message, mistake.hint
-    if _close(value, np.zeros_like(right)):
+    if close(value, np.zeros_like(right)):
         return f"{what} is 0 everywhere", "is something still to be filled in?"
-    if _close(value, -right):
+    if close(value, -right):
         return f"{what} has the wrong sign", "is a minus missing, or one too many?"
     if value.size == 1:  # one number is always so many times another
         return f"{what} {_difference(value, right)}", "follow it through your lines, by hand"
     factor = float((value * right).sum() / (right * right).sum()) if right.any() else 0.0
-    if factor and _close(value, factor * right):
+    if factor and close(value, factor * right):
         return f"{what} is {factor:.4g} times what it should be", "a sum for a mean, or a constant left out?"
-    if _close(value, value.mean() - right.mean() + right):
+    if close(value, value.mean() - right.mean() + right):
         return f"{what} is {value.mean() - right.mean():+.4g} off, the same everywhere", "an addend too many?"
     return f"{what} {_difference(value, right)}", "follow one number of it through your lines, by hand"
 
@@ -50,6 +57,11 @@ def finding(value: Array, right: Array, mistakes: Iterable[Mistake], what: str) 
 def shape_words(shape: Sequence[int]) -> str:
     """A shape in words."""
     return f"[{', '.join(map(str, shape))}]" if len(shape) else "of a single number, []"
+
+
+def shape_asked(shape: Sequence[int]) -> str:
+    """What is asked for where something else than numbers came."""
+    return f"the shape is {shape_words(shape)}" if len(shape) else "one number is asked for, with nothing around it"
 
 
 def shape_hint(given: Sequence[int], asked: Sequence[int]) -> str:
@@ -73,18 +85,14 @@ def no_number_hint(value: Any, shape: Sequence[int]) -> str:
     }
     if isinstance(value, complex) or (isinstance(value, np.ndarray) and value.dtype.kind == "c"):
         return "a root of a negative number?"
-    return known.get(words, f"the shape is {shape_words(shape)}")
-
-
-def _close(value: Array, other: Array) -> bool:
-    return bool(np.allclose(value, other, rtol=_TOLERANCE, atol=_TOLERANCE))
+    return known.get(words, shape_asked(shape))
 
 
 def _difference(value: Array, right: Array) -> str:
     """Where and by how much two arrays of one shape differ."""
     if value.size == 1:
         value, right = value.reshape(()), right.reshape(())
-        return f"is {float(value):.5g}, and {float(right):.5g} is right for this input"
+        return f"is {_digits(float(value))}, and {_digits(float(right))} is right for this input"
     differences = np.abs(value - right)
     agree = int((differences <= _TOLERANCE + _TOLERANCE * np.abs(right)).sum())
     place = tuple(map(int, np.unravel_index(differences.argmax(), value.shape)))
@@ -92,3 +100,7 @@ def _difference(value: Array, right: Array) -> str:
         f"agrees in {agree} of {value.size} places; at {list(place)} it is {value[place]:.4g}, and {right[place]:.4g} "
         "is right"
     )
+
+
+def _digits(number: float) -> str:
+    return str(int(number)) if number.is_integer() and abs(number) < 1e9 else f"{number:.5g}"

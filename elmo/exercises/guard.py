@@ -167,16 +167,17 @@ def _everything_put_back(left_to_print: list[int]) -> Iterator[None]:
     """Bounded output, no input, and afterwards all of Python's own switches as they were."""
     names = ("stdin", "stdout", "stderr")
     before = {name: getattr(sys, name) for name in names}
-    ask, depth = builtins.input, sys.getrecursionlimit()
+    ask, depth, hook = builtins.input, sys.getrecursionlimit(), sys.unraisablehook
     with np.errstate(all="ignore"), warnings.catch_warnings():
         sys.stdin = _NoInput()
         sys.stdout, sys.stderr = (_Bounded(before[name], left_to_print) for name in names[1:])
         builtins.input = _no_input
+        sys.unraisablehook = id  # says nothing of a `__del__`; being C, no alarm rings in it
         try:
             yield
         finally:
             sys.setrecursionlimit(depth)
-            builtins.input = ask
+            builtins.input, sys.unraisablehook = ask, hook
             for name in names:
                 setattr(sys, name, before[name])
 

@@ -28,7 +28,7 @@ _HASHABLE = (type(None), bool, int, float, str, bytes)
 class Other:
     """What no exercise asks for, in words; equal to nothing but itself."""
 
-    words: str  # such as "of type Foo"
+    words: str  # such as "something of type Foo"
     items: list[Any] | None = None  # what it yields, where one can iterate over it
     shape: tuple[int, ...] | None = None  # of an array that is too large to be looked at
 
@@ -99,11 +99,11 @@ class _Copier:
         if hasattr(kind, "__array__"):
             return _array(np.asarray(value))
         if not hasattr(kind, "__iter__"):
-            return Other(f"of type {type_name(kind)}")
+            return Other(f"something of type {type_name(kind)}")
         items = list(islice(value, MOST_ITEMS + 1 - self.count))
-        words = "a generator" if issubclass(kind, types.GeneratorType) else f"of type {type_name(kind)}"
+        words = "a generator" if issubclass(kind, types.GeneratorType) else f"something of type {type_name(kind)}"
         if self.count + len(items) > MOST_ITEMS:
-            return Other(f"{words} and goes on after {len(items) - 1} things")
+            return Other(f"{words} that goes on after {len(items) - 1} things")
         return Other(words, self._items(items, value, around))
 
 
@@ -161,7 +161,7 @@ def kind_of(value: Any) -> str:
         "tuple": "a tuple", "list": "a list", "set": "a set", "int": "a number", "float": "a number",
         "complex": "a complex number", "bool": "a truth value",
     }  # fmt: skip
-    return names.get(type(value).__name__, f"of type {type(value).__name__}")
+    return names.get(type(value).__name__, f"something of type {type(value).__name__}")
 
 
 def odd_one(value: Any) -> str:
