@@ -72,7 +72,10 @@ def exercise(number: str) -> Callable[[Checker], Checker]:
 
 
 def check(number: str, answer: Any) -> Result:
-    """Check an answer to an exercise of the book and say what is right or wrong with it.
+    """Check an answer to an exercise of the book and say what is right or wrong with it; only an interrupt is raised.
+
+    An answer that runs for longer than 10 seconds is ended, in the main thread on Linux and macOS; elsewhere a line on
+    standard error says that it still runs.
 
     Args:
         number: of the exercise, as it stands in the book: "4.2".

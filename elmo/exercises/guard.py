@@ -168,7 +168,7 @@ def _everything_put_back(left_to_print: list[int]) -> Iterator[None]:
     names = ("stdin", "stdout", "stderr")
     before = {name: getattr(sys, name) for name in names}
     ask, depth, hook = builtins.input, sys.getrecursionlimit(), sys.unraisablehook
-    with np.errstate(all="ignore"), warnings.catch_warnings():
+    with np.errstate(all="ignore"), warnings.catch_warnings(), _exit_that_raises():
         sys.stdin = _NoInput()
         sys.stdout, sys.stderr = (_Bounded(before[name], left_to_print) for name in names[1:])
         builtins.input = _no_input
@@ -180,6 +180,20 @@ def _everything_put_back(left_to_print: list[int]) -> Iterator[None]:
             builtins.input, sys.unraisablehook = ask, hook
             for name in names:
                 setattr(sys, name, before[name])
+
+
+@contextmanager
+def _exit_that_raises() -> Iterator[None]:
+    """Let `exit()` raise in a notebook, too; there it would end the kernel when the cell has run."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or (shell := ipython.get_ipython()) is None:
+        yield
+        return
+    shell.ask_exit = sys.exit
+    try:
+        yield
+    finally:
+        del shell.ask_exit  # its class has one
 
 
 def _no_input(*_: object) -> NoReturn:
