@@ -56,6 +56,21 @@ def route_score(answer: Answer, generator: np.random.Generator) -> None:
                 "your logarithm has base 10",
                 "the book's logarithms are natural ones: math.log",
             ),
+            Mistake(
+                np.array(right) / log(2),
+                "your logarithm has base 2",
+                "the book's logarithms are natural ones: math.log",
+            ),
+            Mistake(
+                [score / len(route) for score, route in zip(right, routes, strict=True)],
+                "you take the mean over the words",
+                "the sum: a route's probability is the product of its words'",
+            ),
+            Mistake(
+                scores(lambda word: log((_COUNTS.get(word, 0) + 1) / _TOTAL)),
+                "you add 1 to every count",
+                "counts.get(word, 1): only an unknown word counts as seen once",
+            ),
             Mistake(scores(share), "you add probabilities", "add their logarithms"),
             Mistake(
                 scores(lambda word: log(share(word)) if word in _COUNTS else 0.0),
@@ -101,6 +116,21 @@ def coverage(answer: Answer, generator: np.random.Generator) -> None:
                 "only the `size` commonest are in it",
             ),
             Mistake(_share(test, set(train[:size])), "you take the first words of train", "the commonest are wanted"),
+            Mistake(
+                right * len(test) / len(train),
+                "you divide by the number of tokens of train",
+                "a share of the test's tokens: divide by len(test)",
+            ),
+            Mistake(
+                0.0,
+                "no token of test is in your vocabulary",
+                "most_common gives pairs (word, count): {word for word, _ in ...}",
+            ),
+            Mistake(
+                _share(test, {word for word, _ in Counter(train).most_common()[-size:]}),
+                "your words are the rarest of train",
+                "most_common(size) begins with the commonest",
+            ),
             Mistake(1 - right, "your result is the share that is not covered", "1 minus yours"),
             Mistake(100 * right, "your result is in per cent", "a share lies between 0 and 1"),
             Mistake(right * len(test), "your result is a number of tokens", "divide by the number of tokens of test"),
@@ -112,7 +142,9 @@ def coverage(answer: Answer, generator: np.random.Generator) -> None:
 def longest_match(answer: Answer, generator: np.random.Generator) -> None:
     """`longest_match(text, words)`: cut a text from the left into the longest words of a set, or else characters."""
     words = {"羽毛", "羽毛球", "球拍", "拍卖", "卖", "毛球", "完", "卖完", "羽"}
-    for text in ("羽毛球拍卖完", "球拍卖完了", "她在卖羽毛球"):
+    texts = ("羽毛球拍卖完", "球拍卖完了", "她在卖羽毛球")
+    cuts = []
+    for text in texts:
         value = answer.call(text, words)
         if value is None or value is Ellipsis:
             answer.wrong("your function returns nothing yet", "its last line returns the list of words")
@@ -121,6 +153,16 @@ def longest_match(answer: Answer, generator: np.random.Generator) -> None:
             answer.wrong(
                 f"your result is not a list of words: it holds {kind_of(odd[0])}", 'such as ["羽毛球", "拍卖"]'
             )
+        cuts.append(cut)
+    from_right = [_match(text[::-1], {word[::-1] for word in words}, mirrored=True) for text in texts]
+    if cuts == from_right:
+        answer.wrong(f"you cut from the right: {' '.join(cuts[0])}", "begin with the first character")
+    if cuts == [_match(text, {word for word in words if len(word) < 3}) for text in texts]:
+        answer.wrong(
+            f"your words have two characters at most: {' '.join(cuts[0])}",
+            "a word can be as long as the rest of the text: range(len(text), i, -1)",
+        )
+    for text, cut in zip(texts, cuts, strict=True):
         _compare_words(answer, text, cut, words)
 
 
@@ -129,6 +171,8 @@ def _compare_words(answer: Answer, text: str, value: list[str], words: Collectio
     if value == right:
         return
     shown, joined = printable(" ".join(value), 80) or "nothing", "".join(value)
+    if joined != text and sorted(joined) == sorted(text):
+        answer.wrong(f"your words stand in another order than in the text: {shown}", "append each where it is found")
     if joined != text:
         answer.wrong(
             f"of {text} your words make {printable(joined, 80) or 'nothing'}: no character may be lost or doubled",
@@ -140,8 +184,6 @@ def _compare_words(answer: Answer, text: str, value: list[str], words: Collectio
         answer.wrong(
             f"you take the shortest word that fits: {shown}", "try the longest end first: range(len(text), i, -1)"
         )
-    if value == _match(text[::-1], {word[::-1] for word in words}, mirrored=True):
-        answer.wrong(f"you cut from the right: {shown}", "begin with the first character")
     if value == list(text):
         answer.wrong("every character is a word of its own in your result", "is text[i:end] looked up in words?")
     answer.wrong(

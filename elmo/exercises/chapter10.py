@@ -183,7 +183,7 @@ def given_away(answer: Answer, generator: np.random.Generator) -> None:
     """`given_away(lengths, masked)`: share of the masked characters whose word shows another character."""
     lengths = np.array([3, 1, 2, 2, 1, 4, 1, 3])
     masked = np.zeros(lengths.sum(), dtype=bool)
-    masked[[1, 3, 4, 5, 6, 9, 10, 14, 16]] = True  # 1 of 3; a word of 1; 2 of 2; 1 of 2; 2 of 4; 2 of 3
+    masked[[1, 3, 4, 5, 6, 9, 10, 12, 14, 16]] = True  # 1 of 3; a word of 1; 2 of 2; 1 of 2; 3 of 4; 2 of 3
     value = answer.number(lengths, masked)
     word = np.repeat(np.arange(len(lengths)), lengths)
     hidden = np.bincount(word, masked)
@@ -194,6 +194,12 @@ def given_away(answer: Answer, generator: np.random.Generator) -> None:
     mistakes = [
         Mistake((masked & shows).sum() / len(masked), "you divided by all characters", "by the masked ones"),
         Mistake((masked & shows).sum(), "this is how many there are", "divide by the number of masked characters"),
+        Mistake(
+            (lengths - hidden)[hidden > 0].sum() / masked.sum(),
+            "you counted the characters that show",
+            "count the masked ones of a word that shows any",
+        ),
+        Mistake(100 * right, "your result is in per cent", "a share lies between 0 and 1"),
         Mistake(1 - right, "this is the share that is not given away", "one minus it"),
         Mistake(
             (masked & shows).sum() / (masked & long).sum(),

@@ -13,7 +13,7 @@ from elmo.exercises.plain import Other
 
 Array = npt.NDArray[Any]
 
-_TOLERANCE = 1e-4  # relative and absolute: the package computes in float32, whose sums agree to about 1e-6
+_TOLERANCE = 1e-4  # of each number, and of the largest below 1: the package's sums in float32 agree to about 1e-6
 _WHOLE = 1e-9  # relative, where the right numbers are whole: a count is right or wrong
 
 
@@ -30,9 +30,10 @@ def finding(value: Array, right: Array, mistakes: Iterable[Mistake], what: str) 
     """What is wrong with finite numbers of the right shape, and where to look; nothing where they are right."""
     relative = _TOLERANCE if right.dtype.kind == "f" else _WHOLE
     right = right.astype(np.float64)
+    largest = float(np.abs(right).max(initial=0)) or 1.0
 
     def close(numbers: Array, other: Array) -> bool:
-        return bool(np.allclose(numbers, other, rtol=relative, atol=_TOLERANCE))
+        return bool(np.allclose(numbers, other, rtol=relative, atol=_TOLERANCE * min(1.0, largest)))
 
     if close(value, right):
         return None
@@ -41,7 +42,7 @@ def finding(value: Array, right: Array, mistakes: Iterable[Mistake], what: str) 
         if wrong.shape == value.shape and close(value, wrong):
             return mistake.message, mistake.hint
     if close(value, np.zeros_like(right)):
-        return f"{what} is 0 everywhere", "is something still to be filled in?"
+        return f"{what} is 0{' everywhere' if value.size > 1 else ''}", "is something still to be filled in?"
     if close(value, -right):
         return f"{what} has the wrong sign", "is a minus missing, or one too many?"
     if value.size == 1:  # one number is always so many times another
@@ -50,7 +51,10 @@ def finding(value: Array, right: Array, mistakes: Iterable[Mistake], what: str) 
     if factor and close(value, factor * right):
         return f"{what} is {factor:.4g} times what it should be", "a sum for a mean, or a constant left out?"
     if close(value, value.mean() - right.mean() + right):
-        return f"{what} is {value.mean() - right.mean():+.4g} off, the same everywhere", "an addend too many?"
+        return (
+            f"{what} is {value.mean() - right.mean():+.4g} off, the same everywhere",
+            "an addend too many, or one missing?",
+        )
     return f"{what} {_difference(value, right)}", "follow one number of it through your lines, by hand"
 
 
@@ -68,6 +72,10 @@ def shape_hint(given: Sequence[int], asked: Sequence[int]) -> str:
     """Where a wrong shape may come from."""
     if [n for n in given if n != 1] == [n for n in asked if n != 1]:
         return "only axes of length 1 differ: [0], keepdims or reshape"
+    if not asked:
+        return "one number is asked for: is a sum, a mean or a place in it, such as [0], missing?"
+    if not given:
+        return "a sum or a mean over everything? with axis=... it leaves the other axes"
     if list(given) == list(asked)[::-1]:
         return "it is the other way round: is a transpose (.T) missing, or one too many?"
     return "write the shape of each product beside its line, [rows, columns]"
