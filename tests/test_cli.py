@@ -257,6 +257,7 @@ BAD_CALLS = [
     (["info", "{w}/none"], "no such model directory"),
     (["word2vec", "{w}/nothing_*", "-o", "{w}/vectors"], "nothing_*"),
     (["eval", "senses", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
+    (["eval", "forms", "{w}/none", "--word2vec", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
     (["data", "split", "{w}/shards", "-o", "{w}/split"], "no .txt file"),
 ]
 

@@ -1,4 +1,4 @@
-"""Commands that score vectors and models: `elmo eval perplexity`, `masked`, `words`, `tasks`, `senses`, `forms`, `cloze`."""
+"""Commands that score vectors and models: `elmo eval perplexity`, `masked`, `words`, `tasks`, `senses`, ..."""
 
 from __future__ import annotations
 

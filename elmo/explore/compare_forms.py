@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,60 +13,21 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.explore.forms import BAG_FORMS, ELMO_FORMS, ContextEncoder, Forms, WordSpace, bag_forms, elmo_forms
 from elmo.explore.neighbours import ContextIndex
-from elmo.explore.scores import Estimate, bootstrap_auc, draw_counts, pair_auc, percentile_interval
+from elmo.explore.row_scores import VARIANTS, Row, Scored, middle_of, score_words
+from elmo.explore.scores import Estimate, draw_counts, percentile_interval
 from elmo.explore.senses import SenseSentence, TargetVectors, read_reviews, read_senses, target_vectors
 from elmo.explore.wic import WicOutcomes, mean_of_pairs, pair_vectors, read_mcl_wic, require_chinese, wic_outcomes
 
 Floats = npt.NDArray[np.float64]
 PathLike = str | os.PathLike[str]
-Row = tuple[str, str]  # vectors and variant, such as ("layer 2, hole", "centred")
 Record = dict[str, Any]
 
-VARIANTS = {"raw": "as they are", "centred": "less the mean of the word's vectors, or in MCL-WiC of all vectors"}
 WORD = "苹果"
 EXAMPLES = [
     SenseSentence(WORD, "fruit", "水果 the fruit", "我买了1斤苹果。", 5),
     SenseSentence(WORD, "company", "公司 the company", "我新买了1个苹果X。", 6),
 ]
 NEIGHBOURS = 5
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A score of each row on each of several parts, such as words, and the same in each resample."""
-
-    rows: list[Row]
-    parts: list[str]
-    values: Floats  # [parts, rows]
-    drawn: Floats  # [parts, rows, resamples]; NaN where a resample has no score
-
-    def of(self, rows: Sequence[int]) -> tuple[float, Floats]:
-        """Mean over the parts, each by the row named for it, and that mean in each resample."""
-        parts = np.arange(len(self.parts))
-        return float(self.values[parts, rows].mean()), np.nanmean(self.drawn[parts, rows], axis=0)
-
-    def everywhere(self, row: int) -> list[int]:
-        """One row for all parts."""
-        return [row] * len(self.parts)
-
-    def best(self) -> list[int]:
-        """The row with the highest mean, known in hindsight only."""
-        return self.everywhere(int(self.values.mean(axis=0).argmax()))
-
-    def chosen_elsewhere(self) -> list[int]:
-        """For each part the row with the highest mean over all others.
-
-        Raises:
-            InputError: there is one part only.
-        """
-        if len(self.parts) < 2:
-            raise InputError(f"{self.parts[0]!r} is the only word with senses: a choice on other words needs another")
-        return [int(others.argmax()) for others in self.values.sum(axis=0) - self.values]
-
-    def part(self, name: str) -> Scored:
-        """One part alone."""
-        place = self.parts.index(name)
-        return Scored(self.rows, [name], self.values[[place]], self.drawn[[place]])
 
 
 def compare_forms(
@@ -80,13 +40,17 @@ def compare_forms(
     resamples: int = 1000,
     seed: int = 0,
 ) -> Record:
-    """How well each form of a biLM and of word vectors tells senses apart, raw and centred, and by how much they differ.
+    """How well each form of a biLM and of word vectors tells senses apart, raw and centred, and how they differ.
 
     The sets are "senses", the mean over the marked words of the AUC of `elmo.explore.scores.pair_auc`; "word", the AUC
     of `WORD` alone; "reviews", that of `WORD` in product reviews which no model of ours is pretrained on; and
     "mcl_wic", the accuracy of `elmo.explore.wic.wic_outcomes`. "best" is the best row in hindsight, which flatters it
     and whatever offers many; "chosen" is the best on other words than the one that is scored, so that for `WORD` no
     sentence with it had a say.
+
+    Reviews are centred by the mean of the marked sentences with the word, in which both senses are equally frequent:
+    among them one sense is twenty times as frequent, so that their own mean is that sense, and to subtract it leaves
+    nothing of what its sentences have in common.
 
     Args:
         encoder: the biLM.
@@ -96,11 +60,11 @@ def compare_forms(
         mcl_wic: .data and .gold file.
 
     Returns:
-        a dictionary that JSON can hold. All estimates have value, low and high (95%); those of differences come from the
-        same draws of sentences (in MCL-WiC, of words) for both.
+        a dictionary that JSON can hold. All estimates have value, low and high (95%); those of differences come from
+        the same draws of sentences (in MCL-WiC, of words) for both.
 
     Raises:
-        InputError: a file is missing or malformed, or only one word has senses.
+        InputError: a file is missing or malformed, or `WORD` or all other words have no senses.
     """
     items = read_senses(senses_path)
     reviews = None if reviews_path is None else read_reviews(reviews_path, WORD, held_out=True)
@@ -119,7 +83,8 @@ def compare_forms(
         neighbours[name] = _neighbours(picked, forms, encoder, marked)
         if reviews is not None:
             in_reviews = target_vectors(reviews, forms.encode, encoder.words, forms.pick)
-            scored[name]["reviews"] = score_words(in_reviews, forms.names, resamples, seed)
+            middle = middle_of(picked, WORD)
+            scored[name]["reviews"] = score_words(in_reviews, forms.names, resamples, seed, middle=middle)
         records[name] = {set_name: _table(values) for set_name, values in scored[name].items()}
         if pairs is not None:
             vectors = pair_vectors(pairs, forms.encode, encoder.words, forms.pick)
@@ -149,36 +114,6 @@ def compare_forms(
 
 def _dim(space: WordSpace) -> int:
     return len(space.vector(WORD)) if WORD in space else 1
-
-
-def score_words(picked: TargetVectors, names: Sequence[str], resamples: int, seed: int) -> Scored:
-    """`pair_auc` of each word by each row of its vectors [items, rows, dim], raw and less the mean of the word's.
-
-    Sentences are drawn anew within each word; the same seed draws the same sentences for every system.
-
-    Raises:
-        InputError: no word has two senses, one of them with two sentences.
-    """
-    rows_of: dict[str, list[int]] = {}
-    for place, item in enumerate(picked.items):
-        rows_of.setdefault(item.word, []).append(place)
-    words, values, drawn = [], [], []
-    for number, (word, places) in enumerate(rows_of.items()):
-        labels = [picked.items[place].sense for place in places]
-        if len(set(labels)) in (1, len(labels)):
-            continue
-        words.append(word)
-        rows = [(row, centre) for row in np.moveaxis(picked.vectors[places], 1, 0) for centre in (False, True)]
-        values.append([pair_auc(row, labels, centre=centre) for row, centre in rows])
-        drawn.append(
-            [
-                bootstrap_auc(row, labels, centre=centre, resamples=resamples, seed=[seed, number])
-                for row, centre in rows
-            ]
-        )
-    if not words:
-        raise InputError(f"none of {len(rows_of)} words has two senses, one of them twice: give more sentences")
-    return Scored([(name, variant) for name in names for variant in VARIANTS], words, np.array(values), np.array(drawn))
 
 
 # Tables
@@ -248,7 +183,7 @@ def _chosen(scored: Mapping[str, Scored], set_name: str) -> list[int]:
     """The row for each word of a set, chosen on the marked sentences of all other words."""
     marked = scored["senses"]
     chosen = marked.chosen_elsewhere()
-    return chosen if set_name == "senses" else [chosen[marked.parts.index(WORD)]]
+    return chosen if set_name == "senses" else [chosen[marked.place(WORD)]]
 
 
 def _counted(rows: Sequence[Row], places: Sequence[int]) -> dict[str, int]:
@@ -294,13 +229,13 @@ def _neighbours(picked: TargetVectors, forms: Forms, encoder: ContextEncoder, ma
         raise InputError(f"in {asked.dropped[0].sentence!r} {WORD!r} is no word of its own: try another segmenter")
     places = [place for place, item in enumerate(picked.items) if item.word == WORD]
     items = [picked.items[place] for place in places]
-    vectors = picked.vectors[places]
-    chosen = marked.chosen_elsewhere()[marked.parts.index(WORD)]
+    vectors, means = picked.vectors[places], middle_of(picked, WORD)
+    chosen = marked.chosen_elsewhere()[marked.place(WORD)]
     table: Record = {}
     record: Record = {"chosen": dict(zip(("vectors", "variant"), marked.rows[chosen], strict=True))}
     for place, (name, variant) in enumerate(marked.rows):
         column = place // len(VARIANTS)
-        middle = vectors[:, column].mean(axis=0) if variant == "centred" else 0.0
+        middle = means[column] if variant == "centred" else np.zeros_like(means[column])
         index = ContextIndex(items, vectors[:, column] - middle)
         found = [index.nearest(vector - middle, NEIGHBOURS) for vector in asked.vectors[:, column]]
         right = [

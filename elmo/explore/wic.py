@@ -460,7 +460,7 @@ def score_wic(
 
 
 def mean_of_pairs(values: Floats, counts: Floats, confidence: float = 0.95) -> Estimate:
-    """Mean of values [pairs], such as outcomes or differences of them, where pairs are drawn so often: `draw_counts`."""
+    """Mean of values [pairs], such as outcomes or their differences; counts are those of `draw_counts`."""
     with np.errstate(invalid="ignore"):  # a resample without any of them
         drawn = counts @ values / counts.sum(axis=1)
     return Estimate(float(values.mean()), *percentile_interval(drawn, confidence))
