@@ -22,7 +22,7 @@ from elmo.commands import pretraining
 from elmo.masked_lm import MaskedLMConfig
 from elmo.masked_objective import MaskedSettings
 from elmo.objectives import PretrainSettings
-from elmo.vectors_file import read_vectors
+from elmo.vectors_file import read_vectors, read_vectors_header
 
 TEXT = """我昨天买了一斤苹果，又红又甜。
 他把旧手机换成了一部新的苹果，屏幕大得多！
@@ -123,6 +123,20 @@ def test_carried_state_changes_what_comes_later(
         vectors[value] = read_vectors(tmp_path / f"{value}.npz")[1]
     assert (vectors["False"][0] == vectors["False"][1]).all()
     assert not np.allclose(vectors["True"][0], vectors["True"][1])
+
+
+def test_vectors_of_the_hole_do_not_know_the_word_in_it(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines.txt").write_text("我 买 苹果\n我 雨 苹果\n", encoding="utf-8")
+    flags = ["--segmenter", "whitespace", "--use_gpu", "False"]
+    for positions in ("own", "hole"):
+        target = tmp_path / f"{positions}.npz"
+        call = ["encode", model, tmp_path / "lines.txt", "-o", target, "--positions", positions, *flags]
+        assert run(capsys, *call)[0] == 0
+        assert read_vectors_header(target)["positions"] == positions
+        first, second = (array[:, 1] for array in read_vectors(target)[1])
+        assert (first == second).all() == (positions == "hole")
 
 
 def test_a_model_may_read_characters(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -229,6 +243,7 @@ BAD_CALLS = [
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--load_dir", "{w}/none"], "none"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz"], "no such model directory"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--layers", "top"], "top"),
+    (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--positions", "top"], "give own or hole"),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--token_encoder", "cnn"], "'cnn'"),
     (
         ["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--alphabet", "x"],
@@ -242,6 +257,7 @@ BAD_CALLS = [
     (["info", "{w}/none"], "no such model directory"),
     (["word2vec", "{w}/nothing_*", "-o", "{w}/vectors"], "nothing_*"),
     (["eval", "senses", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
+    (["eval", "forms", "{w}/none", "--word2vec", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
     (["data", "split", "{w}/shards", "-o", "{w}/split"], "no .txt file"),
 ]
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
+from elmo.explore.forms import WordSpace
 from elmo.explore.scores import (
     Estimate,
     bootstrap_interval,
@@ -40,16 +41,6 @@ Vectors = npt.NDArray[np.float32]
 
 BRAND = REVIEW_CATEGORIES["平板"]
 CENTROID_REVIEWS = 300  # at most so many of a sense make its centroid
-
-
-class WordSpace(Protocol):
-    """One vector a word, such as `elmo.skipgram.WordVectors`."""
-
-    def vector(self, word: str) -> Vectors:
-        """Return the vector of a word."""
-        ...
-
-    def __contains__(self, word: object) -> bool: ...
 
 
 class ContextEncoder(Protocol):
