@@ -87,6 +87,6 @@ class Adam:
         for parameter, moments in zip(self.parameters, self._moments, strict=True):
             for name, moment in zip(_MOMENTS, moments, strict=True):
                 moment.set_value(found[f"{parameter.name}_{name}"])
-            power = float(found[f"{parameter.name}_beta2_pow_acc"])
+            power = found[f"{parameter.name}_beta2_pow_acc"].item()
             # Once the power is 0, so is what is left of the correction.
             self._steps = round(math.log(power) / math.log(self.beta2)) - 1 if power > 0 else _LONG_AGO
