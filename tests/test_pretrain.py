@@ -299,7 +299,7 @@ def test_a_checkpoint_says_what_it_was_made_from(run, tmp_path):
     assert this_run["settings"] == dataclasses.asdict(changed(max_epoch=1, amp=choose_precision("auto")))
     assert files.provenance["paddle"] == paddle.__version__
     state = read_training_state(tmp_path / "run" / "epoch_001")
-    assert state.settings == dataclasses.asdict(changed(max_epoch=1))
+    assert state.settings == dataclasses.asdict(changed(max_epoch=1, amp=choose_precision("auto")))
     assert (state.epoch, state.history) == (1, history)
 
 
