@@ -16,6 +16,7 @@ from elmo.checks import check_whole
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
+from elmo.precision import PRECISIONS
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
@@ -24,7 +25,6 @@ from elmo.text.vocabulary import Vocabulary
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-PRECISIONS = ("auto", "none", "bf16", "fp16")
 _DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")

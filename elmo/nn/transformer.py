@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from elmo.nn import native
 from elmo.nn.dropout import Dropout
-from elmo.nn.linear import add_bias
+from elmo.nn.linear import linear
 from elmo.nn.rows import take_rows
 from elmo.nn.softmax import full_softmax_loss
 from elmo.runtime import paddle
@@ -55,7 +55,7 @@ class Linear(paddle.nn.Layer):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map rows [count, inputs] to [count, outputs]."""
-        return add_bias(paddle.matmul(rows, self.weight), self.bias)
+        return linear(rows, self.weight, self.bias)
 
 
 class LayerNorm(paddle.nn.Layer):

@@ -248,14 +248,23 @@ def gru_forward(
         "before": kept[0],
         "reset_hiddens": kept[1],
     }
-    _call("gru_forward", dtype, tensors)
+    _call("gru_forward", product_type(dtype), tensors)
     return outputs, (gates, candidates, *kept) if record else ()
 
 
 def gru_backward(
-    d_outputs: Tensor, gate_weight: Tensor, candidate_weight: Tensor, counts: Tensor, kept: tuple[Tensor, ...]
+    d_outputs: Tensor,
+    gate_weight: Tensor,
+    candidate_weight: Tensor,
+    counts: Tensor,
+    kept: tuple[Tensor, ...],
+    dtype: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of `gru_forward`: d_gate_inputs [tokens, 2 * hidden] and d_candidate_inputs [tokens, hidden]."""
+    """Gradients of `gru_forward`: d_gate_inputs [tokens, 2 * hidden] and d_candidate_inputs [tokens, hidden].
+
+    Args:
+        dtype: in which it multiplied (`product_type`).
+    """
     gates, candidates, before, _ = kept
     d_gates, d_candidates = paddle.empty(gates.shape, gates.dtype), paddle.empty(candidates.shape, gates.dtype)
     _check_counts(counts, gates.shape[0])
@@ -270,7 +279,7 @@ def gru_backward(
         "d_gates": d_gates,
         "d_candidates": d_candidates,
     }
-    _call("gru_backward", gates.dtype, tensors)
+    _call("gru_backward", dtype, tensors)
     return d_gates, d_candidates
 
 

@@ -140,7 +140,7 @@ SIGNATURES = {
             "before": Array("tokens hidden"),
             "reset_hiddens": Array("tokens hidden"),
         },
-        variants=_FLOATS,
+        variants=_ALL,
     ),
     "gru_backward": Signature(
         ("steps", "hidden"),
@@ -155,7 +155,7 @@ SIGNATURES = {
             "d_gates": Array("tokens 2*hidden"),
             "d_candidates": Array("tokens hidden"),
         },
-        variants=_FLOATS,
+        variants=_ALL,
     ),
     "softmax_forward": Signature(
         ("rows", "count", "dim"),

@@ -102,26 +102,27 @@ ELMO_PRODUCT(Bf16, Bf16, Bf16, bfloat16_bfloat16)
                           label_probabilities, probabilities, means);                                                  \
   }
 
-#define ELMO_GRU(T, suffix)                                                                                            \
+#define ELMO_GRU(T, S, suffix)                                                                                         \
   void elmo_gru_forward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                     \
                                  const T* gate_weight, const T* candidate_weight, T* gates, T* candidates, T* outputs, \
                                  T* before, T* reset_hiddens) {                                                        \
-    gru_forward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, outputs,   \
+    gru_forward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, outputs, \
                    before, reset_hiddens);                                                                             \
   }                                                                                                                    \
   void elmo_gru_backward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                    \
                                   const T* gate_weight, const T* candidate_weight, const T* gates,                     \
                                   const T* candidates, const T* before, const T* d_outputs, T* d_gates,                \
                                   T* d_candidates) {                                                                   \
-    gru_backward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, before,   \
+    gru_backward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, before, \
                     d_outputs, d_gates, d_candidates);                                                                 \
   }
 
 ELMO_FUNCTIONS(float, float, float32)
 ELMO_FUNCTIONS(float, Bf16, bfloat16)
 ELMO_FUNCTIONS(double, double, float64)
-ELMO_GRU(float, float32)
-ELMO_GRU(double, float64)
+ELMO_GRU(float, float, float32)
+ELMO_GRU(float, Bf16, bfloat16)
+ELMO_GRU(double, double, float64)
 
 #define ELMO_BLOCK(S, suffix)                                                                                          \
   void elmo_block_forward_##suffix(                                                                                    \
