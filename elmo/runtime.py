@@ -12,6 +12,7 @@ import os
 import random
 import sys
 import warnings
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -76,22 +77,33 @@ def mkl_cpu_type(cpuinfo: str) -> str | None:
     return "7" if flags >= _AVX512_FLAGS else "5"
 
 
-def prepare() -> Preparation:
-    """Set OMP_NUM_THREADS and, on AMD CPUs that have the instructions, MKL_DEBUG_CPU_TYPE; never override the user."""
-    wanted = {"OMP_NUM_THREADS": str(available_cores())}
+def read_cpuinfo() -> str:
+    """What Linux says of this machine's processors; empty elsewhere."""
     try:
-        mkl = mkl_cpu_type(Path("/proc/cpuinfo").read_text())
-    except OSError:  # not Linux: leave MKL alone
-        mkl = None
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+
+
+def prepare(cpuinfo: str | None = None, environment: MutableMapping[str, str] | None = None) -> Preparation:
+    """Set OMP_NUM_THREADS and, on AMD CPUs that have the instructions, MKL_DEBUG_CPU_TYPE; never override the user.
+
+    Args:
+        cpuinfo: text of /proc/cpuinfo; None for this machine's.
+        environment: variables that are looked at and set; None for this process's.
+    """
+    variables = os.environ if environment is None else environment
+    wanted = {"OMP_NUM_THREADS": str(available_cores())}
+    mkl = mkl_cpu_type(read_cpuinfo() if cpuinfo is None else cpuinfo)
     if mkl is not None:
         wanted["MKL_DEBUG_CPU_TYPE"] = mkl
     chosen: dict[str, str] = {}
     kept: dict[str, str] = {}
     for name, value in wanted.items():
-        if name in os.environ:
-            kept[name] = os.environ[name]
+        if name in variables:
+            kept[name] = variables[name]
         else:
-            os.environ[name] = chosen[name] = value
+            variables[name] = chosen[name] = value
     warnings.filterwarnings("ignore", message="No ccache found")
     return Preparation(chosen, kept, "paddle" in sys.modules)
 

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,10 +27,22 @@ def cpuinfo(vendor: str, flags: str, processors: int = 2) -> str:
     )
 
 
+ARM = "processor\t: 0\nFeatures\t: fp asimd bf16\nCPU implementer\t: 0x41\n"
+MACHINES = {  # name -> /proc/cpuinfo, and what MKL is told
+    "AMD with AVX-512": (cpuinfo("AuthenticAMD", AVX512), "7"),
+    "AMD without": (cpuinfo("AuthenticAMD", AVX2), "5"),
+    "Intel with AVX-512": (cpuinfo("GenuineIntel", AVX512), None),
+    "Intel without": (cpuinfo("GenuineIntel", AVX2), None),
+    "ARM": (ARM, None),
+    "no /proc/cpuinfo": ("", None),
+}
+
+
 @pytest.mark.parametrize(
     ("vendor", "flags", "expected"),
     [
         ("GenuineIntel", AVX512, None),
+        ("GenuineIntel", AVX2, None),
         ("AuthenticAMD", AVX2, "5"),
         ("AuthenticAMD", AVX512, "7"),
         ("AuthenticAMD", "fpu sse4_2 avx", None),
@@ -45,7 +58,7 @@ def test_mkl_is_told_of_amds_instructions_only_where_all_are_there(vendor, flags
     assert runtime.mkl_cpu_type(cpuinfo(vendor, flags)) == expected
 
 
-@pytest.mark.parametrize("text", ["", "no colon here", "processor : 0\nFeatures : asimd\nCPU implementer : 0x41\n"])
+@pytest.mark.parametrize("text", ["", "no colon here", ARM])
 def test_other_machines_are_left_alone(text):
     assert runtime.mkl_cpu_type(text) is None
 
@@ -77,13 +90,45 @@ def test_importing_elmo_sets_threads_and_does_not_import_paddle(repository):
     assert run_python(code, repository).stdout.split() == ["False", "False", "True", "True"]
 
 
-def test_what_the_user_has_set_is_kept(repository):
+@pytest.mark.parametrize(("description", "mkl"), MACHINES.values(), ids=MACHINES.keys())
+def test_each_kind_of_machine_is_prepared_for(description, mkl):
+    variables = {"HOME": "/home/reader"}
+    done = runtime.prepare(description, variables)
+    expected = {"OMP_NUM_THREADS": str(runtime.available_cores())} | ({"MKL_DEBUG_CPU_TYPE": mkl} if mkl else {})
+    assert (done.chosen, done.kept) == (expected, {})
+    assert variables == {"HOME": "/home/reader", **expected}
+
+
+@pytest.mark.parametrize(("description", "mkl"), MACHINES.values(), ids=MACHINES.keys())
+def test_what_the_user_has_set_is_kept(description, mkl):
+    theirs = {"OMP_NUM_THREADS": "1", "MKL_DEBUG_CPU_TYPE": "4"}
+    variables = dict(theirs)
+    done = runtime.prepare(description, variables)
+    assert variables == theirs
+    assert done.chosen == {}
+    assert done.kept == {name: theirs[name] for name in ("OMP_NUM_THREADS", *(["MKL_DEBUG_CPU_TYPE"] if mkl else []))}
+
+
+def test_importing_elmo_keeps_what_the_user_has_set(repository):
     code = (
         "import os, elmo; print(os.environ['OMP_NUM_THREADS'], os.environ['MKL_DEBUG_CPU_TYPE']);"
-        "print(elmo.preparation.kept, elmo.preparation.chosen)"
+        "print(elmo.preparation.chosen)"
     )
     result = run_python(code, repository, OMP_NUM_THREADS="1", MKL_DEBUG_CPU_TYPE="4")
-    assert result.stdout == "1 4\n{'OMP_NUM_THREADS': '1', 'MKL_DEBUG_CPU_TYPE': '4'} {}\n"
+    assert result.stdout == "1 4\n{}\n"
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="this system does not describe its processors in /proc")
+def test_this_machine_is_described_by_its_own_file():
+    assert runtime.read_cpuinfo() == Path("/proc/cpuinfo").read_text() != ""
+
+
+def test_a_machine_that_does_not_describe_itself_is_left_alone(monkeypatch):
+    def missing(self):
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert runtime.read_cpuinfo() == ""
 
 
 def test_paddles_advice_on_threads_does_not_reach_the_reader(repository):
