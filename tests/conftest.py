@@ -13,9 +13,11 @@ import pytest
 # Tests run in several processes: one thread each is faster than many that wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# What is encoded for a test is not kept in the cache of whoever runs it.
-os.environ["ELMO_CACHE"] = tempfile.mkdtemp(prefix="elmo-cache-")
-atexit.register(shutil.rmtree, os.environ["ELMO_CACHE"], ignore_errors=True)
+# Nothing that a test makes is kept in, or found in, the cache of whoever runs it. All processes of a run share one, so
+# that the loops are compiled once: pytest-xdist's workers inherit it from the process that starts them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["ELMO_CACHE"] = tempfile.mkdtemp(prefix="elmo-cache-")
+    atexit.register(shutil.rmtree, os.environ["ELMO_CACHE"], ignore_errors=True)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

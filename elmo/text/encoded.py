@@ -21,22 +21,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
+from elmo.cache import CACHE_VARIABLE, cache_folder
 from elmo.errors import InputError
 from elmo.text.vocabulary import Vocabulary, invalid_utf8
 
 PathLike = str | os.PathLike[str]
-CACHE_VARIABLE = "ELMO_CACHE"  # folder for what can be made again; by default the user's cache
 _FORMAT = "elmo-ids/1"
 _FLUSH_WORDS = 1 << 18  # so many ids are in memory while a shard is encoded
 _PARALLEL_BYTES = 32 << 20  # less text than this is encoded before other processes would have started
 _HASH_BYTES = 1 << 20
-
-
-def cache_folder() -> Path:
-    """Folder for what can be made again: ELMO_CACHE, or the user's cache."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("elmo"))
 
 
 def read_sentences(paths: Iterable[PathLike]) -> Iterator[list[str]]:
