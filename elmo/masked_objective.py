@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ MASKINGS = {
     # Words two thirds of the run through: a model that meets them early may never learn to use neighbours (chapter 10).
     "ernie": (*4 * STAGES[:1], *STAGES[1:]),
 }
+MaskedBatches = Generator[MaskedBatch, None, None]
 _DEV_SEED = (0, 0)  # held-out text is masked alike for every run and model
 
 
@@ -90,7 +91,7 @@ class MaskedLMObjective:
         self.settings, self.ranks = settings, ranks
         self._taken = 0  # batches of this pass
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[MaskedBatch]:
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> MaskedBatches:
         """Shuffle and mask from the seed and the epoch, and begin, or go on from a state of `position`."""
         settings, in_epoch = self.settings, self.batches_per_epoch()
         self._taken = int(state["taken"][0]) if state else 0
@@ -106,7 +107,7 @@ class MaskedLMObjective:
             )
         )
 
-    def _count(self, batches: Iterator[MaskedBatch]) -> Iterator[MaskedBatch]:
+    def _count(self, batches: Iterator[MaskedBatch]) -> MaskedBatches:
         for batch in batches:
             self._taken += 1
             yield batch

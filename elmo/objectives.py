@@ -88,12 +88,21 @@ class PretrainSettings:
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+class Batches(Protocol):
+    """The batches of a pass; closed when no more are wanted, however it ended."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def close(self) -> None:
+        """Give up what makes them, such as a thread."""
+
+
 class Objective(Protocol):
     """What the loop trains: a model, its batches, its loss and its score on held-out text."""
 
     model: Any
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Any]:
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Batches:
         """Batches of one pass, in an order that depends on the seed and the epoch alone.
 
         With a state of `position`, the pass goes on where that was taken.
@@ -162,7 +171,7 @@ class BiLMObjective:
         self._state: BiLMState | None = None
         self._batches: ReadAhead | None = None
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Batch]:
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> ReadAhead:
         """Shuffle from the seed and the epoch, and begin from zero state, or from a state of `position`."""
         settings, ranks = self.settings, self.ranks
         if self._batches is not None:

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ from elmo.checkpoint import (
 )
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_header
-from elmo.objectives import Objective, PretrainSettings
+from elmo.objectives import Batches, Objective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
 from elmo.watch import Curves
@@ -227,13 +227,28 @@ class Trainer:
                 signal.signal(number, handler)
 
     def _run_epoch(self, advance: Callable[[str], None]) -> dict[str, Any]:
-        settings, objective, done = self.settings, self.objective, self._pass
+        objective, done = self.objective, self._pass
         objective.model.train()
         started = time.perf_counter() - done.seconds
+        with closing(objective.begin_epoch(self.epoch, self._position)) as batches:
+            self._position = {}
+            self._learn(batches, advance, started)
+        seconds = time.perf_counter() - started
+        world = self.ranks.world_size
+        return {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "training_loss": self.ranks.average(done.nats / max(done.tokens, 1), done.tokens),
+            "tokens_per_second": world * done.tokens / seconds,
+            "seconds": seconds,
+            **objective.evaluate(),
+        }
+
+    def _learn(self, batches: Batches, advance: Callable[[str], None], started: float) -> None:
+        """Learn from the batches of a pass that began at a time of `time.perf_counter`."""
+        settings, objective, done = self.settings, self.objective, self._pass
         total_steps = settings.max_epoch * objective.batches_per_epoch() // settings.accumulate_steps
         recent = _Window()
-        batches = objective.begin_epoch(self.epoch, self._position)
-        self._position = {}
         pending = 0  # batches whose gradients the optimiser has not used yet
         for batch in batches:
             objective.seed_step(self.epoch, done.batches)
@@ -254,16 +269,6 @@ class Trainer:
                 recent = self._after_step(recent)
         if pending:
             self._step_optimizer(total_steps)
-        seconds = time.perf_counter() - started
-        world = self.ranks.world_size
-        return {
-            "epoch": self.epoch + 1,
-            "step": self.step,
-            "training_loss": self.ranks.average(done.nats / max(done.tokens, 1), done.tokens),
-            "tokens_per_second": world * done.tokens / seconds,
-            "seconds": seconds,
-            **objective.evaluate(),
-        }
 
     def _check_finite(self, nats: float) -> float:
         if math.isfinite(nats) or self.settings.amp == "fp16":  # with loss scaling, such a step is left out

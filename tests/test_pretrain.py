@@ -7,6 +7,7 @@ import io
 import itertools
 import math
 import re
+import threading
 from typing import Any
 
 import numpy as np
@@ -552,6 +553,35 @@ def test_a_stream_that_has_ended_a_sentence_goes_on_from_zero_state_if_that_is_w
             assert zero == (ended and reset)
             seen.add(bool(ended))
     assert seen == {True, False}
+
+
+# The thread that makes batches
+
+
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "elmo-read-ahead"]
+
+
+@pytest.mark.parametrize("error", [RunError, KeyboardInterrupt, MemoryError])
+def test_no_thread_reads_on_after_a_run_that_failed(run, monkeypatch, error):
+    assert readers() == []
+    original = BiLMObjective.training_loss
+
+    def failing(self, batch):
+        if self._state is not None:
+            assert readers() != []
+            raise error("no more")
+        return original(self, batch)
+
+    monkeypatch.setattr(BiLMObjective, "training_loss", failing)
+    with pytest.raises(error) as caught:
+        run(None, changed(batch_size=1, num_steps=1))  # far more batches than are made ahead
+    assert caught.value is not None and readers() == []
+
+
+def test_no_thread_is_left_after_a_run(run):
+    run(None, changed(max_epoch=1))
+    assert readers() == []
 
 
 # The learning rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from collections import Counter
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from elmo.errors import InputError
 from elmo.text.corpus import (
     Batch,
     Order,
+    Position,
     ReadAhead,
     SentenceIds,
     Streams,
@@ -319,9 +321,42 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_where_batches_are_asked_f
         next(ReadAhead(corpus.batches(2, 3)))
 
 
-def test_reading_ahead_can_be_given_up():
-    ahead = ReadAhead(InMemory([[0, 1, 2]] * 500).batches(2, 3), depth=1)
-    next(ahead)
+class Counting:
+    """Streams of a text without end, which count the batches that they were asked for."""
+
+    position = Position(0, np.full(2, -1, np.int64), np.zeros(2, np.int64))
+
+    def __init__(self):
+        self.made = 0
+        self.batch = next(InMemory([[0, 1, 2]] * 9).batches(2, 3))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.made += 1
+        if self.made > 100_000:
+            pytest.fail("nobody wants so many batches")
+        return self.batch
+
+
+def test_reading_ahead_that_is_given_up_makes_no_further_batch():
+    streams = Counting()
+    ahead = ReadAhead(streams, depth=3)
+    for _ in range(5):
+        next(ahead)
     ahead.close()
     assert not ahead._thread.is_alive()
+    assert streams.made <= 5 + 3 + 1  # returned, ready, and one that waited for room
     assert next(ahead, None) is None
+    ahead.close()
+
+
+def test_reading_ahead_that_is_forgotten_ends_its_thread():
+    ahead = ReadAhead(Counting(), depth=1)
+    next(ahead)
+    thread = ahead._thread
+    del ahead
+    gc.collect()
+    thread.join(60)  # it looks five times a second
+    assert not thread.is_alive()
