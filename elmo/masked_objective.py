@@ -15,6 +15,7 @@ from rich.console import Console
 from elmo import runtime
 from elmo.convert import read_any
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
 from elmo.model_files import ModelFiles
 from elmo.objectives import Arrays, PretrainSettings
@@ -138,9 +139,8 @@ class MaskedLMObjective:
         """
         if self.dev is None or self.ranks.rank:
             return {}
-        self.model.eval()
         scores = {}
-        with paddle.no_grad():
+        with evaluating(self.model):
             for name, stage in (("perplexity", "characters"), ("word_perplexity", "words")):
                 nats, count = 0.0, 0
                 for begin in range(0, len(self.dev), self.settings.batch_size):
@@ -150,7 +150,6 @@ class MaskedLMObjective:
                         nats += float(self._losses(batch).astype("float64").sum())
                         count += len(batch.targets)
                 scores[name] = math.exp(min(nats / max(count, 1), 700.0))
-        self.model.train()
         return scores
 
     def text_fingerprint(self) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from elmo.bilm import BiLM, BiLMState
 from elmo.checks import check_whole
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
 from elmo.ranks import SINGLE, Ranks
@@ -238,15 +239,13 @@ class BiLMObjective:
         """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both."""
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
-        self.model.eval()
         state, totals, count = None, np.zeros(2), 0
-        with paddle.no_grad():
+        with evaluating(self.model):
             for batch in self.dev.batches(self.settings.batch_size, self.settings.num_steps):
                 forward_outputs, backward_outputs, state = self._read(batch, state)
                 losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens
-        self.model.train()
         forward, backward = totals / count
         return {
             "perplexity": _perplexity((forward + backward) / 2),

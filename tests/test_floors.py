@@ -13,6 +13,7 @@ FLOORS = {
     "whole_file": 0,
     "runtime": 0,
     "doctor": 0,
+    "evaluating": 1,
     "ranks": 1,
     "watch": 1,
     "text": 1,
