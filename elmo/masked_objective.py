@@ -46,7 +46,7 @@ class MaskedSettings(PretrainSettings):
     warmup_steps: int = 1000
     max_grad_norm: float = 1.0
     sample_softmax: bool = False
-    stages: tuple[str, ...] = ("characters",)  # what is masked, in equal shares of the run one after another
+    stages: tuple[str, ...] = ("characters",)  # what is masked, in equal shares of the schedule one after another
     tagged: bool = False  # whether the shards' words have tags: there are no entities without
 
     def __post_init__(self) -> None:
@@ -62,8 +62,13 @@ class MaskedSettings(PretrainSettings):
                 "(--masking characters,words)"
             )
 
+    @property
+    def changes_in_its_course(self) -> bool:
+        """Whether the rate or what is masked does."""
+        return super().changes_in_its_course or len(set(self.stages)) > 1
+
     def stage(self, batch: int, total: int) -> str:
-        """Return what is masked in a batch, counted from 0 over the whole run, of about `total`."""
+        """Return what is masked in a batch, counted from 0 over the whole run; the schedule has about `total`."""
         return self.stages[min(batch * len(self.stages) // max(total, 1), len(self.stages) - 1)]
 
 
@@ -99,7 +104,7 @@ class MaskedLMObjective:
         return self._count(
             self.train.batches(
                 settings.batch_size,
-                lambda batch: settings.stage(epoch * in_epoch + batch, settings.max_epoch * in_epoch),
+                lambda batch: settings.stage(epoch * in_epoch + batch, settings.schedule_length * in_epoch),
                 (settings.random_seed, epoch),
                 shuffle=settings.shuffle,
                 first=self._taken,

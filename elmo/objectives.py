@@ -46,6 +46,7 @@ class PretrainSettings:
     accumulate_steps: int = 1  # batches whose gradients are added up before the optimiser steps
     amp: str = "none"  # automatic mixed precision on a GPU: "bf16", or "fp16" with loss scaling
     max_epoch: int = 10  # passes over the training text
+    schedule_epochs: int | None = None  # passes over which the rate falls; None: max_epoch
     sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
     n_negative_samples_batch: int = 8000  # candidates of the sampled softmax, shared by a batch
     shuffle: bool = True  # a new order of sentences each epoch, from the seed
@@ -67,6 +68,8 @@ class PretrainSettings:
             "accumulate_steps",
             "keep_checkpoints",
         )
+        if self.schedule_epochs is not None:
+            check_whole(self, "schedule_epochs")
         check_whole(self, "save_interval", "dev_interval", "random_seed", "warmup_steps", least=0)
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
@@ -79,8 +82,18 @@ class PretrainSettings:
         if self.optim not in OPTIMIZERS:
             raise InputError(f"optim is {self.optim!r}: give one of {', '.join(OPTIMIZERS)}")
 
+    @property
+    def schedule_length(self) -> int:
+        """Passes over which all that changes in the course of the run does so; what goes on longer stays as it is."""
+        return self.max_epoch if self.schedule_epochs is None else self.schedule_epochs
+
+    @property
+    def changes_in_its_course(self) -> bool:
+        """Whether anything does."""
+        return self.lr_schedule != "constant"
+
     def rate(self, step: int, total_steps: int) -> float:
-        """Learning rate of a step, counted from 0, in a run of about `total_steps`."""
+        """Learning rate of a step, counted from 0, where the schedule has about `total_steps`."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
         if self.lr_schedule == "constant":

@@ -43,7 +43,9 @@ from elmo.runtime import paddle
 from elmo.watch import Curves
 
 # Settings that may differ when a run goes on: they change what is written and when, or how long it goes on.
-MAY_CHANGE = frozenset({"max_epoch", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"})
+MAY_CHANGE = frozenset(
+    {"max_epoch", "schedule_epochs", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"}
+)
 
 
 def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
@@ -136,6 +138,7 @@ class Trainer:
                 raise InputError(
                     f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
                 )
+        self._check_same_schedule(state, place)
         if missing := sorted(_PROGRESS - set(state.progress)):
             raise InputError(
                 f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "
@@ -150,6 +153,19 @@ class Trainer:
                 f"{place}: the training text has changed since; give the same shards, or begin a new run from this "
                 "model with --load_pretraining_params"
             )
+
+    def _check_same_schedule(self, state: TrainingState, place: object) -> None:
+        """Refuse to stretch or shorten the schedule of a run by the way; by --schedule_epochs it may be changed."""
+        ours, settings = self.settings.schedule_length, state.settings
+        theirs = settings.get("schedule_epochs") or settings.get("max_epoch", ours)
+        if ours == theirs or not self.settings.changes_in_its_course:
+            return
+        if self.settings.schedule_epochs is None:
+            raise InputError(
+                f"{place}: its learning rate or masking changes over {theirs} epochs, not {ours}: with this "
+                f"--max_epoch give --schedule_epochs {theirs} to keep to that, or {ours} to change it"
+            )
+        self.console.print(f"the schedule, of {theirs} epochs so far, now has {ours}", highlight=False)
 
     def run(self) -> list[dict[str, Any]]:
         """Train until `max_epoch` epochs are finished.
@@ -247,7 +263,7 @@ class Trainer:
     def _learn(self, batches: Batches, advance: Callable[[str], None], started: float) -> None:
         """Learn from the batches of a pass that began at a time of `time.perf_counter`."""
         settings, objective, done = self.settings, self.objective, self._pass
-        total_steps = settings.max_epoch * objective.batches_per_epoch() // settings.accumulate_steps
+        total_steps = settings.schedule_length * objective.batches_per_epoch() // settings.accumulate_steps
         recent = _Window()
         pending = 0  # batches whose gradients the optimiser has not used yet
         for batch in batches:

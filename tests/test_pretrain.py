@@ -620,7 +620,15 @@ def test_the_optimiser_gets_the_rate_of_the_step(run, text, monkeypatch):
     assert seen[0] < seen[2] > seen[-1]
 
 
-@pytest.mark.parametrize(("fields", "message"), [({"lr_schedule": "step"}, "'step'"), ({"warmup_steps": -1}, "-1")])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"lr_schedule": "step"}, "'step'"),
+        ({"warmup_steps": -1}, "-1"),
+        ({"schedule_epochs": 0}, "schedule_epochs is 0: give a whole number above 0"),
+        ({"schedule_epochs": 1.5}, "schedule_epochs is 1.5"),
+    ],
+)
 def test_a_schedule_that_is_none_is_refused(fields, message):
     with pytest.raises(InputError, match=message):
         changed(**fields)

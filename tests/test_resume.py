@@ -245,7 +245,7 @@ def flags(text: Path, save: Path, settings: PretrainSettings, **more: object) ->
         "para_save_dir": save,
         "use_gpu": False,
         **SIZES,
-        **{name: value for name, value in dataclasses.asdict(settings).items() if name != "amp"},
+        **{name: value for name, value in dataclasses.asdict(settings).items() if value is not None and name != "amp"},
         **more,
     }
     return [text for name, value in values.items() for text in (f"--{name}", str(value))]
@@ -723,6 +723,56 @@ def test_what_is_written_and_how_long_may_change(unbroken, text, tmp_path):
     for name, array in read_model(unbroken / "epoch_002").arrays.items():
         assert array.tobytes() == read_model(folder / "epoch_002").arrays[name].tobytes()
     assert read_training_state(folder / "epoch_003").epoch == 3
+
+
+COSINE = {"lr_schedule": "cosine", "warmup_steps": 2, "save_interval": 0}
+
+
+@pytest.mark.parametrize("other", [1, 3, 20])
+def test_a_schedule_is_not_stretched_by_the_way(text, tmp_path, other):
+    settings = changed(**COSINE)
+    train(text, tmp_path / "run", settings)
+    shutil.rmtree(tmp_path / "run/epoch_002")
+    with pytest.raises(InputError) as caught:
+        train(text, tmp_path / "run", dataclasses.replace(settings, max_epoch=other), resume=True)
+    assert str(caught.value) == (
+        f"{tmp_path}/run/epoch_001: its learning rate or masking changes over 2 epochs, not {other}: with this "
+        f"--max_epoch give --schedule_epochs 2 to keep to that, or {other} to change it"
+    )
+    assert "epoch_002" not in names(tmp_path / "run")
+
+
+def rates_of(monkeypatch) -> list[float]:
+    """The rate of every step from here on."""
+    seen, rate = [], PretrainSettings.rate
+    monkeypatch.setattr(PretrainSettings, "rate", lambda *given: (seen.append(rate(*given)), seen[-1])[1])
+    return seen
+
+
+def test_a_run_can_end_early_or_go_on_at_the_last_rate_of_its_schedule(text, tmp_path, monkeypatch):
+    settings = changed(**COSINE)
+    train(text, tmp_path / "whole", settings)
+    first = changed(**COSINE, max_epoch=1, schedule_epochs=2)
+    train(text, tmp_path / "run", first)
+    rates = rates_of(monkeypatch)
+    train(text, tmp_path / "run", settings, resume=True)  # the same two epochs, said more shortly
+    assert_same_run(tmp_path / "whole/epoch_002", tmp_path / "run/epoch_002")
+    last = rates[-1]
+    del rates[:]
+    train(text, tmp_path / "run", changed(**COSINE, max_epoch=3, schedule_epochs=2), resume=True)
+    assert max(rates) <= last < settings.learning_rate / 10
+    assert read_training_state(tmp_path / "run/epoch_003").settings["schedule_epochs"] == 2
+
+
+def test_a_schedule_is_changed_where_that_is_asked_for(text, tmp_path, monkeypatch):
+    settings = changed(**COSINE)
+    train(text, tmp_path / "run", settings)
+    rates = rates_of(monkeypatch)
+    log = train(text, tmp_path / "run", changed(**COSINE, max_epoch=4, schedule_epochs=4), resume=True)
+    assert "the schedule, of 2 epochs so far, now has 4" in log
+    assert rates[0] > settings.learning_rate / 3  # half of the new schedule is left
+    with pytest.raises(InputError, match="changes over 4 epochs, not 6"):
+        train(text, tmp_path / "run", changed(**COSINE, max_epoch=6), resume=True)
 
 
 @pytest.mark.parametrize("sizes", [SIZES, CHARACTERS], ids=["words", "characters"])

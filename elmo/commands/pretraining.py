@@ -28,6 +28,7 @@ from elmo.commands.options import (
     RandomSeed,
     Resume,
     SaveInterval,
+    ScheduleEpochs,
     TestPath,
     TrainOnGpu,
     TrainPath,
@@ -90,6 +91,7 @@ def pretrain(
         str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling (neither tested on one).")
     ] = "none",
     max_epoch: MaxEpoch = 10,
+    schedule_epochs: ScheduleEpochs = None,
     optim: Annotated[str, typer.Option("--optim", help="adagrad, sgd, adam or rmsprop.")] = "adagrad",
     sample_softmax: Annotated[Any, flag("sample_softmax", "Sampled softmax in training.")] = True,
     n_negative_samples_batch: Annotated[int, typer.Option("--n_negative_samples_batch", help="Its candidates.")] = 8000,
@@ -161,6 +163,7 @@ def pretrain_masked(
     optim: Annotated[str, typer.Option("--optim", help="adam, adagrad, sgd or rmsprop.")] = "adam",
     amp: Annotated[str, typer.Option("--amp", help="none; on a GPU bf16, or fp16 with loss scaling.")] = "none",
     max_epoch: MaxEpoch = 10,
+    schedule_epochs: ScheduleEpochs = None,
     shuffle: Annotated[Any, flag("shuffle", "A new order of sequences each epoch.")] = True,
     log_interval: LogInterval = 100,
     save_interval: SaveInterval = 10000,
