@@ -107,7 +107,7 @@ def test_a_resumed_run_keeps_its_stages_and_refuses_others(text, tmp_path):
     log = io.StringIO()
     train(text, tmp_path / "run", SETTINGS, resume=True, console=Console(file=log, width=300))
     assert "going on from" in log.getvalue() and "masking characters, words, entities" in log.getvalue()
-    with pytest.raises(InputError, match="changes over 2 epochs, not 3: .* give --schedule_epochs 2"):
+    with pytest.raises(InputError, match=r"changes over 2 epochs, not 3: .* give --schedule_epochs 2"):
         train(text, tmp_path / "run", changed(max_epoch=3), resume=True)
     with pytest.raises(InputError, match="was trained with stages"):
         train(text, tmp_path / "run", changed(stages=("words",)), resume=True)
