@@ -249,13 +249,17 @@ class BiLMObjective:
         return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
 
     def evaluate(self) -> dict[str, float]:
-        """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both."""
+        """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both.
+
+        Each sentence is read from zero state, as an encoder reads it, so that `batch_size` and `num_steps`, and what
+        stands beside a sentence, have no say.
+        """
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
-        state, totals, count = None, np.zeros(2), 0
+        totals, count = np.zeros(2), 0
         with evaluating(self.model):
-            for batch in self.dev.batches(self.settings.batch_size, self.settings.num_steps):
-                forward_outputs, backward_outputs, state = self._read(batch, state)
+            for batch in self.dev.whole_sentences(self.settings.batch_size):
+                forward_outputs, backward_outputs, _ = self._read(batch, None)
                 losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens

@@ -26,6 +26,7 @@ Ids = npt.NDArray[np.int64]
 
 _READ_AHEAD = 8  # batches that are ready before they are asked for
 _POLL_SECONDS = 0.2  # between two looks at whether they are still wanted
+_WHOLE_TOKENS = 8192  # of a batch of whole sentences, unless one alone has more
 _ROUNDS = 6  # of the shuffle
 
 
@@ -193,6 +194,36 @@ class SentenceIds:
             position: where to go on; None begins.
         """
         return Streams(self, batch_size, num_steps, Order(len(self), seed), rank, world_size, position)
+
+    def whole_sentences(self, batch_size: int) -> Iterator[Batch]:
+        """Every sentence once, each whole and in a row of its own; those of like length together, the shortest first.
+
+        Args:
+            batch_size: sentences of a batch; fewer where they are long.
+        """
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+        lengths = self.text.lengths()
+        order = np.argsort(lengths, kind="stable")
+        first = 0
+        while first < len(order):
+            longest = int(lengths[order[min(first + batch_size, len(order)) - 1]]) + 1
+            count = max(1, min(batch_size, _WHOLE_TOKENS // longest))
+            yield self._whole(order[first : first + count])
+            first += count
+
+    def _whole(self, numbers: Ids) -> Batch:
+        bos, eos = self.vocabulary.bos_id, self.vocabulary.eos_id
+        sentences = [self[number] for number in numbers.tolist()]
+        predictions = np.array([len(sentence) + 1 for sentence in sentences])
+        shape = 2, len(sentences), int(predictions.max())
+        forward, backward = np.full(shape, eos, np.int64), np.full(shape, bos, np.int64)  # inputs, targets
+        for row, (sentence, count) in enumerate(zip(sentences, predictions.tolist(), strict=True)):
+            ahead = np.concatenate([[bos], sentence, [eos]])
+            forward[:, row, :count] = ahead[:-1], ahead[1:]
+            backward[:, row, :count] = ahead[:0:-1], ahead[-2::-1]
+        mask = np.arange(shape[2]) < predictions[:, None]
+        return Batch(forward[0], forward[1], backward[0], backward[1], mask, np.ones(len(sentences), np.bool_))
 
 
 class Streams:

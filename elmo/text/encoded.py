@@ -93,6 +93,11 @@ class EncodedText:
         start, stop = struct.unpack("=qq", os.pread(self._starts, 16, 8 * number))
         return start, stop
 
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Words of each sentence, [sentences]."""
+        starts = np.fromfile(self.folder / "starts.bin", np.int64)
+        return starts[1:] - starts[:-1]
+
     def sentence(self, number: int) -> npt.NDArray[Any]:
         """Ids of a sentence, [words]."""
         start, stop = self.span(number)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
@@ -319,6 +319,37 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_where_batches_are_asked_f
     monkeypatch.setattr(InMemory, "__getitem__", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         next(ReadAhead(corpus.batches(2, 3)))
+
+
+@given(SENTENCES.filter(bool), st.integers(1, 14), st.integers(1, 30))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whole_sentences_are_each_read_once_in_both_directions(tmp_path, sentences, batch_size, tokens):
+    path = tmp_path / "shard"
+    path.write_text("".join(" ".join(VOCABULARY.tokens[i] for i in ids) + "\n" for ids in sentences), encoding="utf-8")
+    corpus, seen = SentenceIds(path, VOCABULARY), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("elmo.text.corpus._WHOLE_TOKENS", tokens)
+        for batch in corpus.whole_sentences(batch_size):
+            rows, longest = batch.mask.shape
+            assert rows <= batch_size and (rows == 1 or rows * longest <= tokens)
+            assert batch.ended.all()
+            for row, mask in enumerate(batch.mask):
+                count = int(mask.sum())
+                assert mask[:count].all()
+                inputs, targets = batch.forward_ids[row, :count].tolist(), batch.forward_targets[row, :count].tolist()
+                assert inputs[0] == BOS and targets[-1] == EOS and inputs[1:] == targets[:-1]
+                assert batch.backward_ids[row, :count].tolist() == [EOS, *inputs[:0:-1]]
+                assert batch.backward_targets[row, :count].tolist() == [*inputs[:0:-1], BOS]
+                seen.append(inputs[1:])
+    assert sorted(seen) == sorted(sentences)
+    lengths = [len(ids) for ids in seen]
+    assert lengths == sorted(lengths)
+
+
+def test_whole_sentences_need_a_batch_size(tmp_path):
+    (tmp_path / "shard").write_text("山\n", encoding="utf-8")
+    with pytest.raises(InputError, match="batch_size is 0: give a whole number above 0"):
+        next(SentenceIds(tmp_path / "shard", VOCABULARY).whole_sentences(0))
 
 
 class Counting:
