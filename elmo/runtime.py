@@ -10,9 +10,11 @@ import importlib
 import io
 import os
 import random
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -144,7 +146,7 @@ def _import_paddle() -> ModuleType:
     """Import Paddle without its advice to use one thread: measured, two threads are twice as fast as one."""
     noise = io.StringIO()
     try:
-        with contextlib.redirect_stderr(noise):
+        with contextlib.redirect_stderr(noise), _signals_kept():
             return importlib.import_module("paddle")
     except ModuleNotFoundError as error:
         if error.name != "paddle":
@@ -162,6 +164,18 @@ def _import_paddle() -> ModuleType:
         for line in noise.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:
                 print(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Leave SIGTERM to whom it belongs: Paddle's import takes it, to print a message and end the process at once."""
+    is_first = "paddle" not in sys.modules and threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if is_first and handler is not None:  # None: not set by Python, so that Python can't set it
+            signal.signal(signal.SIGTERM, handler)
 
 
 def __getattr__(name: str) -> Any:

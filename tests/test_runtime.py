@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import types
@@ -67,7 +68,7 @@ def test_the_first_processor_decides():
     assert runtime.mkl_cpu_type(cpuinfo("AuthenticAMD", AVX2) + cpuinfo("GenuineIntel", AVX512)) == "5"
 
 
-def run_python(code: str, repository, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_python(code: str, repository, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a new process that has none of this one's thread settings."""
     unset = {"OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE"}
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
@@ -76,7 +77,7 @@ def run_python(code: str, repository, **environment: str) -> subprocess.Complete
         env={**inherited, "PYTHONPATH": str(repository), **environment},
         capture_output=True,
         text=True,
-        check=True,
+        check=check,
         timeout=120,
     )
 
@@ -136,6 +137,19 @@ def test_paddles_advice_on_threads_does_not_reach_the_reader(repository):
     assert result.stdout == "1.0\n"
     assert "OMP_NUM_THREADS" not in result.stderr
     assert "ccache" not in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
+@pytest.mark.parametrize(
+    ("handler", "code"), [("lambda *_: sys.exit(7)", 7), ("signal.SIG_IGN", 0), ("signal.SIG_DFL", -signal.SIGTERM)]
+)
+def test_importing_paddle_leaves_sigterm_to_whom_it_belongs(repository, handler, code):
+    program = (
+        f"import elmo, signal, sys; signal.signal(signal.SIGTERM, {handler}); from elmo.runtime import paddle\n"
+        "signal.raise_signal(signal.SIGTERM)"
+    )
+    done = run_python(program, repository, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 def test_other_messages_of_the_import_do_reach_the_reader(monkeypatch, capsys):
