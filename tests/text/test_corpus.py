@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
@@ -79,7 +79,7 @@ def split_at(tokens: list[int], boundary: int) -> list[list[int]]:
 
 
 @given(SENTENCES, st.integers(1, 5), st.integers(1, 7))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_corpus_is_read_once_and_aligned(sentences, batch_size, num_steps):
     batches = batches_of(sentences, batch_size, num_steps)
     assert sum(batch.num_tokens for batch in batches) == sum(len(sentence) + 1 for sentence in sentences)
@@ -242,7 +242,7 @@ def test_lines_keep_everything_but_their_ends(tmp_path, monkeypatch):
 
 
 @given(st.integers(0, 3000), st.integers(0, 2**40), st.integers(1, 700))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_shuffle_has_every_number_once_however_it_is_asked_for(count, seed, step):
     order = Order(count, (seed,))
     pieces = [order.numbers(start, start + step) for start in range(0, count + step, step)]
@@ -265,7 +265,7 @@ def test_a_shuffle_leaves_no_trace_of_the_order():
 
 
 @given(SENTENCES, st.integers(1, 4), st.integers(1, 6), st.integers(0, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_position_is_all_that_is_needed_to_go_on(sentences, batch_size, num_steps, stop):
     corpus = InMemory(sentences)
     whole = list(corpus.batches(batch_size, num_steps, (7,)))
@@ -279,7 +279,7 @@ def test_a_position_is_all_that_is_needed_to_go_on(sentences, batch_size, num_st
 
 
 @given(SENTENCES, st.integers(1, 3), st.integers(1, 6), st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_ranks_together_read_what_one_process_with_all_streams_would(sentences, batch_size, num_steps, world_size):
     corpus = InMemory(sentences)
     joined = list(corpus.batches(batch_size * world_size, num_steps, (5,)))
@@ -322,7 +322,6 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_where_batches_are_asked_f
 
 
 @given(SENTENCES.filter(bool), st.integers(1, 14), st.integers(1, 30))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whole_sentences_are_each_read_once_in_both_directions(tmp_path, sentences, batch_size, tokens):
     path = tmp_path / "shard"
     path.write_text("".join(" ".join(VOCABULARY.tokens[i] for i in ids) + "\n" for ids in sentences), encoding="utf-8")

@@ -13,7 +13,7 @@ import warnings
 
 import jieba
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from elmo.errors import InputError, RunError
@@ -36,7 +36,6 @@ def jieba_segmenter() -> JiebaSegmenter:
     return JiebaSegmenter()
 
 
-@settings(deadline=None)
 @given(SENTENCES)
 def test_words_of_jieba_join_to_the_sentence_without_its_white_space(jieba_segmenter, sentence):
     words = jieba_segmenter.cut(sentence)
@@ -44,7 +43,6 @@ def test_words_of_jieba_join_to_the_sentence_without_its_white_space(jieba_segme
     assert all(word and not any(character.isspace() for character in word) for word in words)
 
 
-@settings(deadline=None)  # the first example loads jieba's dictionary
 @given(SENTENCES)
 def test_words_are_those_of_jieba(jieba_segmenter, sentence):
     assert jieba_segmenter.cut(sentence) == [word for word in jieba.cut(sentence) if not word.isspace()]
