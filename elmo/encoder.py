@@ -13,6 +13,7 @@ import numpy.typing as npt
 from elmo.bilm import BiLM, Positions, bilm_from_files, check_positions
 from elmo.convert import read_any
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.segment import Segmenter, get_segmenter
@@ -30,7 +31,7 @@ class Encoder:
     Every sentence starts from zero state, so nothing is left over from one call, batch or sentence to the next.
 
     Args:
-        model: a biLM in evaluation mode.
+        model: a biLM; one that is being trained is read without dropout, and goes on as it was.
         vocabulary: gives words their ids; the model's own.
         segmenter: cuts sentences that are given as strings.
         provenance: what the model's file says of its making.
@@ -130,7 +131,7 @@ class Encoder:
             ids = np.zeros((len(chosen), lengths.max()), dtype=np.int64)  # any id will do behind a sentence's end
             for row, word_ids in enumerate(sentence_ids):
                 ids[row, : lengths[row]] = word_ids
-            with paddle.no_grad():
+            with evaluating(self.model):
                 layers = self.model.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths), lexicon, positions)
                 vectors = np.stack([layer.numpy() for layer in layers], axis=1)  # [batch, layers, time, size]
             for row, index in enumerate(chosen):
@@ -188,7 +189,7 @@ class StatefulEncoder:
                     missing = max(len(batch) - len(values), 0)
                     layer[part] = np.concatenate([values, np.zeros((missing, values.shape[1]), values.dtype)])
         results: list[Vectors] = [np.zeros((0, 0, 0), np.float32)] * len(batch)
-        with paddle.no_grad():
+        with evaluating(encoder.model):
             table = encoder.model.word_vectors(lexicon)
             # Sentences of one length need no padding, so that no state has to stand still.
             for length in {len(words) for words in batch}:

@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -151,6 +152,7 @@ def test_larks_flags_are_taken_as_they_are(work: Path, capsys: pytest.CaptureFix
     flags += ["--max_grad_norm", 10, "--cell_clip", 3, "--proj_clip", 3, "--num_layers", 2, "--dropout", 0.1]
     flags += ["--optim", "adagrad", "--sample_softmax", "True", "--log_interval", 100, "--save_interval", 10000]
     flags += ["--dev_interval", 10000, "--random_seed", 0, "--update_method", "nccl2", "--max_epoch", 2]
+    flags += ["--schedule_epochs", 2]  # ours
     code, _, err = run(capsys, "pretrain", *data_flags(work), *flags, *SMALL, "--para_save_dir", work / "out")
     assert code == 0
     assert "all_train_tokens is 35479" in err
@@ -302,8 +304,15 @@ def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.Captu
 def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_path: Path) -> None:
     arguments = ["--max_epoch", "1", "--embed_size", "8", "--hidden_size", "8", "--n_negative_samples_batch", "64"]
     arguments += ["--para_save_dir", str(tmp_path / "checkpoints"), "--use_gpu", "False", "--batch_size", "64"]
+    # Where there is no .venv, it takes the first python3: here the one that runs the tests.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", str(repository / "run.sh"), *arguments], capture_output=True, text=True, timeout=200, check=False
+        ["bash", str(repository / "run.sh"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     assert "epoch 1: training loss" in done.stderr

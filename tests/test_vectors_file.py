@@ -9,7 +9,7 @@ import zipfile
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
@@ -37,7 +37,7 @@ def test_what_is_read_is_what_was_written(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=("Cs",)), min_size=1)), max_size=4))
 def test_any_words_come_back(tmp_path, sentences):
     for name in ("any.npz", "any.h5"):

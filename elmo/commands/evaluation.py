@@ -18,10 +18,10 @@ def eval_perplexity(
     model: Model,
     test_path: HeldOutShards,
     output: ResultsFile,
-    batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences.")] = 64,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are run together.")] = 64,
     use_gpu: UseGpu = None,
 ) -> None:
-    """Measure perplexity on held-out text with the full softmax."""
+    """Measure perplexity on held-out text with the full softmax, each sentence read from zero state."""
     from elmo import runtime
     from elmo.explore.evaluate import write_results
     from elmo.pretrain import evaluate_perplexity

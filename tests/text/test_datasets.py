@@ -171,6 +171,9 @@ def test_the_data_home_is_in_the_users_cache_unless_it_is_set(monkeypatch):
     monkeypatch.setenv("ELMO_DATA_HOME", "~/corpora")
     assert data_home() == Path.home() / "corpora"
     monkeypatch.delenv("ELMO_DATA_HOME")
+    monkeypatch.setenv("ELMO_CACHE", "~/elsewhere")
+    assert data_home() == Path.home() / "elsewhere/datasets"
+    monkeypatch.delenv("ELMO_CACHE")
     assert data_home().parts[-2:] == ("elmo", "datasets")
 
 
