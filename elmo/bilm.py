@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from elmo.model_files import ModelFiles, check_shapes
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import LSTMP, State
+from elmo.nn.rows import take_rows
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
@@ -28,6 +29,7 @@ from elmo.text.characters import Lexicon
 
 Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
+Positions = Literal["own", "hole"]  # where the readers stand: having read the word, or just before it
 
 _NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
 
@@ -137,7 +139,7 @@ class BiLM(paddle.nn.Layer):
     def look_up(self, token_ids: Tensor, table: Tensor) -> Tensor:
         """Rows [batch, time, embed] of a table, for ids [batch, time]."""
         sparse = self.sparse_gradient and self.config.token_encoder is None
-        return paddle.nn.functional.embedding(token_ids, table, sparse=sparse)
+        return take_rows(table, token_ids, sparse)
 
     def run_direction(
         self, layers: paddle.nn.LayerList, inputs: Tensor, states: list[State] | None
@@ -177,29 +179,34 @@ class BiLM(paddle.nn.Layer):
     ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
         """As `forward`, with ids that are rows of a table [words, embed] of word vectors."""
         forward_states, backward_states = (None, None) if state is None else state
-        forward_outputs, forward_states = self.run_direction(
-            self.forward_layers, self.look_up(forward_ids, table), forward_states
-        )
-        backward_outputs, backward_states = self.run_direction(
-            self.backward_layers, self.look_up(backward_ids, table), backward_states
-        )
+        # One look-up for both: the table's gradient, which is as large as the table, is then made once.
+        forward_words, backward_words = paddle.split(self.look_up(paddle.concat([forward_ids, backward_ids]), table), 2)
+        forward_outputs, forward_states = self.run_direction(self.forward_layers, forward_words, forward_states)
+        backward_outputs, backward_states = self.run_direction(self.backward_layers, backward_words, backward_states)
         return forward_outputs, backward_outputs, (forward_states, backward_states)
 
-    def layers(self, token_ids: Tensor, lengths: Tensor, lexicon: Lexicon | None = None) -> list[Tensor]:
+    def layers(
+        self, token_ids: Tensor, lengths: Tensor, lexicon: Lexicon | None = None, positions: Positions = "own"
+    ) -> list[Tensor]:
         """Contextual vectors of whole sentences, each from zero state: what an encoder returns.
 
         Args:
             token_ids: [batch, time], words of each sentence without `<S>` and `</S>`, padded at the end with any id.
             lengths: [batch], the number of words of each sentence.
             lexicon: the words that the ids stand for, where the biLM reads characters; `<S>` and `</S>` come first.
+            positions: "own" takes each direction's output at the word, "hole" that at the step before, when it has read
+                all on its side and not the word (Melamud et al. 2016, "context2vec").
 
         Returns:
-            1 + num_layers tensors [batch, time, 2 * embed]: [word, word], then [forward, backward] of each layer.
+            1 + num_layers tensors [batch, time, 2 * embed]: [word, word], then [forward, backward] of each layer; in
+            the hole [word before, word after], where `<S>` and `</S>` are words too, then as above.
             What stands past a sentence's end is meaningless.
 
         Raises:
-            InputError: an id is not in the vocabulary, or a length is below 0 or beyond the padding.
+            InputError: an id is not in the vocabulary, a length is below 0 or beyond the padding, or `positions` is
+                neither.
         """
+        check_positions(positions)
         batch, time = token_ids.shape
         table = self.word_vectors(lexicon)
         self._check_ids(token_ids, lengths, table.shape[0])
@@ -207,17 +214,18 @@ class BiLM(paddle.nn.Layer):
         bos = paddle.full([batch, 1], bos_id, dtype=token_ids.dtype)
         eos = paddle.full([batch, 1], eos_id, dtype=token_ids.dtype)
         order = reading_order(lengths.astype(token_ids.dtype), time)
-        reversed_ids = paddle.take_along_axis(token_ids, order, axis=1)
-        forward_outputs, backward_outputs, _ = self.run(
-            paddle.concat([bos, token_ids], axis=1), paddle.concat([eos, reversed_ids], axis=1), table
-        )
-        words = self.look_up(token_ids, table)
-        layers = [paddle.concat([words, words], axis=2)]
+        forward_ids = paddle.concat([bos, token_ids], axis=1)
+        backward_ids = paddle.concat([eos, paddle.take_along_axis(token_ids, order, axis=1)], axis=1)
+        forward_outputs, backward_outputs, _ = self.run(forward_ids, backward_ids, table)
+        first = 1 if positions == "own" else 0  # step 0 read the boundary, step t the t-th word
+        steps = slice(first, first + time)
+        forward_steps = [self.look_up(forward_ids[:, steps], table), *(output[:, steps] for output in forward_outputs)]
+        backward_steps = [self.look_up(backward_ids[:, steps], table), *(out[:, steps] for out in backward_outputs)]
         index = order.unsqueeze(2).expand([batch, time, self.config.embed_size])
-        for forward_output, backward_output in zip(forward_outputs, backward_outputs, strict=True):
-            turned = paddle.take_along_axis(backward_output[:, 1:], index, axis=1)
-            layers.append(paddle.concat([forward_output[:, 1:], turned], axis=2))
-        return layers
+        return [
+            paddle.concat([ahead, paddle.take_along_axis(behind, index, axis=1)], axis=2)
+            for ahead, behind in zip(forward_steps, backward_steps, strict=True)
+        ]
 
     def boundary_ids(self, lexicon: Lexicon | None = None) -> tuple[int, int]:
         """Ids of `<S>` and `</S>`: the vocabulary's, or the first two rows of a lexicon."""
@@ -256,6 +264,13 @@ class BiLM(paddle.nn.Layer):
                 outputs, targets, weight, self.softmax_bias, sampler, generator, self.sparse_gradient
             )
         return full_softmax_loss(outputs, targets, weight, self.softmax_bias)
+
+
+def check_positions(positions: str) -> Positions:
+    """Return positions; InputError if there are no such."""
+    if positions not in get_args(Positions):
+        raise InputError(f"positions is {positions!r}: give {' or '.join(get_args(Positions))}")
+    return cast(Positions, positions)
 
 
 def reading_order(lengths: Tensor, time: int) -> Tensor:

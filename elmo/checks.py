@@ -1,9 +1,11 @@
-"""What the fields of a configuration must be: checks that say in one line which field is wrong, and what to give."""
+"""What must be so before work begins: fields of a configuration, optional packages; what is wrong is said in a line."""
 
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Collection
+from types import ModuleType
 from typing import Any
 
 from elmo.errors import InputError
@@ -50,6 +52,25 @@ def check_flag(config: object, *names: str) -> None:
     for name in names:
         if type(getattr(config, name)) is not bool:
             raise InputError(f"{name} is {getattr(config, name)!r}: give true or false")
+
+
+def optional_module(name: str, what: str) -> ModuleType:
+    """Import a module of a package that not everybody has.
+
+    Args:
+        name: the module, such as "scipy.stats".
+        what: what needs it, as the message begins.
+
+    Raises:
+        InputError: the package is not installed; says how to get it.
+    """
+    package = name.partition(".")[0]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != package:
+            raise
+        raise InputError(f"{what} needs {package}, which is not installed: pip install {package}") from None
 
 
 def is_number(value: object) -> bool:

@@ -16,6 +16,7 @@ import typer
 
 import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
+from elmo.commands.signals import tidy_endings
 from elmo.errors import ElmoError
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
@@ -46,10 +47,14 @@ for name, group in GROUPS.items():
 
 
 def main() -> None:
-    """Run the command and exit with 0, 1 for a failed run, 2 for a bad call or bad input, 130 after Ctrl-C."""
+    """Run the command and exit with 0, 1 for a failed run, 2 for a bad call or bad input.
+
+    After Ctrl-C it is 130, after SIGTERM 143, after SIGHUP 129.
+    """
     warnings.showwarning = _show_warning
     try:
-        app(standalone_mode=True)
+        with tidy_endings():
+            app(standalone_mode=True)
     except ElmoError as error:
         print(f"elmo: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

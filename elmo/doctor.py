@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 
 import elmo
 from elmo import runtime
+from elmo.cache import cache_folder
 from elmo.errors import RunError
 
 # The oldest driver for each major version of CUDA, by NVIDIA's guide to CUDA compatibility.
@@ -128,7 +128,7 @@ class Machine:
     preparation: runtime.Preparation = field(default_factory=lambda: elmo.preparation)
     cores: int = field(default_factory=runtime.available_cores)
     python: tuple[int, ...] = field(default_factory=lambda: tuple(sys.version_info[:3]))
-    cache: Path = field(default_factory=lambda: Path(platformdirs.user_cache_dir("elmo")))
+    cache: Path = field(default_factory=cache_folder)
     site_packages: Sequence[Path] = field(
         default_factory=lambda: [Path(path) for path in (*site.getsitepackages(), *sys.path) if path]
     )

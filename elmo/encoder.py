@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import BiLM, bilm_from_files
+from elmo.bilm import BiLM, Positions, bilm_from_files, check_positions
 from elmo.convert import read_any
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.segment import Segmenter, get_segmenter
@@ -30,7 +31,7 @@ class Encoder:
     Every sentence starts from zero state, so nothing is left over from one call, batch or sentence to the next.
 
     Args:
-        model: a biLM in evaluation mode.
+        model: a biLM; one that is being trained is read without dropout, and goes on as it was.
         vocabulary: gives words their ids; the model's own.
         segmenter: cuts sentences that are given as strings.
         provenance: what the model's file says of its making.
@@ -80,37 +81,46 @@ class Encoder:
         rows, lexicon = make_lexicon(words, self.vocabulary, self._alphabet, max_characters)
         return [[rows[word] for word in sentence] for sentence in sentences], lexicon
 
-    def encode(self, sentences: Iterable[Sentence], batch_size: int = 64) -> list[Vectors]:
+    def encode(
+        self, sentences: Iterable[Sentence], batch_size: int = 64, *, positions: Positions = "own"
+    ) -> list[Vectors]:
         """Contextual vectors of each sentence, in the order given.
 
         Args:
             sentences: strings, which are segmented, or lists of words.
             batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-5).
+            positions: where the vectors are read. "own" is the word: both readers have just read it. "hole" is its
+                place without it: the reader from the left has read what stands before, the reader from the right what
+                stands behind, and neither the word, which could be any other. It tells senses apart better; "own" tells
+                the word as well.
 
         Returns:
             for each sentence an array [layers, words, 2 x projection], float32. Layer 0 is the word vector twice,
-            layer j the forward and the backward output of LSTMP layer j. No words give [layers, 0, 2 x projection].
+            layer j the forward and the backward output of LSTMP layer j. In the hole layer 0 is the vector of the word
+            before beside that of the word behind (of `<S>` and `</S>` at the ends), layer j the forward output at the
+            word before beside the backward output at the word behind. No words give [layers, 0, 2 x projection].
 
         Raises:
-            InputError: `sentences` is one string, or holds something that is no sentence.
+            InputError: `sentences` is one string, or holds something that is no sentence, or `positions` is neither.
         """
         if isinstance(sentences, str):
             raise InputError("encode takes a list of sentences: write encode([sentence])")
-        return [vectors for _, vectors in self.encode_stream(sentences, batch_size)]
+        return [vectors for _, vectors in self.encode_stream(sentences, batch_size, positions=positions)]
 
-    def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
+    def encode_stream(
+        self, sentences: Iterable[Sentence], batch_size: int = 64, *, positions: Positions = "own"
+    ) -> Iterator[tuple[list[str], Vectors]]:
         """As `encode`, for any number of sentences in bounded memory: yields words and vectors of each, in order."""
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+        _check_options(batch_size, positions)
         block: list[list[str]] = []
         for sentence in sentences:
             block.append(self.words(sentence))
             if len(block) == batch_size * _READ_AHEAD:
-                yield from zip(block, self._encode_block(block, batch_size), strict=True)
+                yield from zip(block, self._encode_block(block, batch_size, positions), strict=True)
                 block = []
-        yield from zip(block, self._encode_block(block, batch_size), strict=True)
+        yield from zip(block, self._encode_block(block, batch_size, positions), strict=True)
 
-    def _encode_block(self, block: Sequence[list[str]], batch_size: int) -> list[Vectors]:
+    def _encode_block(self, block: Sequence[list[str]], batch_size: int, positions: Positions) -> list[Vectors]:
         """Encode sentences of like length together: less padding, the same vectors."""
         results: list[Vectors] = [np.zeros((self.num_layers, 0, self.output_size), np.float32)] * len(block)
         order = sorted((index for index, words in enumerate(block) if words), key=lambda index: len(block[index]))
@@ -121,8 +131,8 @@ class Encoder:
             ids = np.zeros((len(chosen), lengths.max()), dtype=np.int64)  # any id will do behind a sentence's end
             for row, word_ids in enumerate(sentence_ids):
                 ids[row, : lengths[row]] = word_ids
-            with paddle.no_grad():
-                layers = self.model.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths), lexicon)
+            with evaluating(self.model):
+                layers = self.model.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths), lexicon, positions)
                 vectors = np.stack([layer.numpy() for layer in layers], axis=1)  # [batch, layers, time, size]
             for row, index in enumerate(chosen):
                 results[index] = vectors[row, :, : lengths[row]].copy()
@@ -160,12 +170,13 @@ class StatefulEncoder:
         zero = model.zero_state(1)
         self._state = [[[part.numpy()[:0] for part in layer] for layer in direction] for direction in zero]
 
-    def encode(self, sentences: Sequence[Sentence]) -> list[Vectors]:
+    def encode(self, sentences: Sequence[Sentence], *, positions: Positions = "own") -> list[Vectors]:
         """Contextual vectors of one batch of sentences, in the order given; see `Encoder.encode` for the arrays.
 
         The state that is kept is that after `</S>` forwards, and after `<S>` backwards, for the rows of this batch; a
         smaller batch leaves the other rows as they are, a larger one's new rows begin at zero.
         """
+        check_positions(positions)
         encoder = self.encoder
         batch = [encoder.words(sentence) for sentence in sentences]
         order = list(range(len(batch)))
@@ -178,25 +189,28 @@ class StatefulEncoder:
                     missing = max(len(batch) - len(values), 0)
                     layer[part] = np.concatenate([values, np.zeros((missing, values.shape[1]), values.dtype)])
         results: list[Vectors] = [np.zeros((0, 0, 0), np.float32)] * len(batch)
-        with paddle.no_grad():
+        with evaluating(encoder.model):
             table = encoder.model.word_vectors(lexicon)
             # Sentences of one length need no padding, so that no state has to stand still.
             for length in {len(words) for words in batch}:
                 rows = [row for row, index in enumerate(order) if len(batch[index]) == length]
                 ids = np.array([sentence_ids[order[row]] for row in rows], dtype=np.int64).reshape([len(rows), length])
-                for row, vectors in zip(rows, self._run(ids, table, lexicon, rows), strict=True):
+                for row, vectors in zip(rows, self._run(ids, table, lexicon, rows, positions), strict=True):
                     results[order[row]] = vectors
         return results
 
-    def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
+    def encode_stream(
+        self, sentences: Iterable[Sentence], batch_size: int = 64, *, positions: Positions = "own"
+    ) -> Iterator[tuple[list[str], Vectors]]:
         """Encode any number of sentences, batch after batch in the order given: yields words and vectors of each."""
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+        _check_options(batch_size, positions)
         upcoming = iter(sentences)
         while batch := [self.encoder.words(sentence) for sentence in itertools.islice(upcoming, batch_size)]:
-            yield from zip(batch, self.encode(batch), strict=True)
+            yield from zip(batch, self.encode(batch, positions=positions), strict=True)
 
-    def _run(self, ids: npt.NDArray[np.int64], table: Any, lexicon: Lexicon | None, rows: list[int]) -> Vectors:
+    def _run(
+        self, ids: npt.NDArray[np.int64], table: Any, lexicon: Lexicon | None, rows: list[int], positions: Positions
+    ) -> Vectors:
         """Encode ids [rows, words] of sentences of one length and keep their state: [rows, layers, words, size]."""
         model = self.encoder.model
         bos, eos = model.boundary_ids(lexicon)
@@ -215,13 +229,22 @@ class StatefulEncoder:
             for kept, layer in zip(kept_direction, direction, strict=True):
                 for values, part in zip(kept, layer, strict=True):
                     values[rows] = part.numpy()
-        words = model.look_up(paddle.to_tensor(ids), table).numpy()
-        layers = [np.concatenate([words, words], axis=2)]
+        words = model.look_up(paddle.to_tensor(whole), table).numpy()
+        own = slice(1, -1)  # of 1 + words + 1 places, the boundaries' left out
+        left, right = (own, own) if positions == "own" else (slice(None, -2), slice(2, None))
+        layers = [np.concatenate([words[:, left], words[:, right]], axis=2)]
         layers += [
-            np.concatenate([ahead.numpy(), behind.numpy()[:, ::-1]], axis=2)[:, 1:-1]
+            np.concatenate([ahead.numpy()[:, left], behind.numpy()[:, ::-1][:, right]], axis=2)
             for ahead, behind in zip(forward, backward, strict=True)
         ]
         return np.stack(layers, axis=1)
+
+
+def _check_options(batch_size: int, positions: str) -> None:
+    """InputError for a batch without sentences, or positions that there are not."""
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+    check_positions(positions)
 
 
 def load_pretrained(

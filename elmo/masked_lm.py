@@ -18,6 +18,7 @@ import numpy.typing as npt
 from elmo.checks import check_flag, check_names, check_share, check_whole, is_number
 from elmo.convert import read_any
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.model_files import ModelFiles, check_shapes
 from elmo.nn.transformer import ACTIVATIONS, MaskedHead, Pooler, Sizes, TransformerEncoder
 from elmo.runtime import paddle
@@ -171,7 +172,7 @@ class Bert:
     The same sentence gives the same vectors, whatever stands beside it.
 
     Args:
-        model: a masked language model in evaluation mode.
+        model: a masked language model; one that is being trained is read without dropout, and goes on as it was.
         vocabulary: the model's own.
         provenance: what the model's file says of its making.
     """
@@ -277,7 +278,7 @@ class Bert:
         ids.append(self.vocabulary.eos_id)
         self._check_length(len(ids))
         row = np.array([ids], np.int64)
-        with paddle.no_grad():
+        with evaluating(self.model):
             logs = self.model.predictions(
                 paddle.to_tensor(row),
                 paddle.to_tensor([len(ids)]),
@@ -330,7 +331,7 @@ class Bert:
         for place, row in enumerate(rows):
             ids[place, : len(row) + 2] = [self.vocabulary.bos_id, *row, self.vocabulary.eos_id]
         padded = None if (lengths == lengths[0]).all() else paddle.to_tensor(lengths)
-        with paddle.no_grad():
+        with evaluating(self.model):
             layers = self.model(paddle.to_tensor(ids), padded)
             return np.stack([layer.numpy() for layer in layers], axis=1).astype(np.float32, copy=False)
 

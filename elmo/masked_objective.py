@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.console import Console
 from elmo import runtime
 from elmo.convert import read_any
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
 from elmo.model_files import ModelFiles
 from elmo.objectives import Arrays, PretrainSettings
@@ -30,6 +31,7 @@ MASKINGS = {
     # Words two thirds of the run through: a model that meets them early may never learn to use neighbours (chapter 10).
     "ernie": (*4 * STAGES[:1], *STAGES[1:]),
 }
+MaskedBatches = Generator[MaskedBatch, None, None]
 _DEV_SEED = (0, 0)  # held-out text is masked alike for every run and model
 
 
@@ -44,7 +46,7 @@ class MaskedSettings(PretrainSettings):
     warmup_steps: int = 1000
     max_grad_norm: float = 1.0
     sample_softmax: bool = False
-    stages: tuple[str, ...] = ("characters",)  # what is masked, in equal shares of the run one after another
+    stages: tuple[str, ...] = ("characters",)  # what is masked, in equal shares of the schedule one after another
     tagged: bool = False  # whether the shards' words have tags: there are no entities without
 
     def __post_init__(self) -> None:
@@ -60,8 +62,13 @@ class MaskedSettings(PretrainSettings):
                 "(--masking characters,words)"
             )
 
+    @property
+    def changes_in_its_course(self) -> bool:
+        """Whether the rate or what is masked does."""
+        return super().changes_in_its_course or len(set(self.stages)) > 1
+
     def stage(self, batch: int, total: int) -> str:
-        """Return what is masked in a batch, counted from 0 over the whole run, of about `total`."""
+        """Return what is masked in a batch, counted from 0 over the whole run; the schedule has about `total`."""
         return self.stages[min(batch * len(self.stages) // max(total, 1), len(self.stages) - 1)]
 
 
@@ -90,14 +97,14 @@ class MaskedLMObjective:
         self.settings, self.ranks = settings, ranks
         self._taken = 0  # batches of this pass
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[MaskedBatch]:
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> MaskedBatches:
         """Shuffle and mask from the seed and the epoch, and begin, or go on from a state of `position`."""
         settings, in_epoch = self.settings, self.batches_per_epoch()
         self._taken = int(state["taken"][0]) if state else 0
         return self._count(
             self.train.batches(
                 settings.batch_size,
-                lambda batch: settings.stage(epoch * in_epoch + batch, settings.max_epoch * in_epoch),
+                lambda batch: settings.stage(epoch * in_epoch + batch, settings.schedule_length * in_epoch),
                 (settings.random_seed, epoch),
                 shuffle=settings.shuffle,
                 first=self._taken,
@@ -106,7 +113,7 @@ class MaskedLMObjective:
             )
         )
 
-    def _count(self, batches: Iterator[MaskedBatch]) -> Iterator[MaskedBatch]:
+    def _count(self, batches: Iterator[MaskedBatch]) -> MaskedBatches:
         for batch in batches:
             self._taken += 1
             yield batch
@@ -137,9 +144,8 @@ class MaskedLMObjective:
         """
         if self.dev is None or self.ranks.rank:
             return {}
-        self.model.eval()
         scores = {}
-        with paddle.no_grad():
+        with evaluating(self.model):
             for name, stage in (("perplexity", "characters"), ("word_perplexity", "words")):
                 nats, count = 0.0, 0
                 for begin in range(0, len(self.dev), self.settings.batch_size):
@@ -149,7 +155,6 @@ class MaskedLMObjective:
                         nats += float(self._losses(batch).astype("float64").sum())
                         count += len(batch.targets)
                 scores[name] = math.exp(min(nats / max(count, 1), 700.0))
-        self.model.train()
         return scores
 
     def text_fingerprint(self) -> str:

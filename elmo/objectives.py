@@ -14,8 +14,10 @@ import numpy.typing as npt
 from elmo.bilm import BiLM, BiLMState
 from elmo.checks import check_whole
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
+from elmo.precision import PRECISIONS
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
@@ -24,7 +26,6 @@ from elmo.text.vocabulary import Vocabulary
 
 Arrays = dict[str, npt.NDArray[Any]]
 
-PRECISIONS = ("auto", "none", "bf16", "fp16")
 _DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
@@ -45,6 +46,7 @@ class PretrainSettings:
     accumulate_steps: int = 1  # batches whose gradients are added up before the optimiser steps
     amp: str = "auto"  # mixed precision: see `elmo.precision`
     max_epoch: int = 10  # passes over the training text
+    schedule_epochs: int | None = None  # passes over which the rate falls; None: max_epoch
     sample_softmax: bool = True  # sampled softmax in training; perplexity always uses the full one
     n_negative_samples_batch: int = 8000  # candidates of the sampled softmax, shared by a batch
     shuffle: bool = True  # a new order of sentences each epoch, from the seed
@@ -66,6 +68,8 @@ class PretrainSettings:
             "accumulate_steps",
             "keep_checkpoints",
         )
+        if self.schedule_epochs is not None:
+            check_whole(self, "schedule_epochs")
         check_whole(self, "save_interval", "dev_interval", "random_seed", "warmup_steps", least=0)
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
@@ -78,8 +82,18 @@ class PretrainSettings:
         if self.optim not in OPTIMIZERS:
             raise InputError(f"optim is {self.optim!r}: give one of {', '.join(OPTIMIZERS)}")
 
+    @property
+    def schedule_length(self) -> int:
+        """Passes over which all that changes in the course of the run does so; what goes on longer stays as it is."""
+        return self.max_epoch if self.schedule_epochs is None else self.schedule_epochs
+
+    @property
+    def changes_in_its_course(self) -> bool:
+        """Whether anything does."""
+        return self.lr_schedule != "constant"
+
     def rate(self, step: int, total_steps: int) -> float:
-        """Learning rate of a step, counted from 0, in a run of about `total_steps`."""
+        """Learning rate of a step, counted from 0, where the schedule has about `total_steps`."""
         if step < self.warmup_steps:
             return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
         if self.lr_schedule == "constant":
@@ -88,12 +102,21 @@ class PretrainSettings:
         return self.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
+class Batches(Protocol):
+    """The batches of a pass; closed when no more are wanted, however it ended."""
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def close(self) -> None:
+        """Give up what makes them, such as a thread."""
+
+
 class Objective(Protocol):
     """What the loop trains: a model, its batches, its loss and its score on held-out text."""
 
     model: Any
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Any]:
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Batches:
         """Batches of one pass, in an order that depends on the seed and the epoch alone.
 
         With a state of `position`, the pass goes on where that was taken.
@@ -162,7 +185,7 @@ class BiLMObjective:
         self._state: BiLMState | None = None
         self._batches: ReadAhead | None = None
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Batch]:
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> ReadAhead:
         """Shuffle from the seed and the epoch, and begin from zero state, or from a state of `position`."""
         settings, ranks = self.settings, self.ranks
         if self._batches is not None:
@@ -226,18 +249,20 @@ class BiLMObjective:
         return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
 
     def evaluate(self) -> dict[str, float]:
-        """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both."""
+        """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both.
+
+        Each sentence is read from zero state, as an encoder reads it, so that `batch_size` and `num_steps`, and what
+        stands beside a sentence, have no say.
+        """
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
-        self.model.eval()
-        state, totals, count = None, np.zeros(2), 0
-        with paddle.no_grad():
-            for batch in self.dev.batches(self.settings.batch_size, self.settings.num_steps):
-                forward_outputs, backward_outputs, state = self._read(batch, state)
+        totals, count = np.zeros(2), 0
+        with evaluating(self.model):
+            for batch in self.dev.whole_sentences(self.settings.batch_size):
+                forward_outputs, backward_outputs, _ = self._read(batch, None)
                 losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens
-        self.model.train()
         forward, backward = totals / count
         return {
             "perplexity": _perplexity((forward + backward) / 2),

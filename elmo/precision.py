@@ -15,6 +15,7 @@ from elmo.errors import InputError
 from elmo.nn import native
 from elmo.runtime import paddle
 
+PRECISIONS = ("auto", "none", "bf16", "fp16")
 _TYPES = {"bf16": "bfloat16", "fp16": "float16"}
 
 

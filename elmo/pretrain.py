@@ -156,7 +156,12 @@ def _lexicon(config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None) 
 
 
 def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, batch_size: int = 64) -> dict[str, Any]:
-    """Perplexity of a biLM on held-out shards with the full softmax, and how it was trained.
+    """Perplexity of a biLM on held-out shards with the full softmax (`BiLMObjective.evaluate`), and how it was trained.
+
+    Args:
+        path_or_name: the model.
+        test_path: path or glob of the shards.
+        batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-6).
 
     Returns:
         `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`, and from the model's provenance `runs`

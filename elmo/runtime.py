@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import io
 import os
 import random
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +25,7 @@ import numpy as np
 
 from elmo.errors import RunError
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt (malloc.h)
 _AVX2_FLAGS = frozenset({"avx2", "fma"})
 _AVX512_FLAGS = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 
@@ -76,24 +81,50 @@ def mkl_cpu_type(cpuinfo: str) -> str | None:
     return "7" if flags >= _AVX512_FLAGS else "5"
 
 
-def prepare() -> Preparation:
-    """Set OMP_NUM_THREADS and, on AMD CPUs that have the instructions, MKL_DEBUG_CPU_TYPE; never override the user."""
-    wanted = {"OMP_NUM_THREADS": str(available_cores())}
+def read_cpuinfo() -> str:
+    """What Linux says of this machine's processors; empty elsewhere."""
     try:
-        mkl = mkl_cpu_type(Path("/proc/cpuinfo").read_text())
-    except OSError:  # not Linux: leave MKL alone
-        mkl = None
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+
+
+def prepare(cpuinfo: str | None = None, environment: MutableMapping[str, str] | None = None) -> Preparation:
+    """Set OMP_NUM_THREADS and, on AMD CPUs that have the instructions, MKL_DEBUG_CPU_TYPE; never override the user.
+
+    Args:
+        cpuinfo: text of /proc/cpuinfo; None for this machine's.
+        environment: variables that are looked at and set; None for this process's.
+    """
+    variables = os.environ if environment is None else environment
+    wanted = {"OMP_NUM_THREADS": str(available_cores())}
+    mkl = mkl_cpu_type(read_cpuinfo() if cpuinfo is None else cpuinfo)
     if mkl is not None:
         wanted["MKL_DEBUG_CPU_TYPE"] = mkl
     chosen: dict[str, str] = {}
     kept: dict[str, str] = {}
     for name, value in wanted.items():
-        if name in os.environ:
-            kept[name] = os.environ[name]
+        if name in variables:
+            kept[name] = variables[name]
         else:
-            os.environ[name] = chosen[name] = value
+            variables[name] = chosen[name] = value
     warnings.filterwarnings("ignore", message="No ccache found")
     return Preparation(chosen, kept, "paddle" in sys.modules)
+
+
+def keep_freed_memory() -> bool:
+    """Let glibc keep large blocks that are freed for the next ones; returns whether it does.
+
+    By default each large tensor is memory that the system maps, clears and takes back: a tenth of a training step. For
+    programs that train; memory that was needed once stays with the process.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def select_device(use_gpu: bool | None = None) -> str:
@@ -132,7 +163,7 @@ def _import_paddle() -> ModuleType:
     """Import Paddle without its advice to use one thread: measured, two threads are twice as fast as one."""
     noise = io.StringIO()
     try:
-        with contextlib.redirect_stderr(noise):
+        with contextlib.redirect_stderr(noise), _signals_kept():
             return importlib.import_module("paddle")
     except ModuleNotFoundError as error:
         if error.name != "paddle":
@@ -150,6 +181,18 @@ def _import_paddle() -> ModuleType:
         for line in noise.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:
                 print(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Leave SIGTERM to whom it belongs: Paddle's import takes it, to print a message and end the process at once."""
+    is_first = "paddle" not in sys.modules and threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if is_first and handler is not None:  # None: not set by Python, so that Python can't set it
+            signal.signal(signal.SIGTERM, handler)
 
 
 def __getattr__(name: str) -> Any:

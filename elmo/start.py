@@ -18,7 +18,7 @@ from elmo.nn import native
 from elmo.objectives import PretrainSettings
 from elmo.precision import choose_precision, describe_precision
 from elmo.ranks import Ranks
-from elmo.runtime import paddle
+from elmo.runtime import keep_freed_memory, paddle
 from elmo.text.vocabulary import Vocabulary
 from elmo.trainer import Trainer
 from elmo.watch import Curves
@@ -95,6 +95,7 @@ def run(
         objective: see `elmo.trainer.Trainer`.
         provenance: what the model's header is to say of the text.
     """
+    keep_freed_memory()
     settings = _with_precision(settings, start, console)
     provenance = {**provenance, "paddle": paddle.__version__, "runs": start.earlier_runs}
     curves = Curves(visualdl_dir) if visualdl_dir and ranks.rank == 0 else None

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ from elmo.checkpoint import (
 )
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_header
-from elmo.objectives import Objective, PretrainSettings
+from elmo.nn.adam import Adam
+from elmo.objectives import Batches, Objective, PretrainSettings
 from elmo.precision import choose_precision, products_in
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
@@ -45,11 +46,15 @@ from elmo.watch import Curves
 
 # Settings that may differ when a run goes on: they change what is written and when, how long it goes on, or (amp, which
 # not every machine can) how it rounds.
-MAY_CHANGE = frozenset({"max_epoch", "amp", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"})
+MAY_CHANGE = frozenset(
+    {"max_epoch", "schedule_epochs", "amp", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"}
+)
 
 
 def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
     """Return the optimiser that the settings name, with the gradient's global norm clipped."""
+    if settings.optim == "adam" and settings.amp != "fp16" and Adam.usable(parameters):
+        return Adam(settings.learning_rate, parameters, settings.max_grad_norm)
     clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
     rate, library = settings.learning_rate, paddle.optimizer
     if settings.optim == "adagrad":
@@ -139,6 +144,7 @@ class Trainer:
                 raise InputError(
                     f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
                 )
+        self._check_same_schedule(state, place)
         if missing := sorted(_PROGRESS - set(state.progress)):
             raise InputError(
                 f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "
@@ -153,6 +159,19 @@ class Trainer:
                 f"{place}: the training text has changed since; give the same shards, or begin a new run from this "
                 "model with --load_pretraining_params"
             )
+
+    def _check_same_schedule(self, state: TrainingState, place: object) -> None:
+        """Refuse to stretch or shorten the schedule of a run by the way; by --schedule_epochs it may be changed."""
+        ours, settings = self.settings.schedule_length, state.settings
+        theirs = settings.get("schedule_epochs") or settings.get("max_epoch", ours)
+        if ours == theirs or not self.settings.changes_in_its_course:
+            return
+        if self.settings.schedule_epochs is None:
+            raise InputError(
+                f"{place}: its learning rate or masking changes over {theirs} epochs, not {ours}: with this "
+                f"--max_epoch give --schedule_epochs {theirs} to keep to that, or {ours} to change it"
+            )
+        self.console.print(f"the schedule, of {theirs} epochs so far, now has {ours}", highlight=False)
 
     def run(self) -> list[dict[str, Any]]:
         """Train until `max_epoch` epochs are finished.
@@ -230,13 +249,28 @@ class Trainer:
                 signal.signal(number, handler)
 
     def _run_epoch(self, advance: Callable[[str], None]) -> dict[str, Any]:
-        settings, objective, done = self.settings, self.objective, self._pass
+        objective, done = self.objective, self._pass
         objective.model.train()
         started = time.perf_counter() - done.seconds
-        total_steps = settings.max_epoch * objective.batches_per_epoch() // settings.accumulate_steps
+        with closing(objective.begin_epoch(self.epoch, self._position)) as batches:
+            self._position = {}
+            self._learn(batches, advance, started)
+        seconds = time.perf_counter() - started
+        world = self.ranks.world_size
+        return {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "training_loss": self.ranks.average(done.nats / max(done.tokens, 1), done.tokens),
+            "tokens_per_second": world * done.tokens / seconds,
+            "seconds": seconds,
+            **objective.evaluate(),
+        }
+
+    def _learn(self, batches: Batches, advance: Callable[[str], None], started: float) -> None:
+        """Learn from the batches of a pass that began at a time of `time.perf_counter`."""
+        settings, objective, done = self.settings, self.objective, self._pass
+        total_steps = settings.schedule_length * objective.batches_per_epoch() // settings.accumulate_steps
         recent = _Window()
-        batches = objective.begin_epoch(self.epoch, self._position)
-        self._position = {}
         pending = 0  # batches whose gradients the optimiser has not used yet
         for batch in batches:
             objective.seed_step(self.epoch, done.batches)
@@ -257,16 +291,6 @@ class Trainer:
                 recent = self._after_step(recent)
         if pending:
             self._step_optimizer(total_steps)
-        seconds = time.perf_counter() - started
-        world = self.ranks.world_size
-        return {
-            "epoch": self.epoch + 1,
-            "step": self.step,
-            "training_loss": self.ranks.average(done.nats / max(done.tokens, 1), done.tokens),
-            "tokens_per_second": world * done.tokens / seconds,
-            "seconds": seconds,
-            **objective.evaluate(),
-        }
 
     def _check_finite(self, nats: float) -> float:
         if math.isfinite(nats) or self.settings.amp == "fp16":  # with loss scaling, such a step is left out

@@ -1,7 +1,8 @@
 """Contextual vectors on disk, written a sentence at a time: NPZ (.npz) or HDF5 (.h5, .hdf5).
 
 Each sentence is a dataset whose key is its number as a decimal string: "0", "1", ... The dataset "sentences" holds the
-words of each sentence as a JSON list, "format", "layers" and "model" (attributes in HDF5) say what the vectors are.
+words of each sentence as a JSON list; "format", "layers", "positions" and "model" (attributes in HDF5) say what the
+vectors are.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ Format = TypeVar("Format")
 FORMAT = "elmo-vectors/1"
 _DTYPES = ("float32", "float16")
 _SENTENCES = "sentences"
-_HEADER = ("format", "layers", "model")
+_HEADER = ("format", "layers", "positions", "model")
+_DEFAULTS = {"positions": "own"}  # of what files did not say when they were first written
 _DAMAGE = (
     *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error),
@@ -62,6 +64,7 @@ def write_vectors(
     *,
     layers: Layers = "all",
     dtype: str = "float32",
+    positions: str = "own",
     model: str = "",
     overwrite: bool = False,
 ) -> int:
@@ -72,6 +75,7 @@ def write_vectors(
         encoded: words and vectors [layers, words, dim] of each sentence, such as `Encoder.encode_stream` yields.
         layers: "all" keeps [layers, words, dim]; "average" and the number of a layer give [words, dim].
         dtype: "float32", or "float16" for half the size.
+        positions: where the vectors were read, as `elmo.encoder.Encoder.encode` took it; the file says so.
         model: what made the vectors, such as the fingerprint of its weights.
         overwrite: take the place of a file that is there.
 
@@ -89,7 +93,7 @@ def write_vectors(
         raise InputError(f"dtype is {dtype!r}: choose one of {', '.join(_DTYPES)}")
     if target.exists() and not overwrite:
         raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
-    header = dict(zip(_HEADER, (FORMAT, str(layers), model), strict=True))
+    header = dict(zip(_HEADER, (FORMAT, str(layers), positions, model), strict=True))
     count = 0
     with whole_file(target) as temporary, writer(temporary, header) as add:
         for words, vectors in encoded:
@@ -115,7 +119,7 @@ def read_vectors(path: PathLike) -> tuple[list[list[str]], list[Vectors]]:
 
 
 def read_vectors_header(path: PathLike) -> dict[str, str]:
-    """Read what a file of vectors says of them: "format", "layers" and "model"; raises as `read_vectors` does."""
+    """Read what a file says of its vectors: "format", "layers", "positions", "model"; raises as `read_vectors` does."""
     with _opened(path) as entry:
         return {name: str(entry(name)) for name in _HEADER}
 
@@ -194,7 +198,7 @@ def _npz_writer(path: Path, header: dict[str, str]) -> Iterator[Add]:
 @contextmanager
 def _npz_reader(path: Path) -> Iterator[Entry]:
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        yield lambda name: archive[name]
+        yield lambda name: _DEFAULTS[name] if name in _DEFAULTS and name not in archive else archive[name]
 
 
 @contextmanager
@@ -228,7 +232,7 @@ def _hdf5_reader(path: Path) -> Iterator[Entry]:
 
         def entry(name: str) -> Any:
             if name in _HEADER:
-                return file.attrs[name]
+                return file.attrs.get(name, _DEFAULTS[name]) if name in _DEFAULTS else file.attrs[name]
             return file[name].asstr()[()] if name == _SENTENCES else file[name][()]
 
         yield entry

@@ -4,20 +4,65 @@ from __future__ import annotations
 
 import atexit
 import os
+import random
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
+import hypothesis
+import numpy as np
 import pytest
 
 # Tests run in several processes: one thread each is faster than many that wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# What is encoded for a test is not kept in the cache of whoever runs it.
-os.environ["ELMO_CACHE"] = tempfile.mkdtemp(prefix="elmo-cache-")
-atexit.register(shutil.rmtree, os.environ["ELMO_CACHE"], ignore_errors=True)
+# Nothing that a test makes is kept in, or found in, the cache of whoever runs it. All processes of a run share one, so
+# that the loops are compiled once: pytest-xdist's workers inherit it from the process that starts them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["ELMO_CACHE"] = tempfile.mkdtemp(prefix="elmo-cache-")
+    atexit.register(shutil.rmtree, os.environ["ELMO_CACHE"], ignore_errors=True)
+
+# What random tests draw is the same every time; `ELMO_TEST_SEED=7 make test` draws something else.
+SEED = int(os.environ.setdefault("ELMO_TEST_SEED", "0"))
+
+# How long something takes depends on the machine, and nothing that a test draws is kept for the next run.
+hypothesis.settings.register_profile(
+    "anywhere",
+    deadline=None,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("anywhere")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def pytest_report_header() -> str:
+    """Say what repeats a run."""
+    return f"random tests: ELMO_TEST_SEED={SEED}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Seed what Hypothesis draws."""
+    for item in items:
+        if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
+            hypothesis.seed(SEED)(item.obj)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Seed what a test, or a fixture that it is the first to need, draws from generators that all share."""
+    random.seed(SEED)
+    np.random.seed(SEED)
+    if seed := getattr(sys.modules.get("paddle"), "seed", None):
+        seed(SEED)
+
+
+@pytest.fixture(scope="session")
+def test_seed() -> int:
+    """What a random test begins with."""
+    return SEED
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def slow_layers(model: BiLM, words: list[int]) -> np.ndarray:
 
 
 @given(st.lists(st.lists(st.integers(2, CONFIG.vocab_size - 1), min_size=1, max_size=6), min_size=1, max_size=3))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_padded_batches_single_sentences_and_the_slow_way_agree(sentences):
     model = MODEL
     lengths = np.array([len(sentence) for sentence in sentences])

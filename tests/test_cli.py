@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from elmo.commands import pretraining
 from elmo.masked_lm import MaskedLMConfig
 from elmo.masked_objective import MaskedSettings
 from elmo.objectives import PretrainSettings
-from elmo.vectors_file import read_vectors
+from elmo.vectors_file import read_vectors, read_vectors_header
 
 TEXT = """我昨天买了一斤苹果，又红又甜。
 他把旧手机换成了一部新的苹果，屏幕大得多！
@@ -125,6 +126,20 @@ def test_carried_state_changes_what_comes_later(
     assert not np.allclose(vectors["True"][0], vectors["True"][1])
 
 
+def test_vectors_of_the_hole_do_not_know_the_word_in_it(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lines.txt").write_text("我 买 苹果\n我 雨 苹果\n", encoding="utf-8")
+    flags = ["--segmenter", "whitespace", "--use_gpu", "False"]
+    for positions in ("own", "hole"):
+        target = tmp_path / f"{positions}.npz"
+        call = ["encode", model, tmp_path / "lines.txt", "-o", target, "--positions", positions, *flags]
+        assert run(capsys, *call)[0] == 0
+        assert read_vectors_header(target)["positions"] == positions
+        first, second = (array[:, 1] for array in read_vectors(target)[1])
+        assert (first == second).all() == (positions == "hole")
+
+
 def test_a_model_may_read_characters(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     flags = [*SMALL, "--token_encoder", "char_cnn", "--max_epoch", 1, "--para_save_dir", work / "out"]
     assert run(capsys, "pretrain", *data_flags(work), *flags)[0] == 0
@@ -137,6 +152,7 @@ def test_larks_flags_are_taken_as_they_are(work: Path, capsys: pytest.CaptureFix
     flags += ["--max_grad_norm", 10, "--cell_clip", 3, "--proj_clip", 3, "--num_layers", 2, "--dropout", 0.1]
     flags += ["--optim", "adagrad", "--sample_softmax", "True", "--log_interval", 100, "--save_interval", 10000]
     flags += ["--dev_interval", 10000, "--random_seed", 0, "--update_method", "nccl2", "--max_epoch", 2]
+    flags += ["--schedule_epochs", 2]  # ours
     code, _, err = run(capsys, "pretrain", *data_flags(work), *flags, *SMALL, "--para_save_dir", work / "out")
     assert code == 0
     assert "all_train_tokens is 35479" in err
@@ -229,6 +245,7 @@ BAD_CALLS = [
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--load_dir", "{w}/none"], "none"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz"], "no such model directory"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--layers", "top"], "top"),
+    (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--positions", "top"], "give own or hole"),
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--token_encoder", "cnn"], "'cnn'"),
     (
         ["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--alphabet", "x"],
@@ -242,6 +259,7 @@ BAD_CALLS = [
     (["info", "{w}/none"], "no such model directory"),
     (["word2vec", "{w}/nothing_*", "-o", "{w}/vectors"], "nothing_*"),
     (["eval", "senses", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
+    (["eval", "forms", "{w}/none", "--word2vec", "{w}/none", "-o", "{w}/r.json"], "no such model directory"),
     (["data", "split", "{w}/shards", "-o", "{w}/split"], "no .txt file"),
 ]
 
@@ -286,8 +304,15 @@ def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.Captu
 def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_path: Path) -> None:
     arguments = ["--max_epoch", "1", "--embed_size", "8", "--hidden_size", "8", "--n_negative_samples_batch", "64"]
     arguments += ["--para_save_dir", str(tmp_path / "checkpoints"), "--use_gpu", "False", "--batch_size", "64"]
+    # Where there is no .venv, it takes the first python3: here the one that runs the tests.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
-        ["bash", str(repository / "run.sh"), *arguments], capture_output=True, text=True, timeout=200, check=False
+        ["bash", str(repository / "run.sh"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     assert "epoch 1: training loss" in done.stderr

@@ -122,6 +122,61 @@ def test_an_unknown_name_lists_the_models_that_come_with_the_project() -> None:
         elmo.load_pretrained("elmo-zh-nonexistent")
 
 
+# The hole: what both readers know of a place before they read the word there
+
+SIDES = {"left": slice(0, 6), "right": slice(6, 12)}  # halves of a vector: the reader from the left, from the right
+
+
+def test_the_hole_holds_what_was_read_up_to_the_word_before_and_back_to_the_word_behind(encoder: Encoder) -> None:
+    # The reference: read the two sides of the word alone, as sentences of their own, and take where each reader ends.
+    words = ["我", "新", "买", "了", "苹果", "。"]
+    hole = encoder.encode([words], positions="hole")[0]
+    assert hole.shape == (3, 6, 12) and hole.dtype == np.float32
+    for place in range(1, 5):
+        before, behind = encoder.encode([words[:place], words[place + 1 :]])
+        np.testing.assert_allclose(hole[:, place, SIDES["left"]], before[:, -1, SIDES["left"]], atol=1e-6)
+        np.testing.assert_allclose(hole[:, place, SIDES["right"]], behind[:, 0, SIDES["right"]], atol=1e-6)
+
+
+def test_at_the_ends_the_hole_holds_what_a_reader_knows_once_it_has_read_the_boundary(encoder: Encoder) -> None:
+    hole = encoder.encode([["我", "买", "了"]], positions="hole")[0]
+    model, vocabulary = encoder.model, encoder.vocabulary
+    with paddle.no_grad():
+        left, right, _ = model(paddle.to_tensor([[vocabulary.bos_id]]), paddle.to_tensor([[vocabulary.eos_id]]))
+    table = model.embedding_para.numpy()
+    expected_left = np.stack([table[vocabulary.bos_id], *(layer.numpy()[0, 0] for layer in left)])
+    expected_right = np.stack([table[vocabulary.eos_id], *(layer.numpy()[0, 0] for layer in right)])
+    np.testing.assert_allclose(hole[:, 0, SIDES["left"]], expected_left, atol=1e-6)
+    np.testing.assert_allclose(hole[:, -1, SIDES["right"]], expected_right, atol=1e-6)
+
+
+def test_another_word_in_the_hole_changes_its_own_vector_and_not_the_hole_s(encoder: Encoder) -> None:
+    sentences = [["我", "买", "了", word, "，", "很", "好"] for word in ("苹果", "手机", "生词")]
+    own = np.stack(encoder.encode(sentences))
+    hole = np.stack(encoder.encode(sentences, positions="hole"))
+    np.testing.assert_array_equal(hole[1:, :, 3], hole[:-1, :, 3])
+    for layer in range(3):
+        assert (np.abs(own[1:, layer, 3] - own[:-1, layer, 3]).max(axis=1) > 1e-3).all()
+    # The word is in its neighbours' context: their holes do change, each in the half that reads across it.
+    assert np.abs(hole[1:, :, 4, SIDES["left"]] - hole[:-1, :, 4, SIDES["left"]]).max(axis=2).min() > 1e-4
+    np.testing.assert_array_equal(hole[1:, :, 4, SIDES["right"]], hole[:-1, :, 4, SIDES["right"]])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 1000])
+def test_holes_do_not_depend_on_the_batch(encoder: Encoder, batch_size: int) -> None:
+    batch = [*sentences(30, seed=4), []]
+    together = [vectors for _, vectors in encoder.encode_stream(iter(batch), batch_size, positions="hole")]
+    assert together[-1].shape == (3, 0, 12)
+    for words, ours in zip(batch, together, strict=True):
+        np.testing.assert_allclose(ours, encoder.encode([words], positions="hole")[0], atol=1e-5)
+
+
+def test_other_positions_are_refused(encoder: Encoder) -> None:
+    for either in (encoder, StatefulEncoder(encoder)):
+        with pytest.raises(InputError, match="positions is 'gap': give own or hole"):
+            either.encode([["我"]], positions="gap")  # type: ignore[arg-type]  # that is the point
+
+
 # State carried on, as the first ELMo programs did
 
 
@@ -144,8 +199,9 @@ def test_carried_state_makes_a_row_read_on_where_it_was(encoder: Encoder) -> Non
 def test_the_first_batch_and_one_after_reset_are_those_of_zero_state(encoder: Encoder) -> None:
     batch = [*sentences(5, seed=2), []]
     stateful = StatefulEncoder(encoder)
-    for _ in range(2):
-        for carried, fresh in zip(stateful.encode(batch), encoder.encode(batch), strict=True):
+    for positions in ("own", "hole", "own"):
+        from_zero = encoder.encode(batch, positions=positions)
+        for carried, fresh in zip(stateful.encode(batch, positions=positions), from_zero, strict=True):
             np.testing.assert_allclose(carried, fresh, atol=1e-5)
         stateful.reset()
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 FLOORS = {
     "errors": 0,
+    "cache": 0,
     "checks": 0,
     "whole_file": 0,
     "runtime": 0,
     "doctor": 0,
+    "evaluating": 1,
     "ranks": 1,
     "watch": 1,
     "text": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -102,10 +103,12 @@ def test_from_every_checkpoint_a_run_goes_on_as_if_it_had_not_stopped(text, tmp_
 
 
 def test_a_resumed_run_keeps_its_stages_and_refuses_others(text, tmp_path):
-    train(text, tmp_path / "run", changed(max_epoch=1))
+    train(text, tmp_path / "run", changed(max_epoch=1, schedule_epochs=2))
     log = io.StringIO()
     train(text, tmp_path / "run", SETTINGS, resume=True, console=Console(file=log, width=300))
     assert "going on from" in log.getvalue() and "masking characters, words, entities" in log.getvalue()
+    with pytest.raises(InputError, match=r"changes over 2 epochs, not 3: .* give --schedule_epochs 2"):
+        train(text, tmp_path / "run", changed(max_epoch=3), resume=True)
     with pytest.raises(InputError, match="was trained with stages"):
         train(text, tmp_path / "run", changed(stages=("words",)), resume=True)
     with pytest.raises(InputError, match="holds checkpoints of another run"):
@@ -118,6 +121,29 @@ def test_stages_follow_one_another_in_equal_shares_of_the_run():
     stages = [SETTINGS.stage(batch, 9) for batch in range(11)]
     assert stages == ["characters"] * 3 + ["words"] * 3 + ["entities"] * 5
     assert {changed(stages=("words",)).stage(batch, 9) for batch in range(9)} == {"words"}
+
+
+def test_a_run_changes_in_its_course_by_its_rate_or_its_stages():
+    for schedule, stages, expected in (
+        ("constant", ("words",), False),
+        ("constant", ("words", "words"), False),
+        ("constant", ("characters", "words"), True),
+        ("cosine", ("words",), True),
+    ):
+        assert changed(lr_schedule=schedule, stages=stages).changes_in_its_course is expected
+
+
+def test_stages_keep_to_the_schedule_and_the_last_one_stays(text):
+    made = objective(text, changed(batch_size=4, max_epoch=9, schedule_epochs=2, shuffle=False))
+    asked = []
+    for epoch in range(3):
+        stages: list[str] = []
+        made.train.batches = lambda _size, stage, *_rest, seen=stages, **_more: seen.extend(map(stage, range(2)))
+        made.batches_per_epoch = lambda: 2
+        with contextlib.suppress(TypeError):  # there are no batches
+            next(made.begin_epoch(epoch))
+        asked += stages
+    assert asked == ["characters", "characters", "words", "entities", "entities", "entities"]
 
 
 def objective(text: Path, settings: MaskedSettings, ranks: Ranks | None = None) -> MaskedLMObjective:
@@ -260,9 +286,24 @@ def test_the_commands_make_a_vocabulary_train_and_score(text, tmp_path, monkeypa
     run("vocab", f"{text}/train_*", "-o", tmp_path / "v.txt", "--pieces", "True", "--tagged", "True")
     small = [f"--{name}={value}" for name, value in SIZES.items()]
     shards = ["--train_path", f"{text}/train_*", "--test_path", text / "dev", "--vocab_path", tmp_path / "v.txt"]
-    more = ["--tagged", "True", "--max_epoch", 1, "--batch_size", 4, "--warmup_steps", 1, "--use_gpu", "False"]
+    more = [
+        "--tagged",
+        "True",
+        "--max_epoch",
+        1,
+        "--schedule_epochs",
+        2,
+        "--batch_size",
+        4,
+        "--warmup_steps",
+        1,
+        "--use_gpu",
+        "False",
+    ]
+    more += ["--schedule_epochs", 2]
     run("pretrain_masked", *shards, *small, *more, "--masking", "ernie", "--para_save_dir", tmp_path / "run")
     run("eval", "masked", tmp_path / "run/best", "--test_path", text / "dev", "--tagged", "True", "-o", tmp_path / "r")
     result = json.loads((tmp_path / "r").read_text(encoding="utf-8"))
+    assert result["runs"][0]["settings"]["schedule_epochs"] == 2
     assert result["runs"][0]["settings"]["stages"] == [*["characters"] * 4, "words", "entities"]
     assert result["perplexity"] > 1 and result["word_perplexity"] > 1

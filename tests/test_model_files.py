@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
@@ -139,7 +139,7 @@ def test_a_missing_file_is_refused(model, name):
     assert f"{name} is missing" in refused(model)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(share=st.floats(0, 1, exclude_max=True))
 def test_weights_cut_anywhere_are_refused(model, share):
     data = (model / WEIGHTS).read_bytes()
@@ -150,7 +150,7 @@ def test_weights_cut_anywhere_are_refused(model, share):
         (model / WEIGHTS).write_bytes(data)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(data=st.data())
 def test_a_changed_byte_in_the_header_is_refused_or_changes_nothing_but_names_and_sizes(model, data):
     original = (model / WEIGHTS).read_bytes()

@@ -7,6 +7,7 @@ import io
 import itertools
 import math
 import re
+import threading
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from elmo.convert.lark import write_lark
 from elmo.errors import InputError, RunError
 from elmo.model_files import read_model
 from elmo.objectives import OPTIMIZERS, BiLMObjective, PretrainSettings
+from elmo.precision import choose_precision
 from elmo.pretrain import pretrain
 from elmo.runtime import paddle
 from elmo.text.corpus import SentenceIds
@@ -180,46 +182,49 @@ def test_the_loss_is_larks_and_states_are_carried_without_their_gradients(text):
 # Perplexity
 
 
-def test_perplexity_equals_one_computed_with_numpy_from_one_long_pass(run, text, tmp_path):
-    history = run("run", changed(batch_size=1, num_steps=3, max_epoch=1))
+def test_perplexity_equals_one_computed_with_numpy_sentence_by_sentence(run, text, tmp_path):
+    history = run("run", changed(batch_size=2, num_steps=3, max_epoch=1))
     files = read_model(tmp_path / "run" / "epoch_001")
     model, encode = bilm_from_files(files, "run"), files.vocabulary.encode
-    sentences = [encode(line.split()) for line in (text / "dev").read_text(encoding="utf-8").splitlines()]
     bos, eos = files.vocabulary.bos_id, files.vocabulary.eos_id
-    streams = (
-        ([i for s in sentences for i in (bos, *s)], [i for s in sentences for i in (*s, eos)]),
-        ([i for s in sentences for i in (eos, *s[::-1])], [i for s in sentences for i in (*s[::-1], bos)]),
-    )
-    forward, backward, _ = model(paddle.to_tensor([streams[0][0]]), paddle.to_tensor([streams[1][0]]))
-    nats = []
-    for outputs, (_, targets) in zip((forward, backward), streams, strict=True):
-        logits = outputs[-1].numpy()[0].astype(np.float64) @ files.arrays["softmax_weight"].T.astype(np.float64)
-        logits += files.arrays["softmax_bias"]
-        log_sums = np.log(np.exp(logits).sum(axis=1))
-        nats.append(np.mean(log_sums - logits[np.arange(len(targets)), targets]))
-    # The run computes in float32 and in pieces of three tokens: relative error about 1e-6.
-    assert history[0]["forward_perplexity"] == pytest.approx(math.exp(nats[0]), rel=1e-5)
-    assert history[0]["backward_perplexity"] == pytest.approx(math.exp(nats[1]), rel=1e-5)
+    nats: tuple[list[float], list[float]] = ([], [])
+    for line in (text / "dev").read_text(encoding="utf-8").splitlines():
+        words = [bos, *encode(line.split()), eos]
+        orders = (words, words[::-1])
+        *both, _ = model(*(paddle.to_tensor([order[:-1]]) for order in orders))
+        for found, outputs, order in zip(nats, both, orders, strict=True):
+            logits = outputs[-1].numpy()[0].astype(np.float64) @ files.arrays["softmax_weight"].T.astype(np.float64)
+            logits += files.arrays["softmax_bias"]
+            log_sums = np.log(np.exp(logits).sum(axis=1))
+            found += (log_sums - logits[np.arange(len(order) - 1), order[1:]]).tolist()
+    # The run computes in float32 and several sentences at a time: relative error about 1e-6.
+    assert history[0]["forward_perplexity"] == pytest.approx(math.exp(np.mean(nats[0])), rel=1e-5)
+    assert history[0]["backward_perplexity"] == pytest.approx(math.exp(np.mean(nats[1])), rel=1e-5)
     assert history[0]["perplexity"] == pytest.approx(math.exp(np.mean(nats)), rel=1e-5)
 
 
-def test_perplexity_does_not_depend_on_how_the_softmax_was_trained_or_the_text_cut(run, tmp_path, text):
+def test_perplexity_depends_on_the_model_and_the_text_alone(run, tmp_path, text):
+    run("run", changed(max_epoch=3, optim="adam", learning_rate=0.02))
+    files = read_model(tmp_path / "run" / "epoch_003")
+    lines = ["我 吃 米饭 。", "他 买", "今天 很 好 。 她 在 河边 散步 。", "。", "风 很 大"]
+    scores = []
+    for name, order in (("forwards", lines), ("backwards", lines[::-1])):
+        (tmp_path / name).write_text("\n".join(order) + "\n", encoding="utf-8")
+        dev = SentenceIds(tmp_path / name, files.vocabulary)
+        for batch_size, sampled, steps in ((1, True, 5), (2, False, 5), (700, False, 40)):
+            settings = changed(batch_size=batch_size, sample_softmax=sampled, num_steps=steps)
+            model = bilm_from_files(files, "run")
+            scores.append(BiLMObjective(model, files.vocabulary, dev, dev, settings).evaluate()["perplexity"])
+    assert scores == pytest.approx([scores[0]] * 6, rel=1e-6)  # float32, summed in other orders
+
+
+def test_a_command_s_perplexity_does_not_depend_on_its_batch_size(run, tmp_path, text):
     run("run", changed(max_epoch=1))
-    files = read_model(tmp_path / "run" / "epoch_001")
-    dev = SentenceIds(f"{text}/dev", files.vocabulary)
     scores = [
-        BiLMObjective(
-            bilm_from_files(files, "run"),
-            files.vocabulary,
-            dev,
-            dev,
-            changed(batch_size=1, sample_softmax=sampled, num_steps=steps),
-        ).evaluate()["perplexity"]
-        for sampled, steps in ((True, 5), (False, 5), (False, 40))
+        module.evaluate_perplexity(tmp_path / "run/epoch_001", f"{text}/train_*", batch_size)["perplexity"]
+        for batch_size in (1, 7, 64, 700)
     ]
-    # One stream, cut into pieces of 5 or not at all: float32, relative error about 1e-6.
-    assert scores[0] == scores[1]
-    assert scores[1] == pytest.approx(scores[2], rel=1e-5)
+    assert scores == pytest.approx([scores[0]] * 4, rel=1e-6)
 
 
 def test_without_held_out_text_there_is_no_perplexity(run):
@@ -295,10 +300,10 @@ def test_a_checkpoint_says_what_it_was_made_from(run, tmp_path):
     files = read_model(tmp_path / "run" / "epoch_001", kind="bilm")
     (this_run,) = files.provenance["runs"]
     assert this_run["history"] == history
-    assert this_run["settings"] == dataclasses.asdict(changed(max_epoch=1))
+    assert this_run["settings"] == dataclasses.asdict(changed(max_epoch=1, amp=choose_precision("auto")))
     assert files.provenance["paddle"] == paddle.__version__
     state = read_training_state(tmp_path / "run" / "epoch_001")
-    assert state.settings == dataclasses.asdict(changed(max_epoch=1))
+    assert state.settings == dataclasses.asdict(changed(max_epoch=1, amp=choose_precision("auto")))
     assert (state.epoch, state.history) == (1, history)
 
 
@@ -477,9 +482,9 @@ def test_a_run_on_characters_goes_on_as_if_it_had_not_stopped(run, tmp_path):
 
 def test_perplexity_of_a_model_that_reads_characters_is_measured_on_any_text(run, text, tmp_path):
     sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn")}
-    history = run(sizes=sizes, settings=changed(max_epoch=1, num_steps=20))  # as `evaluate_perplexity` cuts the text
+    history = run(sizes=sizes, settings=changed(max_epoch=1))
     measured = module.evaluate_perplexity(tmp_path / "run/epoch_001", f"{text}/dev", batch_size=8)
-    assert measured["perplexity"] == pytest.approx(history[0]["perplexity"], rel=1e-4)
+    assert measured["perplexity"] == pytest.approx(history[0]["perplexity"], rel=1e-5)
 
 
 def test_an_unknown_word_s_characters_tell_what_follows(text, tmp_path):
@@ -554,6 +559,35 @@ def test_a_stream_that_has_ended_a_sentence_goes_on_from_zero_state_if_that_is_w
     assert seen == {True, False}
 
 
+# The thread that makes batches
+
+
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "elmo-read-ahead"]
+
+
+@pytest.mark.parametrize("error", [RunError, KeyboardInterrupt, MemoryError])
+def test_no_thread_reads_on_after_a_run_that_failed(run, monkeypatch, error):
+    assert readers() == []
+    original = BiLMObjective.training_loss
+
+    def failing(self, batch):
+        if self._state is not None:
+            assert readers() != []
+            raise error("no more")
+        return original(self, batch)
+
+    monkeypatch.setattr(BiLMObjective, "training_loss", failing)
+    with pytest.raises(error) as caught:
+        run(None, changed(batch_size=1, num_steps=1))  # far more batches than are made ahead
+    assert caught.value is not None and readers() == []
+
+
+def test_no_thread_is_left_after_a_run(run):
+    run(None, changed(max_epoch=1))
+    assert readers() == []
+
+
 # The learning rate
 
 
@@ -590,7 +624,15 @@ def test_the_optimiser_gets_the_rate_of_the_step(run, text, monkeypatch):
     assert seen[0] < seen[2] > seen[-1]
 
 
-@pytest.mark.parametrize(("fields", "message"), [({"lr_schedule": "step"}, "'step'"), ({"warmup_steps": -1}, "-1")])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"lr_schedule": "step"}, "'step'"),
+        ({"warmup_steps": -1}, "-1"),
+        ({"schedule_epochs": 0}, "schedule_epochs is 0: give a whole number above 0"),
+        ({"schedule_epochs": 1.5}, "schedule_epochs is 1.5"),
+    ],
+)
 def test_a_schedule_that_is_none_is_refused(fields, message):
     with pytest.raises(InputError, match=message):
         changed(**fields)

@@ -115,7 +115,9 @@ class Job:
 
     def __init__(self, command: list[object], folder: Path, **environment: object) -> None:
         self.mark, self.log = f"ELMO_TEST_RUN={uuid.uuid4()}", folder / "launcher.log"
-        variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", **environment}
+        # The first python3, which run.sh takes where there is no .venv, is the one that runs the tests.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": "", "PATH": path, **environment}
         variables |= dict([self.mark.split("=")])
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,10 +28,22 @@ def cpuinfo(vendor: str, flags: str, processors: int = 2) -> str:
     )
 
 
+ARM = "processor\t: 0\nFeatures\t: fp asimd bf16\nCPU implementer\t: 0x41\n"
+MACHINES = {  # name -> /proc/cpuinfo, and what MKL is told
+    "AMD with AVX-512": (cpuinfo("AuthenticAMD", AVX512), "7"),
+    "AMD without": (cpuinfo("AuthenticAMD", AVX2), "5"),
+    "Intel with AVX-512": (cpuinfo("GenuineIntel", AVX512), None),
+    "Intel without": (cpuinfo("GenuineIntel", AVX2), None),
+    "ARM": (ARM, None),
+    "no /proc/cpuinfo": ("", None),
+}
+
+
 @pytest.mark.parametrize(
     ("vendor", "flags", "expected"),
     [
         ("GenuineIntel", AVX512, None),
+        ("GenuineIntel", AVX2, None),
         ("AuthenticAMD", AVX2, "5"),
         ("AuthenticAMD", AVX512, "7"),
         ("AuthenticAMD", "fpu sse4_2 avx", None),
@@ -45,7 +59,7 @@ def test_mkl_is_told_of_amds_instructions_only_where_all_are_there(vendor, flags
     assert runtime.mkl_cpu_type(cpuinfo(vendor, flags)) == expected
 
 
-@pytest.mark.parametrize("text", ["", "no colon here", "processor : 0\nFeatures : asimd\nCPU implementer : 0x41\n"])
+@pytest.mark.parametrize("text", ["", "no colon here", ARM])
 def test_other_machines_are_left_alone(text):
     assert runtime.mkl_cpu_type(text) is None
 
@@ -54,7 +68,7 @@ def test_the_first_processor_decides():
     assert runtime.mkl_cpu_type(cpuinfo("AuthenticAMD", AVX2) + cpuinfo("GenuineIntel", AVX512)) == "5"
 
 
-def run_python(code: str, repository, **environment: str) -> subprocess.CompletedProcess[str]:
+def run_python(code: str, repository, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a new process that has none of this one's thread settings."""
     unset = {"OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE"}
     inherited = {name: value for name, value in os.environ.items() if name not in unset}
@@ -63,7 +77,7 @@ def run_python(code: str, repository, **environment: str) -> subprocess.Complete
         env={**inherited, "PYTHONPATH": str(repository), **environment},
         capture_output=True,
         text=True,
-        check=True,
+        check=check,
         timeout=120,
     )
 
@@ -77,13 +91,45 @@ def test_importing_elmo_sets_threads_and_does_not_import_paddle(repository):
     assert run_python(code, repository).stdout.split() == ["False", "False", "True", "True"]
 
 
-def test_what_the_user_has_set_is_kept(repository):
+@pytest.mark.parametrize(("description", "mkl"), MACHINES.values(), ids=MACHINES.keys())
+def test_each_kind_of_machine_is_prepared_for(description, mkl):
+    variables = {"HOME": "/home/reader"}
+    done = runtime.prepare(description, variables)
+    expected = {"OMP_NUM_THREADS": str(runtime.available_cores())} | ({"MKL_DEBUG_CPU_TYPE": mkl} if mkl else {})
+    assert (done.chosen, done.kept) == (expected, {})
+    assert variables == {"HOME": "/home/reader", **expected}
+
+
+@pytest.mark.parametrize(("description", "mkl"), MACHINES.values(), ids=MACHINES.keys())
+def test_what_the_user_has_set_is_kept(description, mkl):
+    theirs = {"OMP_NUM_THREADS": "1", "MKL_DEBUG_CPU_TYPE": "4"}
+    variables = dict(theirs)
+    done = runtime.prepare(description, variables)
+    assert variables == theirs
+    assert done.chosen == {}
+    assert done.kept == {name: theirs[name] for name in ("OMP_NUM_THREADS", *(["MKL_DEBUG_CPU_TYPE"] if mkl else []))}
+
+
+def test_importing_elmo_keeps_what_the_user_has_set(repository):
     code = (
         "import os, elmo; print(os.environ['OMP_NUM_THREADS'], os.environ['MKL_DEBUG_CPU_TYPE']);"
-        "print(elmo.preparation.kept, elmo.preparation.chosen)"
+        "print(elmo.preparation.chosen)"
     )
     result = run_python(code, repository, OMP_NUM_THREADS="1", MKL_DEBUG_CPU_TYPE="4")
-    assert result.stdout == "1 4\n{'OMP_NUM_THREADS': '1', 'MKL_DEBUG_CPU_TYPE': '4'} {}\n"
+    assert result.stdout == "1 4\n{}\n"
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="this system does not describe its processors in /proc")
+def test_this_machine_is_described_by_its_own_file():
+    assert runtime.read_cpuinfo() == Path("/proc/cpuinfo").read_text() != ""
+
+
+def test_a_machine_that_does_not_describe_itself_is_left_alone(monkeypatch):
+    def missing(self):
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(Path, "read_text", missing)
+    assert runtime.read_cpuinfo() == ""
 
 
 def test_paddles_advice_on_threads_does_not_reach_the_reader(repository):
@@ -91,6 +137,19 @@ def test_paddles_advice_on_threads_does_not_reach_the_reader(repository):
     assert result.stdout == "1.0\n"
     assert "OMP_NUM_THREADS" not in result.stderr
     assert "ccache" not in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
+@pytest.mark.parametrize(
+    ("handler", "code"), [("lambda *_: sys.exit(7)", 7), ("signal.SIG_IGN", 0), ("signal.SIG_DFL", -signal.SIGTERM)]
+)
+def test_importing_paddle_leaves_sigterm_to_whom_it_belongs(repository, handler, code):
+    program = (
+        f"import elmo, signal, sys; signal.signal(signal.SIGTERM, {handler}); from elmo.runtime import paddle\n"
+        "signal.raise_signal(signal.SIGTERM)"
+    )
+    done = run_python(program, repository, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
 
 
 def test_other_messages_of_the_import_do_reach_the_reader(monkeypatch, capsys):

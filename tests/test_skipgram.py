@@ -215,7 +215,7 @@ def test_reach_is_drawn_evenly():
     np.testing.assert_allclose(shares, [0, *[0.2] * 5], atol=0.008)  # five standard deviations of 0.0016
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 80), min_size=1, max_size=8), st.integers(1, 3), st.integers(0, 99))
 def test_pairs_are_the_neighbours_within_the_sentence(lengths, window, seed):
     """Each word of the text has an id of its own, so that pairs can be compared with those of a plain loop."""

@@ -13,11 +13,14 @@ import pytest
 import elmo
 from elmo.encoder import Encoder
 from elmo.explore.evaluate import static_layers
+from elmo.explore.forms import bag_forms, elmo_forms
+from elmo.explore.row_scores import score_words
 from elmo.explore.scores import pair_auc, score_senses
 from elmo.explore.senses import SenseSentence, read_senses, target_vectors
 from elmo.skipgram import WordVectors
 
 RESULTS = "senses_small.json"
+FORMS_RESULTS = "senses_vectors.json"
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +85,26 @@ def test_the_results_file_holds_what_the_model_gives(
             assert pair_auc(picked.vectors[chosen, layer], labels) == pytest.approx(
                 recorded[word][layer]["value"], abs=0.01
             )
+
+
+def test_the_hole_tells_senses_apart_better_than_the_word_and_the_bag(
+    encoder: Encoder, marked: list[SenseSentence], word2vec: WordVectors, data: Path
+) -> None:
+    recorded = json.loads((data / "results" / FORMS_RESULTS).read_text(encoding="utf-8"))
+    for name, forms in (("elmo", elmo_forms(encoder)), ("word2vec", bag_forms(word2vec, 128))):
+        picked = target_vectors(marked, forms.encode, encoder.words, forms.pick)
+        found = score_words(picked, forms.names, 2, 0)
+        for (vectors, variant), value in zip(found.rows, found.values.mean(axis=0), strict=True):
+            estimate = recorded["systems"][name]["senses"][vectors][variant]
+            # a few of some ten thousand comparisons may turn with the rounding of another machine
+            assert value == pytest.approx(estimate["value"], abs=0.002)
+    top = encoder.num_layers - 1
+    for difference in (
+        f"hole less own, layer {top}, centred",
+        "best: ELMo less word2vec",
+        "chosen: ELMo less word2vec",
+    ):
+        assert recorded["differences"]["senses"][difference]["low"] > 0
 
 
 def test_what_was_aimed_at_was_reached(results: dict[str, Any]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+import zipfile
 
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
@@ -36,7 +37,7 @@ def test_what_is_read_is_what_was_written(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=("Cs",)), min_size=1)), max_size=4))
 def test_any_words_come_back(tmp_path, sentences):
     for name in ("any.npz", "any.h5"):
@@ -70,10 +71,24 @@ def test_half_precision_is_half_the_size_and_off_by_a_two_thousandth(tmp_path, n
 
 
 @formats
-def test_the_header_names_the_model(tmp_path, name):
-    write_vectors(tmp_path / name, encoded(SENTENCES), model="3f7a 模型")
+def test_the_header_names_the_model_and_where_vectors_were_read(tmp_path, name):
+    write_vectors(tmp_path / name, encoded(SENTENCES), positions="hole", model="3f7a 模型")
     header = read_vectors_header(tmp_path / name)
-    assert header == {"format": "elmo-vectors/1", "layers": "all", "model": "3f7a 模型"}
+    assert header == {"format": "elmo-vectors/1", "layers": "all", "positions": "hole", "model": "3f7a 模型"}
+
+
+def test_files_of_before_there_were_positions_hold_the_words_own_vectors(tmp_path):
+    for name in ("v.npz", "v.h5"):
+        write_vectors(tmp_path / name, encoded(SENTENCES), positions="hole")
+    with h5py.File(tmp_path / "v.h5", "a") as file:
+        del file.attrs["positions"]
+    with zipfile.ZipFile(tmp_path / "v.npz") as whole, zipfile.ZipFile(tmp_path / "old.npz", "w") as old:
+        for entry in whole.namelist():
+            if entry != "positions.npy":
+                old.writestr(entry, whole.read(entry))
+    for name in ("old.npz", "v.h5"):
+        assert read_vectors_header(tmp_path / name)["positions"] == "own"
+        assert read_vectors(tmp_path / name)[0] == SENTENCES
 
 
 def test_other_programs_find_arrays_by_number_and_words_as_json(tmp_path):

@@ -219,10 +219,9 @@ def corpora_page() -> str:
 
 
 def _source(file: Any) -> str:
-    address, _, rest = file.source.partition(" ")
-    if not address.startswith("github.com/"):
-        return escape(file.source)
-    return f"[{address.removeprefix('github.com/')}](https://{address}) {escape(rest)}".rstrip()
+    """Where a file is from, with a link to each repository."""
+    text = f"{file.about}; from {file.source}" if file.about else file.source
+    return re.sub(r"github\.com/([\w.-]+/[\w.-]+)", r"[\1](https://github.com/\1)", escape(text))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -57,12 +57,16 @@ def data_split(
     lac: Annotated[
         Path | None, typer.Option("--lac", help="Folder of tagged corpora, whose training parts are added as text.")
     ] = None,
+    pool: Annotated[
+        Path | None, typer.Option("--pool", help="Folder of the pool, .txt or .txt.xz; held out in pool_dev.")
+    ] = None,
 ) -> None:
     """Divide raw text by the fixed rules: what is scored later is never pretrained on."""
     from elmo.text.splits import split_raw
 
-    report = split_raw(raw, output, lac)
+    report = split_raw(raw, output, lac, pool)
+    of_pool = f" and {report.pool_dev:,} of the pool" if pool is not None else ""
     say(
-        f"{report.train:,} paragraphs to train on, {report.dev:,} held out; "
+        f"{report.train:,} paragraphs to train on, {report.dev:,} held out{of_pool}; "
         f"{report.reviews_held_out:,} reviews left out"
     )

@@ -1,4 +1,4 @@
-"""Commands that score vectors and models: `elmo eval perplexity`, `masked`, `words`, `tasks`, `senses`, `cloze`."""
+"""Commands that score vectors and models: `elmo eval perplexity`, `masked`, `words`, `tasks`, `senses`, ..."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def eval_perplexity(
     model: Model,
     test_path: HeldOutShards,
     output: ResultsFile,
-    batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences.")] = 64,
+    batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are run together.")] = 64,
     use_gpu: UseGpu = None,
 ) -> None:
-    """Measure perplexity on held-out text with the full softmax."""
+    """Measure perplexity on held-out text with the full softmax, each sentence read from zero state."""
     from elmo import runtime
     from elmo.explore.evaluate import write_results
     from elmo.pretrain import evaluate_perplexity
@@ -161,6 +161,29 @@ def eval_senses(
     pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
     result = evaluate_senses(encoder, space, senses, reviews, mcl_wic=pairs)
     write_results(output, {"model": Path(model).name, "word2vec": word2vec and Path(word2vec).name, **result})
+    say(f"results in {output}")
+
+
+@app.command("forms")
+def eval_forms(
+    model: Model,
+    output: ResultsFile,
+    word2vec: Annotated[str, typer.Option("--word2vec", help="Word vectors to compare with.")],
+    senses: Annotated[Path, typer.Option("--senses", help="Marked sentences.")] = Path("data/senses.tsv"),
+    reviews: Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")] = None,
+    mcl_wic: Annotated[
+        Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")
+    ] = None,
+) -> None:
+    """Score which vector tells senses apart: the word's own, the hole's, the mean around it, that of the sentence."""
+    from elmo.encoder import load_pretrained
+    from elmo.explore.compare_forms import compare_forms
+    from elmo.explore.evaluate import write_results
+    from elmo.skipgram import WordVectors
+
+    pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
+    result = compare_forms(load_pretrained(model), WordVectors.load(word2vec), senses, reviews, pairs)
+    write_results(output, {"model": Path(model).name, "word2vec": Path(word2vec).name, **result})
     say(f"results in {output}")
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from elmo.commands.console import say
-from elmo.commands.options import RandomSeed, UseGpu, flag
+from elmo.commands.options import Amp, RandomSeed, UseGpu, flag
 
 app = typer.Typer(
     help="Lexical analysis by Baidu's LAC or one of your own: words, their parts of speech, names.",
@@ -54,6 +54,7 @@ def lac_train(
     batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences.")] = 32,
     max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training sentences at most.")] = 30,
     patience: Annotated[int, typer.Option("--patience", help="Epochs without a better F1 on --dev.")] = 3,
+    amp: Amp = "none",
     random_seed: RandomSeed = 0,
     use_gpu: UseGpu = None,
     resume: Annotated[Any, flag("resume", "Go on from the newest whole checkpoint in --save_dir, or begin.")] = False,
@@ -70,6 +71,7 @@ def lac_train(
         max_epoch=max_epoch,
         patience=patience,
         random_seed=random_seed,
+        amp=amp,
     )
     sizes = {
         "embedding_size": embedding_size,

@@ -76,6 +76,10 @@ AccumulateSteps = Annotated[
     int, typer.Option("--accumulate_steps", help="Batches whose gradients are added up for one step.")
 ]
 MaxEpoch = Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")]
+ScheduleEpochs = Annotated[
+    int | None,
+    typer.Option("--schedule_epochs", help="Passes in which the rate falls and stages change; --max_epoch's if unset."),
+]
 LogInterval = Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")]
 SaveInterval = Annotated[int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")]
 KeepCheckpoints = Annotated[

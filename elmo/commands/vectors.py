@@ -71,6 +71,9 @@ def encode(
     sentences: Annotated[str, typer.Argument(help="File of sentences, one a line, or - for standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="vectors.npz or vectors.h5")],
     layers: Annotated[str, typer.Option("--layers", help="all, average, or the number of one layer.")] = "all",
+    positions: Annotated[
+        str, typer.Option("--positions", help="own: vectors of the words; hole: of their places, without the word.")
+    ] = "own",
     segmenter: Segmenter = "jieba",
     batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
     half: Half = False,
@@ -83,15 +86,19 @@ def encode(
 ) -> None:
     """Write the contextual vectors of each line: one dataset a sentence, keyed by line number from 0."""
     from elmo import runtime
+    from elmo.bilm import check_positions
     from elmo.encoder import StatefulEncoder, load_pretrained
     from elmo.text.corpus import read_lines
     from elmo.vectors_file import parse_layers, write_vectors
 
     wanted = parse_layers(layers)
+    read_at = check_positions(positions)
     runtime.select_device(use_gpu)
     encoder = load_pretrained(model, segmenter, vocab_path)
     stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
-    encoded = stream(read_lines(sentences), batch_size)
+    encoded = stream(read_lines(sentences), batch_size, positions=read_at)
     dtype = "float16" if half else "float32"
-    count = write_vectors(output, encoded, layers=wanted, dtype=dtype, model=str(model), overwrite=overwrite)
+    count = write_vectors(
+        output, encoded, layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
+    )
     say(f"{count:,} sentences in {output}")

@@ -20,6 +20,11 @@ generator has a fixed seed, so a page shows the same words in each run. Choose i
 another result than the right answer (clips that are reached, sizes that differ). Import the package's functions at the
 top of the chapter's module: it is imported when one of its exercises is checked.
 
+The reader's function runs in `answer.call` only, under a guard (`guard.py`), and what it returns arrives as plain data
+(`plain.py`): whatever it does, the check ends with a sentence. So a checker never calls, iterates over or compares what
+a reader has made; `answer.items` gives the things in a list. `tests/exercises/test_hostile.py` tries all that readers
+write, and worse, with every registered checker.
+
 A page that checks answers imports its module in a hidden cell (`import elmo.exercises.chapter04`), so that the page
 counts as stale when its checkers change. `tests/exercises/pages.py` finds starting points and solutions in the page.
 '''

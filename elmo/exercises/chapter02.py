@@ -35,6 +35,12 @@ def noise(answer: Answer, generator: np.random.Generator) -> None:
             "you multiply by the power, which the division takes away again",
             "counts ** power, not counts * power",
         ),
+        Mistake(
+            weights / counts.sum(),
+            "you divide by the number of words in the text, so the result does not sum to 1",
+            "divide by the sum of the powers",
+        ),
+        Mistake(weights / weights.max(), "you divide by the largest weight", "divide by the sum of all weights"),
         Mistake(np.full(5, 0.2), "all words are equally likely in your result", "that is what a power of 0 would do"),
     ]
     answer.compare(value, noise_distribution(counts), mistakes)
@@ -62,6 +68,16 @@ def pair_gradient(answer: Answer, generator: np.random.Generator) -> None:
             Mistake(near, "your result lacks the noise words", "add sigmoid(u @ n) * n for each row n of the noise"),
             Mistake(far, "your result lacks the word itself", "add (sigmoid(u @ v) - 1) * v"),
             Mistake(near - far, "the noise words have the wrong sign", "they are added: their label is 0, not 1"),
+            Mistake(
+                near + (told - 1) @ noise_vectors,
+                "you treat the noise words like the word itself: their label is 0",
+                "sigmoid(u @ n) * n for each row n of the noise",
+            ),
+            Mistake(
+                far - near,
+                "the word itself has the wrong sign",
+                "its slope is sigmoid - label: (sigmoid(u @ v) - 1) * v",
+            ),
             Mistake(
                 -near - far,
                 "your result has the wrong sign everywhere: it points downhill",
@@ -116,8 +132,18 @@ def analogy(answer: Answer, generator: np.random.Generator) -> None:
                 "your vectors have different lengths, and long ones win",
                 "scale every row to length 1 first",
             ),
+            Mistake(
+                [_nearest(units, question, exclude=True, step_in=vectors) for question in questions],
+                "you scale the rows that are compared, and not the three of the question",
+                "all from the scaled rows: units[b] - units[a] + units[c]",
+            ),
+            Mistake(
+                [_nearest(units, question, exclude=True, left_out=question[2:]) for question in questions],
+                "some of your answers are a or b itself",
+                "all three words of the question are left out: a, b and c",
+            ),
         ],
-        "your answers",
+        "your list of answers",
     )
 
 
@@ -128,13 +154,23 @@ def _analogy_space(generator: np.random.Generator) -> tuple[Array, list[tuple[in
     return vectors, questions  # type: ignore[return-value]  # mypy takes a tuple of a map as of any length
 
 
-def _nearest(rows: Array, question: tuple[int, int, int], *, exclude: bool, worst: bool = False) -> int:
+def _nearest(
+    rows: Array,
+    question: tuple[int, int, int],
+    *,
+    exclude: bool,
+    worst: bool = False,
+    step_in: Array | None = None,
+    left_out: tuple[int, ...] = (),
+) -> int:
+    """The row nearest to b - a + c; the step can be taken in other rows, and fewer than a, b and c be left out."""
     a, b, c = question
-    scores = rows @ (rows[b] - rows[a] + rows[c])
+    of_question = rows if step_in is None else step_in
+    scores = rows @ (of_question[b] - of_question[a] + of_question[c])
     if worst:
         return int(scores.argmin())
     if exclude:
-        scores[[a, b, c]] = -np.inf
+        scores[list(left_out or question)] = -np.inf
     return int(scores.argmax())
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.plain import kind_of, printable
 
 Array = npt.NDArray[Any]
 
@@ -54,6 +55,21 @@ def route_score(answer: Answer, generator: np.random.Generator) -> None:
                 scores(lambda word: log10(share(word))),
                 "your logarithm has base 10",
                 "the book's logarithms are natural ones: math.log",
+            ),
+            Mistake(
+                np.array(right) / log(2),
+                "your logarithm has base 2",
+                "the book's logarithms are natural ones: math.log",
+            ),
+            Mistake(
+                [score / len(route) for score, route in zip(right, routes, strict=True)],
+                "you take the mean over the words",
+                "the sum: a route's probability is the product of its words'",
+            ),
+            Mistake(
+                scores(lambda word: log((_COUNTS.get(word, 0) + 1) / _TOTAL)),
+                "you add 1 to every count",
+                "counts.get(word, 1): only an unknown word counts as seen once",
             ),
             Mistake(scores(share), "you add probabilities", "add their logarithms"),
             Mistake(
@@ -100,6 +116,21 @@ def coverage(answer: Answer, generator: np.random.Generator) -> None:
                 "only the `size` commonest are in it",
             ),
             Mistake(_share(test, set(train[:size])), "you take the first words of train", "the commonest are wanted"),
+            Mistake(
+                right * len(test) / len(train),
+                "you divide by the number of tokens of train",
+                "a share of the test's tokens: divide by len(test)",
+            ),
+            Mistake(
+                0.0,
+                "no token of test is in your vocabulary",
+                "most_common gives pairs (word, count): {word for word, _ in ...}",
+            ),
+            Mistake(
+                _share(test, {word for word, _ in Counter(train).most_common()[-size:]}),
+                "your words are the rarest of train",
+                "most_common(size) begins with the commonest",
+            ),
             Mistake(1 - right, "your result is the share that is not covered", "1 minus yours"),
             Mistake(100 * right, "your result is in per cent", "a share lies between 0 and 1"),
             Mistake(right * len(test), "your result is a number of tokens", "divide by the number of tokens of test"),
@@ -111,23 +142,40 @@ def coverage(answer: Answer, generator: np.random.Generator) -> None:
 def longest_match(answer: Answer, generator: np.random.Generator) -> None:
     """`longest_match(text, words)`: cut a text from the left into the longest words of a set, or else characters."""
     words = {"羽毛", "羽毛球", "球拍", "拍卖", "卖", "毛球", "完", "卖完", "羽"}
-    for text in ("羽毛球拍卖完", "球拍卖完了", "她在卖羽毛球"):
+    texts = ("羽毛球拍卖完", "球拍卖完了", "她在卖羽毛球")
+    cuts = []
+    for text in texts:
         value = answer.call(text, words)
         if value is None or value is Ellipsis:
             answer.wrong("your function returns nothing yet", "its last line returns the list of words")
-        if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(w, str) for w in value):
-            answer.wrong("your result is not a list of words", 'such as ["羽毛球", "拍卖"]')
-        _compare_words(answer, text, list(value), words)
+        cut = answer.items(value, "your result is not a list of words", 'such as ["羽毛球", "拍卖"]')
+        if odd := [word for word in cut if not isinstance(word, str)]:
+            answer.wrong(
+                f"your result is not a list of words: it holds {kind_of(odd[0])}", 'such as ["羽毛球", "拍卖"]'
+            )
+        cuts.append(cut)
+    from_right = [_match(text[::-1], {word[::-1] for word in words}, mirrored=True) for text in texts]
+    if cuts == from_right:
+        answer.wrong(f"you cut from the right: {' '.join(cuts[0])}", "begin with the first character")
+    if cuts == [_match(text, {word for word in words if len(word) < 3}) for text in texts]:
+        answer.wrong(
+            f"your words have two characters at most: {' '.join(cuts[0])}",
+            "a word can be as long as the rest of the text: range(len(text), i, -1)",
+        )
+    for text, cut in zip(texts, cuts, strict=True):
+        _compare_words(answer, text, cut, words)
 
 
 def _compare_words(answer: Answer, text: str, value: list[str], words: Collection[str]) -> None:
     right = _match(text, words)
     if value == right:
         return
-    shown = " ".join(value) or "nothing"
-    if "".join(value) != text:
+    shown, joined = printable(" ".join(value), 80) or "nothing", "".join(value)
+    if joined != text and sorted(joined) == sorted(text):
+        answer.wrong(f"your words stand in another order than in the text: {shown}", "append each where it is found")
+    if joined != text:
         answer.wrong(
-            f"of {text} your words make {''.join(value) or 'nothing'}: no character may be lost or doubled",
+            f"of {text} your words make {printable(joined, 80) or 'nothing'}: no character may be lost or doubled",
             "a character that begins no word is a word of its own",
         )
     if "" in value:
@@ -136,8 +184,6 @@ def _compare_words(answer: Answer, text: str, value: list[str], words: Collectio
         answer.wrong(
             f"you take the shortest word that fits: {shown}", "try the longest end first: range(len(text), i, -1)"
         )
-    if value == _match(text[::-1], {word[::-1] for word in words}, mirrored=True):
-        answer.wrong(f"you cut from the right: {shown}", "begin with the first character")
     if value == list(text):
         answer.wrong("every character is a word of its own in your result", "is text[i:end] looked up in words?")
     answer.wrong(

@@ -52,6 +52,16 @@ def parameter_count(answer: Answer, generator: np.random.Generator) -> None:
                 "your number is that of an LSTM without projection",
                 "what is read back has proj numbers, and W_p comes on top",
             ),
+            Mistake(
+                right + 4 * h,
+                "you count two biases in each block",
+                "here W_x and W_h share one; PyTorch's LSTM has two",
+            ),
+            Mistake(
+                4 * p * (n + p + 1) + h * p,
+                "your blocks have proj columns",
+                "gates and candidate are as wide as the cell: hidden columns each",
+            ),
             Mistake(three, "you count three blocks", "there are three gates and the candidate: four blocks"),
             Mistake(
                 h * (n + p + 1) + h * p,
@@ -130,6 +140,7 @@ def slope(answer: Answer, generator: np.random.Generator) -> None:
             "between x - eps and x + eps lie two eps",
         ),
         Mistake(at(eps) - at(-eps), "you did not divide", "by the distance of the two points, 2 * eps"),
+        Mistake((at(eps) - at(-eps)) / 2 * eps, "you multiplied by eps", "brackets: / (2 * eps)"),
         Mistake(exact, "this is the exact derivative of this function", "try any other: only its values may be used"),
         Mistake(
             np.full(4, (function(point + eps) - function(point - eps)) / (2 * eps)),
@@ -145,15 +156,17 @@ def clip_by_norm(answer: Answer, generator: np.random.Generator) -> None:
     """`clip_by_norm(gradients, max_norm)`: returns the list of arrays, scaled together where their norm is larger."""
     large = [generator.normal(size=shape) for shape in ((3, 2), (4,))]
     small = [0.01 * gradient for gradient in large]
+    max_norm = 1.5  # not 1, or nobody sees where it is missing
     for gradients in (large, small):
-        given = answer.parts(gradients, 1.0, names=[f"gradient {number}" for number in range(1, 3)])
+        given = answer.parts(gradients, max_norm, names=[f"gradient {number}" for number in range(1, 3)])
         value = np.concatenate(
             [
                 answer.as_array(part, gradient.shape, "a gradient").ravel()
                 for part, gradient in zip(given, gradients, strict=True)
             ]
         )
-        answer.compare(value, _flat(_package_clip(gradients, 1.0)), _wrong_clips(gradients, 1.0), "your gradient")
+        right = _flat(_package_clip(gradients, max_norm))
+        answer.compare(value, right, _wrong_clips(gradients, max_norm), "your gradient")
 
 
 @exercise("4.7")
@@ -219,6 +232,11 @@ def _wrong_clips(gradients: list[Array], max_norm: float) -> list[Mistake]:
             _flat([gradient * min(1.0, max_norm / squares) for gradient in gradients]),
             "you forgot the root",
             "the norm is the root of the sum of squares",
+        ),
+        Mistake(
+            _flat([gradient / squares**0.5 for gradient in gradients]),
+            "your gradients have the norm 1, whatever max_norm is",
+            "max_norm / norm, not 1 / norm",
         ),
         Mistake(_flat(gradients), "nothing was scaled", "is the norm larger than max_norm? then multiply"),
     ]

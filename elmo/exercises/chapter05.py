@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.plain import kind_of, printable
 from elmo.nn.softmax import LogUniformSampler, sampled_softmax_loss
 from elmo.runtime import paddle
 from elmo.text.vocabulary import BOS, EOS
@@ -24,13 +25,12 @@ def directions(answer: Answer, generator: np.random.Generator) -> None:
     words = [str(word) for word in generator.permutation(_WORDS)]
     value = answer.parts(words, names=_NAMES)
     for name, part, right in zip(_NAMES, value, both_directions(words), strict=True):
-        if isinstance(part, str) or not hasattr(part, "__iter__"):
-            answer.wrong(f"your {name} are no list of words", "[...] with a token at each place")
-        tokens = list(part)
+        tokens = answer.items(part, f"your {name} are no list of words", "[...] with a token at each place")
+        if odd := [token for token in tokens if not isinstance(token, str)]:
+            answer.wrong(f"your {name} hold {kind_of(odd[0])}, and each token is text", _WHERE[name])
         if tokens != right:
-            answer.wrong(
-                f"your {name} are {' '.join(map(str, tokens))}: {_what_differs(name, tokens, words)}", _WHERE[name]
-            )
+            shown = printable(" ".join(tokens), 80) or "empty"
+            answer.wrong(f"your {name} are {shown}: {_what_differs(name, tokens, words)}", _WHERE[name])
 
 
 _WHERE = {
@@ -91,6 +91,12 @@ def perplexity(answer: Answer, generator: np.random.Generator) -> None:
         ),
         Mistake(np.exp(both).mean(), "you took the mean of exp(loss)", "the mean first, then exp"),
         Mistake(2**mean, "you took a power of 2", "the losses are in nats: the base is e, np.exp"),
+        Mistake(10**mean, "you took a power of 10", "the losses are in nats: the base is e, np.exp"),
+        Mistake(
+            np.exp((forward.sum() + backward.sum()) / 2),
+            "you added the losses up",
+            "their mean: perplexity is per word",
+        ),
         Mistake(mean, "this is the mean loss", "perplexity is exp of it"),
         Mistake(np.exp(-mean), "this is one divided by the perplexity", "a loss is -log p: it has its minus already"),
         Mistake(np.exp(forward.mean()), "you used the forward direction alone", "both directions count alike"),
@@ -121,6 +127,22 @@ def log_uniform(answer: Answer, generator: np.random.Generator) -> None:
         ),
         Mistake(
             np.log((ids + 3) / (ids + 2)) / np.log(size + 1), "your ids are moved by one", "the first id is 0, not 1"
+        ),
+        Mistake(
+            np.log((ids + 1) / np.maximum(ids, 0.5)) / np.log(size + 1),
+            "your ids are moved by one",
+            "log((id + 2) / (id + 1)): the first id is 0, and log(1 / 0) would be infinite",
+        ),
+        Mistake(logs / np.log(size + 2), "you divided by log(vocab_size + 2)", "the last id is vocab_size - 1"),
+        Mistake(
+            logs / logs.sum(),
+            "you divided by the sum over the ids that were given",
+            "all words of the vocabulary add up to 1: log(vocab_size + 1)",
+        ),
+        Mistake(
+            np.log(ids + 1) / np.log(size + 1),
+            "this is the probability of all ids below",
+            "a difference: log(id + 2) - log(id + 1)",
         ),
         Mistake(
             np.log((ids + 1) / (ids + 2)) / np.log(size + 1),

@@ -61,6 +61,17 @@ def _rate_mistakes(settings: PretrainSettings, steps: list[int], total: int) -> 
             "it has total - warmup steps, since the warm-up took the others",
         ),
         Mistake(curve(floor=0.0), "your rate ends at 0", "it ends at a hundredth of the peak: 0.01 + 0.99 * ..."),
+        Mistake(
+            [rate if step < warmup else 2 * rate - 0.01 * peak for step, rate in zip(steps, curve(), strict=True)],
+            "your cosine begins at twice the peak",
+            "1 + cos goes from 2 to 0: take half of it",
+        ),
+        Mistake(
+            [rate if step < warmup else 2 * rate for step, rate in zip(steps, curve(floor=0.0), strict=True)],
+            "your cosine begins at twice the peak, and ends at 0",
+            "0.01 + 0.99 * (1 + cos(pi * done)) / 2",
+        ),
+        Mistake(np.array(curve()) / peak, "these are shares of the peak", "times peak"),
         Mistake([linear(step) for step in steps], "your rate falls in a straight line", "(1 + cos(pi * done)) / 2"),
     ]
 
@@ -73,6 +84,8 @@ def adagrad_step(answer: Answer, generator: np.random.Generator) -> None:
     value, kept = answer.parts(weights, gradient, squares, learning_rate, names=("weights", "squares"))
     value, kept = answer.as_array(value, [4], "your weights"), answer.as_array(kept, [4], "your squares")
     new = squares + gradient**2
+    if np.allclose(value, new):
+        answer.wrong("your function returns the squares first", "its last line: return weights, squares")
     accumulated = [
         Mistake(squares, "your squares are the old ones", "the new gradient's square is added to them"),
         Mistake(gradient**2, "your squares have forgotten the earlier gradients", "squares + gradient**2"),
@@ -92,6 +105,12 @@ def adagrad_step(answer: Answer, generator: np.random.Generator) -> None:
             "add the new square first, then divide by the root of the sum",
         ),
         Mistake(weights - learning_rate * gradient, "this is a step of plain gradient descent", "divide by the root"),
+        Mistake(-learning_rate * gradient / np.sqrt(new), "this is the step alone", "the old weights less the step"),
+        Mistake(
+            weights - learning_rate * gradient / (np.sqrt(squares) + np.abs(gradient)),
+            "you took the root of each part of the sum",
+            "the root comes last: np.sqrt(squares + gradient**2)",
+        ),
         Mistake(weights - gradient / np.sqrt(new), "the learning rate is missing", "rate times the quotient"),
         Mistake(
             weights - learning_rate * gradient / np.sqrt(squares + (gradient**2).sum()),
@@ -107,7 +126,9 @@ def adagrad_step(answer: Answer, generator: np.random.Generator) -> None:
 def adam_step(answer: Answer, generator: np.random.Generator) -> None:
     """`adam_step(weights, gradient, mean, square, step, rate)`: returns the new weights [n]; step counts from 1."""
     weights, gradient, learning_rate = generator.normal(size=4), generator.normal(size=4), 0.5
-    mean, square, step = generator.normal(size=4), generator.uniform(0.5, 2, size=4), 3
+    step = 3
+    mean = generator.normal(size=4)
+    square = (1 - _BETA2**step) * generator.uniform(0.5, 2, size=4)  # as small as after so few steps
     value = answer.array(weights, gradient, mean, square, step, learning_rate, shape=[4])
     m, v = _BETA1 * mean + (1 - _BETA1) * gradient, _BETA2 * square + (1 - _BETA2) * gradient**2
 
@@ -126,6 +147,17 @@ def adam_step(answer: Answer, generator: np.random.Generator) -> None:
         Mistake(moved(gradient, v, 0), "you step along the gradient", "Adam steps along the running mean"),
         Mistake(moved(mean, square), "you used the old mean and square", "let this gradient into both first"),
         Mistake(moved(*swapped), "your two constants are exchanged", "0.9 for the mean, 0.999 for the square"),
+        Mistake(
+            moved(_BETA1 * mean + gradient, _BETA2 * square + gradient**2),
+            "your gradient counts in full",
+            "a running mean: 0.9 * mean + 0.1 * gradient, and so the square",
+        ),
+        Mistake(
+            moved(m, _BETA2 * square + (1 - _BETA2) * np.abs(gradient)),
+            "you added the gradient and not its square",
+            "0.999 * square + 0.001 * gradient**2",
+        ),
+        Mistake(moved(m, v) - weights, "this is the step alone", "the old weights less the step"),
         Mistake(2 * weights - moved(m, v), "your weights go uphill", "minus, against the mean"),
     ]
     answer.compare(value, moved(m, v), mistakes, "your list of weights")

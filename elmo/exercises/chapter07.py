@@ -122,7 +122,7 @@ def around(answer: Answer, generator: np.random.Generator) -> None:
     right = np.asarray(surroundings(lambda _: [vectors[None].astype(np.float32)])([[]])[0][1])  # [words, dim]
     for place, what in ((4, "in the middle"), (1, "at the second word"), (words - 1, "at the last word")):
         given = answer.call(vectors, place, reach)
-        if place < reach and np.shape(given) == (dim,) and np.isnan(given).all():
+        if place < reach and np.isnan(answer.as_array(given, [dim], finite=False)).all():
             answer.wrong(f"{what} you take the mean of nothing", "a slice from -1 begins at the end: max(..., 0)")
         value = answer.as_array(given, [dim])
         begin, end = max(place - reach, 0), min(place + reach + 1, words)

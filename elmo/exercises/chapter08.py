@@ -235,7 +235,7 @@ def viterbi_labels(answer: Answer, generator: np.random.Generator) -> None:
         Mistake(right[::-1], "your labels are in the order of the way back", "turn them round at the end"),
         Mistake(_best(emissions, stop, start, transitions), "`start` and `stop` are exchanged", "start comes first"),
     ]
-    answer.compare(value, right, mistakes, "your labels")
+    answer.compare(value, right, mistakes, "your list of labels")
     if answer.array(emissions[:1], start, stop, transitions, shape=[1])[0] != _best(emissions[:1], *parts[1:])[0]:
         answer.wrong("for a sentence of one token your label is wrong", "it has both start and stop")
 

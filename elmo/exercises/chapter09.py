@@ -90,6 +90,14 @@ def padded_weights(answer: Answer, generator: np.random.Generator) -> None:
             "the padding begins at `length`",
         ),
         Mistake(
+            _softmax(np.where(beyond, scores, _FAR))[:length],
+            "you hid the real tokens, and left the padding",
+            "the padding's numbers are `length` and above",
+        ),
+        Mistake(
+            np.where(beyond, _FAR, scores)[:length], "these are the masked scores", "their softmax makes them weights"
+        ),
+        Mistake(
             _softmax(np.where(beyond, _FAR, scores).T).T[:length],
             "your columns add up to 1",
             "the rows have to: axis=1",

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.plain import kind_of
 from elmo.text.units import ENTITY_TAGS
 
 Array = npt.NDArray[Any]
@@ -65,9 +66,10 @@ def units_of(answer: Answer, generator: np.random.Generator) -> None:
     """`units_of(tagged)`: the units of the stage of entities, a list of strings, from a list of (word, tag)."""
     tagged = list(_TAGGED)
     value = answer.call(tagged)
-    if value is None or value is Ellipsis or isinstance(value, str) or not hasattr(value, "__iter__"):
-        answer.wrong("a list of strings is asked for", "one string a unit, in the order of the sentence")
-    units = ["".join(unit) if isinstance(unit, (list, tuple)) else unit for unit in value]
+    asked, form = "a list of strings is asked for", "one string a unit, in the order of the sentence"
+    units = [_joined(unit) for unit in answer.items(value, asked, form)]
+    if odd := [unit for unit in units if not isinstance(unit, str)]:
+        answer.wrong(f"{asked}, and yours holds {kind_of(odd[0])}", form)
     right = entity_units(tagged)
     if units == right:
         return
@@ -76,8 +78,16 @@ def units_of(answer: Answer, generator: np.random.Generator) -> None:
             answer.wrong(message, hint)
     if "".join(map(str, units)) != "".join(word for word, _ in tagged):
         answer.wrong("your units, put together, are not the sentence", "every word is in one unit, in its order")
-    place = next(i for i, (unit, other) in enumerate(zip(units, right, strict=False)) if unit != other)
+    place = next((i for i, (unit, other) in enumerate(zip(units, right, strict=False)) if unit != other), len(right))
+    if place == len(right):  # only empty ones behind
+        answer.wrong("one of your units is empty", "append a unit when it has a word")
     answer.wrong(f"unit {place} is {units[place]}, and {right[place]} is right", "follow it through your loop")
+
+
+def _joined(unit: Any) -> Any:
+    """A unit in one string where it is a list of them."""
+    is_list = isinstance(unit, list | tuple) and all(isinstance(part, str) for part in unit)
+    return "".join(unit) if is_list else unit
 
 
 def entity_units(tagged: Tagged, joined: frozenset[str] = ENTITY_TAGS, same_tag: bool = True) -> list[str]:
@@ -118,14 +128,15 @@ def _unit_mistakes(tagged: Tagged) -> list[tuple[list[str], str, str]]:
 def fill(answer: Answer, generator: np.random.Generator) -> None:
     """`fill(lengths, order, budget)`: the units that are taken, a list of their numbers in the order of taking."""
     lengths, order, budget = [3, 1, 5, 2, 1, 4, 2], [2, 5, 0, 3, 6, 1, 4], 6
-    found = answer.call(lengths, order, budget)
-    if found is None or found is Ellipsis or isinstance(found, (str, int, float)):
-        answer.wrong("a list of unit numbers is asked for", "collect them with append, and return the list")
-    taken = [int(unit) for unit in found]
+    asked, form = "a list of unit numbers is asked for", "collect them with append, and return the list"
+    taken = answer.items(answer.call(lengths, order, budget), asked, form)
+    if odd := [unit for unit in taken if not isinstance(unit, int | float) or unit not in order]:
+        found = odd[0] if isinstance(odd[0], int | float) else kind_of(odd[0])
+        answer.wrong(f"{asked}, and yours holds {found}", f"the units have the numbers 0 to {len(lengths) - 1}")
     right = fitting(lengths, order, budget)
     if taken == right:
         return
-    total = sum(lengths[unit] for unit in taken if 0 <= unit < len(lengths))
+    total = sum(lengths[int(unit)] for unit in taken)
     if taken == _until_full(lengths, order, budget):
         answer.wrong("you stop at the first unit that does not fit", "pass it over: a shorter one may still fit")
     if taken == _until_full(lengths, order, budget, over=True):
@@ -172,7 +183,7 @@ def given_away(answer: Answer, generator: np.random.Generator) -> None:
     """`given_away(lengths, masked)`: share of the masked characters whose word shows another character."""
     lengths = np.array([3, 1, 2, 2, 1, 4, 1, 3])
     masked = np.zeros(lengths.sum(), dtype=bool)
-    masked[[1, 3, 4, 5, 6, 9, 10, 14, 16]] = True  # 1 of 3; a word of 1; 2 of 2; 1 of 2; 2 of 4; 2 of 3
+    masked[[1, 3, 4, 5, 6, 9, 10, 12, 14, 16]] = True  # 1 of 3; a word of 1; 2 of 2; 1 of 2; 3 of 4; 2 of 3
     value = answer.number(lengths, masked)
     word = np.repeat(np.arange(len(lengths)), lengths)
     hidden = np.bincount(word, masked)
@@ -183,6 +194,12 @@ def given_away(answer: Answer, generator: np.random.Generator) -> None:
     mistakes = [
         Mistake((masked & shows).sum() / len(masked), "you divided by all characters", "by the masked ones"),
         Mistake((masked & shows).sum(), "this is how many there are", "divide by the number of masked characters"),
+        Mistake(
+            (lengths - hidden)[hidden > 0].sum() / masked.sum(),
+            "you counted the characters that show",
+            "count the masked ones of a word that shows any",
+        ),
+        Mistake(100 * right, "your result is in per cent", "a share lies between 0 and 1"),
         Mistake(1 - right, "this is the share that is not given away", "one minus it"),
         Mistake(
             (masked & shows).sum() / (masked & long).sum(),

@@ -144,6 +144,16 @@ def holm(answer: Answer, generator: np.random.Generator) -> None:
             "that one bounds the share of false findings; Holm the chance of any",
         ),
         Mistake(
+            right[order][order],
+            "you put them in order a second time, not back",
+            "result[order] = ..., not result = ...[order]",
+        ),
+        Mistake(
+            np.minimum(1, np.maximum.accumulate(p[order] * np.arange(1, count + 1))[np.argsort(order)]),
+            "your smallest p is multiplied by 1",
+            "the smallest times n, the next times n - 1, ...",
+        ),
+        Mistake(
             np.minimum(1, p * (count - np.arange(count))),
             "you multiplied in the order given",
             "the *smallest* p times n: sort first",
@@ -188,6 +198,14 @@ def seed_interval(answer: Answer, generator: np.random.Generator) -> None:
             "five scores know their own spread badly: that is what t is for",
         ),
         Mistake(mean + sides * half / np.sqrt(5), "you divided by n", "by its root"),
+        Mistake(mean + sides * half * np.sqrt(5 / 4), "you divided by the root of n - 1", "n - 1 is in ddof=1 already"),
+        Mistake(
+            mean + sides * half * scores.std(ddof=1),
+            "you took the variance",
+            "its root, the standard deviation: np.std(scores, ddof=1)",
+        ),
+        Mistake(mean + sides * half / t, "t is missing", "mean ± t s / sqrt(n)"),
+        Mistake(sides * half, "the mean is missing", "mean ± t s / sqrt(n)"),
         Mistake([scores.min(), scores.max()], "these are the smallest and largest score", "mean ± t s / sqrt(n)"),
         Mistake(mean - sides * half, "low and high are exchanged", "low first"),
     ]

@@ -112,6 +112,7 @@ def eight_bits(answer: Answer, generator: np.random.Generator) -> None:
         Mistake(weights, "these are the weights as they were", "np.round is missing"),
         Mistake(np.round(scaled), "these are the whole numbers", "times the scale again"),
         Mistake(np.trunc(scaled) * largest / 127, "you cut the numbers off", "np.round goes to the nearest"),
+        Mistake(np.ceil(scaled) * largest / 127, "you rounded up", "np.round goes to the nearest"),
         Mistake(np.floor(scaled) * largest / 127, "you rounded down", "np.round goes to the nearest"),
         Mistake(
             _round_trip(weights, largest / 255),

@@ -6,24 +6,28 @@ import copy
 import html
 import importlib
 import inspect
-import linecache
 import pkgutil
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
+from elmo.exercises.comparing import Mistake, finding, no_number_hint, shape_asked, shape_hint, shape_words
+from elmo.exercises.guard import Guard, Trouble, told
+from elmo.exercises.plain import Other, changed_part, kind_of, odd_one, plain, printable, same, type_name
+
+__all__ = ["Answer", "Mistake", "Result", "WrongAnswerError", "check", "exercise", "known_exercises"]
+
 Array = npt.NDArray[Any]
 Checker = Callable[["Answer", np.random.Generator], None]
 
 _CHECKERS: dict[str, Checker] = {}
-_TOLERANCE = 1e-4  # relative and absolute: the package computes in float32, whose sums agree to about 1e-6
+_LONGEST = 400  # characters of a message or a hint
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,6 @@ class WrongAnswerError(Exception):
         self.message, self.hint = message, hint
 
 
-@dataclass(frozen=True)
-class Mistake:
-    """A wrong variant and what to tell a reader whose result equals it."""
-
-    value: Any  # of the same form as the right result
-    message: str  # such as "your result equals that without the bias"
-    hint: str
-
-
 def exercise(number: str) -> Callable[[Checker], Checker]:
     """Register a checker under the number of its exercise, such as "4.2"."""
 
@@ -77,20 +72,29 @@ def exercise(number: str) -> Callable[[Checker], Checker]:
 
 
 def check(number: str, answer: Any) -> Result:
-    """Check an answer to an exercise of the book and say what is right or wrong with it.
+    """Check an answer to an exercise of the book and say what is right or wrong with it; only an interrupt is raised.
+
+    An answer that runs for longer than 10 seconds is ended, in the main thread on Linux and macOS; elsewhere a line on
+    standard error says that it still runs.
 
     Args:
         number: of the exercise, as it stands in the book: "4.2".
         answer: what the exercise asks for, mostly a function (without calling it).
     """
-    if not isinstance(number, str):
-        return Result(str(number), False, f'write the number in quotes, check("{number}", ...)')
+    if type(number) is not str:  # `isinstance` would ask an odd object what it is
+        shown = str(number) if issubclass(type(number), int | float) else "4.2"
+        return Result(shown, False, f'write the number in quotes, check("{shown}", ...)', "it is a text with one point")
     if (checker := _find(number)) is None:
-        return Result(number, False, f"no such exercise: there are {', '.join(known_exercises())}")
+        known = ", ".join(known_exercises())
+        return Result(printable(number, 20), False, f"no such exercise: there are {known}", "its number on the page")
     try:
-        checker(Answer(answer, checker), np.random.default_rng(zlib.crc32(number.encode())))
+        with np.errstate(all="ignore"):
+            checker(Answer(answer, checker), np.random.default_rng(zlib.crc32(number.encode())))
     except WrongAnswerError as wrong:
         return Result(number, False, wrong.message, wrong.hint)
+    except Exception as error:
+        found = printable(f"{type(error).__name__}: {error}", 160)
+        return Result(number, False, f"this checker has failed ({found})", "the fault is ours: please report it")
     return Result(number, True, "right")
 
 
@@ -112,45 +116,53 @@ def _find(number: str) -> Checker | None:
 
 
 class Answer:
-    """A reader's answer and the usual questions about it; each raises `WrongAnswerError` where it can't be right."""
+    """A reader's answer and the usual questions about it; each raises `WrongAnswerError` where it can't be right.
+
+    The reader's code runs in here alone, under a guard, and what it returns comes out as plain data (`plain.py`): a
+    checker can compare, count and print it without asking what it might do.
+    """
 
     def __init__(self, given: Any, checker: Checker) -> None:
-        self.given = given
+        self._function = given
+        self._guard = Guard()
         usage = inspect.getdoc(checker) or ""
         self.usage = usage.splitlines()[0].rstrip(".") if usage else ""
 
     def wrong(self, message: str, hint: str = "") -> NoReturn:
         """End the check with this finding."""
-        raise WrongAnswerError(message, hint)
+        raise WrongAnswerError(printable(message, _LONGEST), printable(hint, _LONGEST))
 
     def call(self, *arguments: Any) -> Any:
-        """Return what the reader's function returns for copies of the arguments."""
-        function = self.given
+        """Return what the reader's function returns for copies of the arguments, as plain data."""
+        function = self._function
         if not callable(function):
-            self.wrong(
-                f"a function is asked for, and this is {_kind(function)}",
-                f"give the function itself, without brackets behind its name: {self.usage}",
-            )
+            self._not_a_function()
+        copies = copy.deepcopy(arguments)
+        doing = "calling"
+
+        def work() -> tuple[Any, Any]:
+            nonlocal doing
+            if not _takes(function, arguments):
+                return _Unfit, None
+            value = function(*copies)
+            doing = "looking"
+            return plain(value), plain(copies)
+
         try:
-            inspect.signature(function).bind(*arguments)
-        except TypeError:
+            value, after = self._guard.run(work)
+        except Trouble as trouble:
+            message, hint = told(trouble, self._guard.limit)
+            if doing == "looking":
+                self.wrong(
+                    f"looking at what your function returns {message}", "return plain numbers, text, lists or arrays"
+                )
+            self.wrong(f"your function {message}", hint or f"it was called as {self.usage}")
+        if value is _Unfit:
             self.wrong(
                 f"your function does not take the {len(arguments)} arguments that it is called with",
                 f"it is called as {self.usage}",
             )
-        except ValueError:  # a built-in function without a signature
-            pass
-        copies = copy.deepcopy(arguments)
-        try:
-            with np.errstate(all="ignore"):
-                value = function(*copies)
-        except Exception as error:
-            self.wrong(
-                f"your function raises {type(error).__name__}{_told(error)}{_place(function, error.__traceback__)}",
-                f"it was called as {self.usage}",
-            )
-        if any(not _same(before, after) for before, after in zip(arguments, copies, strict=True)):
-            self.wrong("your function changes an array that it was given", "compute a new array: x = x + 1, not x += 1")
+        self._not_changed(plain(arguments), after)
         return value
 
     def array(self, *arguments: Any, shape: Sequence[int]) -> Array:
@@ -166,66 +178,104 @@ class Answer:
         value = self.call(*arguments)
         self._not_nothing(value)
         wanted = f"{len(names)} things are asked for ({', '.join(names)})"
-        if not isinstance(value, (tuple, list)) and not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
-            self.wrong(f"{wanted}, and your function returns {_kind(value)}", f"return {', '.join(names)}")
+        is_several = isinstance(value, np.ndarray) and value.ndim > 0
+        if not is_several and not isinstance(value, tuple | list):
+            self.wrong(f"{wanted}, and your function returns {kind_of(value)}", f"return {', '.join(names)}")
         if len(value) != len(names):
             self.wrong(f"{wanted}, and your function returns {len(value)}", f"return {', '.join(names)}")
         return list(value)
 
-    def as_array(self, value: Any, shape: Sequence[int], what: str = "your result") -> Array:
-        """Return a value as a float array of this shape."""
+    def items(self, value: Any, message: str, hint: str) -> list[Any]:
+        """Return the things in a plain list, or whatever one can iterate over; else end with this finding."""
+        if isinstance(value, np.ndarray) and value.ndim > 0:
+            return list(value.tolist())
+        if isinstance(value, Other):
+            value = value.items
+        if not isinstance(value, tuple | list):
+            self.wrong(message, hint)
+        return [item.item() if isinstance(item, np.ndarray) and item.ndim == 0 else item for item in value]
+
+    def as_array(self, value: Any, shape: Sequence[int], what: str = "your result", *, finite: bool = True) -> Array:
+        """Return a plain value as a float array of this shape; NaN and infinity pass where it need not be finite."""
         self._not_nothing(value, what)
-        if hasattr(value, "numpy"):  # a Paddle tensor
-            value = value.numpy()
-        try:
-            array = np.asarray(value)
-        except ValueError:  # rows of different lengths
-            self.wrong(f"{what} is {_kind(value)} whose rows differ in length", f"the shape is {_shape(shape)}")
-        if array.dtype.kind not in "fiub":
-            self.wrong(f"{what} is {_kind(value)}, and numbers are asked for", f"the shape is {_shape(shape)}")
-        if list(array.shape) != list(shape):
-            if array.size == int(np.prod(shape)) and array.squeeze().shape == tuple(n for n in shape if n != 1):
-                hint = "only axes of length 1 differ: [0], keepdims or reshape"
-            elif list(array.shape) == list(shape)[::-1]:
-                hint = "it is the other way round: is a transpose (.T) missing, or one too many?"
-            else:
-                hint = "write the shape of each product beside its line, [rows, columns]"
-            self.wrong(f"{what} has the shape {_shape(array.shape)}, and {_shape(shape)} is asked for", hint)
-        numbers = array.astype(np.float64)
-        if np.isnan(numbers).any():
+        if isinstance(value, Other) and value.shape is not None:
+            given_shape: Sequence[int] = value.shape
+        else:
+            numbers = self._as_numbers(value, shape, what)
+            given_shape = numbers.shape
+        if tuple(given_shape) != tuple(shape):
+            self.wrong(
+                f"{what} has the shape {shape_words(given_shape)}, and {shape_words(shape)} is asked for",
+                shape_hint(given_shape, shape),
+            )
+        if finite and np.isnan(numbers).any():
             self.wrong(f"{what} holds NaN, not a number", "0 / 0, infinity - infinity or log of a negative number")
-        if np.isinf(numbers).any():
+        if finite and np.isinf(numbers).any():
             self.wrong(f"{what} holds infinity", "a division by 0, log(0), or exp of a large number")
         return numbers
 
     def compare(self, value: Array, right: Any, mistakes: Iterable[Mistake] = (), what: str = "your result") -> None:
         """Return if the value equals the right one; else say which mistake it equals, or how it differs."""
-        value, right = np.asarray(value, dtype=np.float64), np.asarray(right, dtype=np.float64)
-        if _close(value, right):
-            return
-        for mistake in mistakes:
-            wrong = np.asarray(mistake.value, dtype=np.float64)
-            if wrong.shape == value.shape and _close(value, wrong):
-                self.wrong(mistake.message, mistake.hint)
-        if _close(value, np.zeros_like(right)):
-            self.wrong(f"{what} is 0 everywhere", "is something still to be filled in?")
-        if _close(value, -right):
-            self.wrong(f"{what} has the wrong sign", "is a minus missing, or one too many?")
-        if value.size == 1:  # one number is always so many times another
-            self.wrong(f"{what} {_difference(value, right)}", "follow it through your lines, by hand")
-        factor = float((value * right).sum() / (right * right).sum()) if right.any() else 0.0
-        if factor and _close(value, factor * right):
-            self.wrong(f"{what} is {factor:.4g} times what it should be", "a sum for a mean, or a constant left out?")
-        if _close(value, value.mean() - right.mean() + right):
-            self.wrong(f"{what} is {value.mean() - right.mean():+.4g} off, the same everywhere", "an addend too many?")
-        self.wrong(f"{what} {_difference(value, right)}", "follow one number of it through your lines, by hand")
+        if found := finding(np.asarray(value, dtype=np.float64), np.asarray(right), mistakes, what):
+            self.wrong(*found)
 
     def _not_nothing(self, value: Any, what: str = "") -> None:
         if value is None:
-            given = "your function returns nothing: " if callable(self.given) else ""
-            self.wrong(f"{given}{what or 'its result'} is None", "is its last line a return?")
+            self.wrong(f"your function returns nothing: {what or 'its result'} is None", "is its last line a return?")
         if value is Ellipsis:
             self.wrong("your function returns the dots (...) of the starting point", "fill in what is to be computed")
+
+    def _not_a_function(self) -> NoReturn:
+        try:
+            given = self._guard.run(lambda: plain(self._function))
+        except Trouble:
+            given = Other(f"something of type {type_name(type(self._function))}")
+        if given is Ellipsis:
+            self.wrong("your answer is the dots (...) of the starting point", "fill in what is to be computed")
+        self.wrong(
+            f"a function is asked for, and this is {kind_of(given)}",
+            f"give the function itself, without brackets behind its name: {self.usage}",
+        )
+
+    def _not_changed(self, before: Any, after: Any) -> None:
+        """End the check if an argument has changed: the lines that call the function count on what they gave."""
+        if same(before, after):
+            return
+        part = changed_part(before, after)
+        if isinstance(part, np.ndarray):
+            self.wrong("your function changes an array that it was given", "compute a new array: x = x + 1, not x += 1")
+        self.wrong(
+            f"your function changes {kind_of(part)} that it was given", f"change {type(part).__name__}(...), a copy"
+        )
+
+    def _as_numbers(self, value: Any, shape: Sequence[int], what: str) -> Array:
+        words = f"{what} is {kind_of(value)}"
+        if isinstance(value, tuple | list) and (odd := odd_one(value)):
+            self.wrong(f"{words} and holds {odd}, and numbers are asked for", no_number_hint(value, shape))
+        try:
+            array = np.asarray(value)
+        except ValueError:  # rows of different lengths
+            self.wrong(f"{words} whose rows differ in length", shape_asked(shape))
+        if array.dtype.kind not in "fiub":
+            self.wrong(f"{words}, and numbers are asked for", no_number_hint(value, shape))
+        return array.astype(np.float64)
+
+
+class _Unfit:
+    """Stands for the result of a function that does not take the arguments."""
+
+
+def _takes(function: Any, arguments: Sequence[Any]) -> bool:
+    """Whether a function takes the arguments, as far as one can know."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a built-in function without a signature
+        return True
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        return False
+    return True
 
 
 def _ended(text: str) -> str:
@@ -235,73 +285,3 @@ def _ended(text: str) -> str:
 def _marked_up(text: str) -> str:
     """Escape for HTML, with `code` in its own face."""
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text, quote=False))
-
-
-def _close(value: Array, other: Array) -> bool:
-    return bool(np.allclose(value, other, rtol=_TOLERANCE, atol=_TOLERANCE))
-
-
-def _difference(value: Array, right: Array) -> str:
-    """Where and by how much two arrays of one shape differ."""
-    if value.size == 1:
-        value, right = value.reshape(()), right.reshape(())
-        return f"is {float(value):.5g}, and {float(right):.5g} is right for this input"
-    differences = np.abs(value - right)
-    agree = int((differences <= _TOLERANCE + _TOLERANCE * np.abs(right)).sum())
-    place = tuple(map(int, np.unravel_index(differences.argmax(), value.shape)))
-    return (
-        f"agrees in {agree} of {value.size} places; at {list(place)} it is {value[place]:.4g}, and {right[place]:.4g} "
-        "is right"
-    )
-
-
-def _shape(shape: Sequence[int]) -> str:
-    return f"[{', '.join(map(str, shape))}]" if len(shape) else "of a single number, []"
-
-
-def _kind(value: Any) -> str:
-    """What a value is, in words."""
-    if value is None:
-        return "None"
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {list(value.shape)} and type {value.dtype}"
-    name = {"str": "text", "dict": "a dictionary", "tuple": "a tuple", "list": "a list", "set": "a set"}
-    numbers = {"int": "a number", "float": "a number", "bool": "a truth value"}
-    return {**name, **numbers}.get(type(value).__name__, f"of type {type(value).__name__}")
-
-
-def _told(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    text = text if len(text) <= 160 else f"{text[:159]}…"
-    return f": {text}" if text else ""
-
-
-def _place(function: Any, traceback: TracebackType | None) -> str:
-    """Line of the reader's own code in which an error arose, the innermost one, with its text."""
-    function = inspect.unwrap(function)
-    code = getattr(getattr(function, "__func__", function), "__code__", None)
-    filename = code.co_filename if code else None
-    found: tuple[str, int] | None = None
-    while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == filename:
-            found = traceback.tb_frame.f_code.co_name, traceback.tb_lineno
-        traceback = traceback.tb_next
-    if found is None or filename is None:
-        return ""
-    line = linecache.getline(filename, found[1]).strip()
-    return f", in line {found[1]}" + (f", `{line}`" if line else "")
-
-
-def _same(before: Any, after: Any) -> bool:
-    """Whether an argument is as it was."""
-    if isinstance(before, np.ndarray):
-        return (
-            isinstance(after, np.ndarray)
-            and before.shape == after.shape
-            and bool(np.allclose(before, after, rtol=1e-9, atol=1e-9, equal_nan=True))
-        )
-    if isinstance(before, (tuple, list)):
-        return len(before) == len(after) and all(_same(*pair) for pair in zip(before, after, strict=True))
-    if isinstance(before, dict):
-        return before.keys() == after.keys() and all(_same(before[key], after[key]) for key in before)
-    return callable(before) or bool(before == after)

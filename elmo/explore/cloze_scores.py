@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from elmo.encoder import Encoder
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.masked_lm import Bert
 from elmo.runtime import paddle
 
@@ -79,7 +80,7 @@ def masked_scores(
             rows[row, : len(ids)] = ids
         asked = [(row * rows.shape[1] + wanted.place, wanted) for row, (_, all_) in enumerate(batch) for wanted in all_]
         places = np.array([place for place, _ in asked], np.int64)
-        with paddle.no_grad():
+        with evaluating(bert.model):
             logs = bert.model.predictions(*map(paddle.to_tensor, (rows, lengths, places))).numpy()
         for row, (_, wanted) in enumerate(asked):
             scores[wanted.question][wanted.candidates] += logs[row, wanted.tokens]
@@ -170,7 +171,7 @@ def _log_probabilities(encoder: Encoder, sentences: Sequence[list[str]]) -> Floa
         return np.concatenate([*edges[: begin is not None], values, *edges[begin is not None :]], axis=1)
 
     turned_ids, turned_words = ids[:, ::-1], words[:, ::-1]
-    with paddle.no_grad():
+    with evaluating(model):
         forward, backward, _ = model(
             paddle.to_tensor(bounded(ids, first, None)),
             paddle.to_tensor(bounded(turned_ids, last, None)),

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
+from elmo.explore.forms import WordSpace
 from elmo.explore.scores import (
     Estimate,
     bootstrap_interval,
@@ -31,7 +32,7 @@ from elmo.explore.scores import (
 )
 from elmo.explore.senses import REVIEW_CATEGORIES, SenseSentence, read_reviews, read_senses, target_vectors
 from elmo.explore.wic import WicPair, pair_vectors, read_am2ico, read_mcl_wic, require_chinese, score_wic
-from elmo.explore.words import read_analogies, read_similarity, word_analogy, word_similarity
+from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.text.corpus import find_shards, read_lines, read_sentences
 from elmo.whole_file import whole_file
 
@@ -40,16 +41,6 @@ Vectors = npt.NDArray[np.float32]
 
 BRAND = REVIEW_CATEGORIES["平板"]
 CENTROID_REVIEWS = 300  # at most so many of a sense make its centroid
-
-
-class WordSpace(Protocol):
-    """One vector a word, such as `elmo.skipgram.WordVectors`."""
-
-    def vector(self, word: str) -> Vectors:
-        """Return the vector of a word."""
-        ...
-
-    def __contains__(self, word: object) -> bool: ...
 
 
 class ContextEncoder(Protocol):
@@ -177,6 +168,8 @@ def evaluate_averages(
         paths: word-pair and analogy files.
         most: sentences a word at most.
     """
+    if any(map(_is_similarity, paths)):
+        load_rankdata()  # a long time before it is needed
     sentences = read_sentences(find_shards(text))
     spaces = average_vectors(encoder, sentences, words_of(paths), most)
     return {f"layer {layer}": evaluate_words(space, paths) for layer, space in enumerate(spaces)}

@@ -47,7 +47,7 @@ def bootstrap_auc(
     *,
     centre: bool = False,
     resamples: int = 1000,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     max_pairs: int = MAX_PAIRS,
 ) -> Floats:
     """AUC in each of many resamples of the sentences, [resamples]; NaN where a resample lacks one kind of pair.

@@ -17,6 +17,7 @@ from elmo.text.splits import is_held_out_review
 
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
+Pick = Callable[[Vectors, range], Vectors]  # from an encoded sentence, [rows, dim] for the words at these places
 PathLike = str | os.PathLike[str]
 
 REVIEW_CATEGORIES = {"水果": "fruit", "平板": "company"}
@@ -116,6 +117,11 @@ def target_index(words: Sequence[str], position: int, word: str) -> int | None:
     return None
 
 
+def mean_over(vectors: Vectors, places: range) -> Vectors:
+    """Mean [layers, dim] over words at the places of vectors [layers, words, dim]."""
+    return np.asarray(vectors[:, places.start : places.stop].mean(axis=1))
+
+
 @dataclass(frozen=True)
 class TargetVectors:
     """The vectors of words in their sentences."""
@@ -129,12 +135,14 @@ def target_vectors(
     items: Iterable[SenseSentence],
     encode: Callable[[list[list[str]]], Iterable[Vectors]],
     segment: Callable[[str], Sequence[str]],
+    pick: Pick = mean_over,
 ) -> TargetVectors:
     """Encode sentences and pick the vectors of the word that each is about.
 
     Args:
         encode: takes all sentences, a list of words each, and gives an array [layers, words, dim] for each.
         segment: cuts a sentence into words, such as the `cut` of a segmenter.
+        pick: what stands for the word, if not its own vectors; see `elmo.explore.forms`.
 
     Raises:
         InputError: in no sentence the word is a token of its own, or `encode` gives arrays of other shapes.
@@ -153,7 +161,7 @@ def target_vectors(
     picked = []
     for array, (item, words, index) in zip(encode_each(encode, [words for _, words, _ in kept]), kept, strict=True):
         check_shape(array, words, item.sentence)
-        picked.append(array[:, index])
+        picked.append(pick(array, range(index, index + 1)))
     return TargetVectors([item for item, _, _ in kept], np.array(picked, dtype=np.float32), dropped)
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.scores import Estimate, draw_counts, percentile_interval, resampled_roc_auc, roc_auc
-from elmo.explore.senses import check_shape, encode_each
+from elmo.explore.senses import Pick, check_shape, encode_each, mean_over
 from elmo.explore.tables import read_rows, read_text
 
 Floats = npt.NDArray[np.float64]
@@ -144,16 +144,18 @@ def pair_vectors(
     pairs: Sequence[WicPair],
     encode: Callable[[list[list[str]]], Iterable[Vectors]],
     segment: Callable[[str], Sequence[str]],
+    pick: Pick = mean_over,
 ) -> PairVectors:
     """Encode each sentence once and pick the vectors of the words the pairs are about.
 
     Unlike `elmo.explore.senses.target_vectors` nothing is dropped, as an accuracy on fewer pairs is not that of the
-    set: where the segmenter cut otherwise, the vector is the mean over all words that share a character with the
-    target, be they parts of it or longer than it.
+    set: where the segmenter cut otherwise, the target is all words that share a character with it, be they parts of it
+    or longer than it.
 
     Args:
         encode: takes all sentences, a list of words each, and gives an array [layers, words, dim] for each.
         segment: cuts a sentence into words, such as the `cut` of a segmenter.
+        pick: what stands for the target's words, if not their mean; see `elmo.explore.forms`.
 
     Raises:
         InputError: there is no pair, no word covers a target, or `encode` gives arrays of other shapes.
@@ -170,7 +172,7 @@ def pair_vectors(
         chosen = overlapping_words(words, mention)
         if not chosen:
             raise InputError(f"no word of {mention.sentence!r} covers {mention.word!r}: try another segmenter")
-        picked.append(array[:, chosen.start : chosen.stop].mean(axis=1))
+        picked.append(pick(array, chosen))
         is_whole.append(len(chosen) == 1 and words[chosen[0]] == "".join(mention.word.split()))
     row = {mention: number for number, mention in enumerate(mentions)}
     first = np.array([row[pair.first] for pair in pairs])
@@ -345,9 +347,58 @@ class WicScores:
     seed: int
 
 
+@dataclass(frozen=True)
+class WicOutcomes:
+    """What each row of vectors and variant makes of each pair, in cross-validation."""
+
+    rows: list[tuple[str, str]]  # vectors and variant
+    cosines: Floats  # [rows, pairs]
+    right: Floats  # [rows, pairs]: share of the repeats in which a pair was answered rightly
+    selected: Floats  # [pairs]: the same by the row that was chosen without the held-out fold
+    chosen: dict[str, int]  # how often which row was
+
+
 def layer_means(layers: int) -> dict[str, list[int]]:
     """Each layer by itself, and the mean of all."""
     return {**{f"layer {layer}": [layer] for layer in range(layers)}, "mean of layers": list(range(layers))}
+
+
+def wic_outcomes(
+    picked: PairVectors,
+    representations: Mapping[str, Sequence[int]],
+    *,
+    folds: int = 10,
+    repeats: int = 10,
+    seed: int = 0,
+) -> WicOutcomes:
+    """Answer each pair, in each repeat by thresholds from the other folds; the arguments are those of `score_wic`.
+
+    Two systems on the same pairs get the same folds, so that their outcomes can be compared pair by pair.
+    """
+    same = np.array([pair.same for pair in picked.pairs])
+    words = [pair.word for pair in picked.pairs]
+    if same.all() or not same.any():
+        raise InputError(f"all {len(same)} pairs have the same answer: give pairs with both")
+    if repeats < 1:
+        raise InputError(f"repeats is {repeats}: give 1 or more, such as 10")
+    if not 2 <= folds <= len(set(words)) // 2:
+        raise InputError(f"folds is {folds} for {len(set(words))} words: give 2 or more, and two words for each")
+    names, rows = [], []
+    for vectors_name, layers in representations.items():
+        mean = picked.vectors[:, list(layers)].astype(np.float64).mean(axis=1)
+        for variant, change in VARIANTS.items():
+            names.append((vectors_name, variant))
+            rows.append(pair_cosines(change(mean), picked.first, picked.second))
+    cosines = np.array(rows)
+    right, selected = np.zeros(cosines.shape), np.zeros(len(same))
+    chosen: Counter[str] = Counter()
+    for repeat in range(repeats):
+        fold = make_folds(words, same, folds, np.random.default_rng([seed, repeat]))
+        right += held_out_outcomes(cosines, same, fold) / repeats
+        selected_right, best = selected_outcomes(cosines, same, words, fold, [seed, repeat])
+        selected += selected_right / repeats
+        chosen.update(", ".join(names[row]) for row in best)
+    return WicOutcomes(names, cosines, right, selected, dict(chosen.most_common()))
 
 
 def score_wic(
@@ -375,49 +426,25 @@ def score_wic(
     Raises:
         InputError: all pairs have one answer, or there are fewer than two words for each fold.
     """
+    representations = layer_means(picked.vectors.shape[1]) if representations is None else representations
+    outcomes = wic_outcomes(picked, representations, folds=folds, repeats=repeats, seed=seed)
     same = np.array([pair.same for pair in picked.pairs])
     words = [pair.word for pair in picked.pairs]
-    if same.all() or not same.any():
-        raise InputError(f"all {len(same)} pairs have the same answer: give pairs with both")
-    if repeats < 1:
-        raise InputError(f"repeats is {repeats}: give 1 or more, such as 10")
-    if not 2 <= folds <= len(set(words)) // 2:
-        raise InputError(f"folds is {folds} for {len(set(words))} words: give 2 or more, and two words for each")
-    representations = layer_means(picked.vectors.shape[1]) if representations is None else representations
-    names, rows = [], []
-    for vectors_name, layers in representations.items():
-        mean = picked.vectors[:, list(layers)].astype(np.float64).mean(axis=1)
-        for variant, change in VARIANTS.items():
-            names.append((vectors_name, variant))
-            rows.append(pair_cosines(change(mean), picked.first, picked.second))
-    cosines = np.array(rows)
-
-    outcomes, selected = np.zeros(cosines.shape), np.zeros(len(same))  # shares of the repeats in which it was right
-    chosen: Counter[str] = Counter()
-    for repeat in range(repeats):
-        fold = make_folds(words, same, folds, np.random.default_rng([seed, repeat]))
-        outcomes += held_out_outcomes(cosines, same, fold) / repeats
-        right, best = selected_outcomes(cosines, same, words, fold, [seed, repeat])
-        selected += right / repeats
-        chosen.update(", ".join(names[row]) for row in best)
-
     counts = draw_counts(words, resamples, seed)
 
     def accuracy(values: Floats, mask: Bools) -> Estimate:
-        with np.errstate(invalid="ignore"):
-            drawn = counts[:, mask] @ values[mask] / counts[:, mask].sum(axis=1)
-        return Estimate(float(values[mask].mean()), *percentile_interval(drawn, confidence))
+        return mean_of_pairs(values[mask], counts[:, mask], confidence)
 
     everything = np.ones(len(same), dtype=np.bool_)
     scores = []
-    for (vectors_name, variant), cosine, outcome in zip(names, cosines, outcomes, strict=True):
+    for (vectors_name, variant), cosine, right in zip(outcomes.rows, outcomes.cosines, outcomes.right, strict=True):
         drawn_aucs = resampled_roc_auc(cosine, same, counts)
         auc = Estimate(roc_auc(cosine, same), *percentile_interval(drawn_aucs, confidence))
-        whole = accuracy(outcome, picked.is_whole) if picked.is_whole.any() else None
-        scores.append(WicScore(vectors_name, variant, accuracy(outcome, everything), whole, auc))
+        whole = accuracy(right, picked.is_whole) if picked.is_whole.any() else None
+        scores.append(WicScore(vectors_name, variant, accuracy(right, everything), whole, auc))
     return WicScores(
-        accuracy(selected, everything),
-        dict(chosen.most_common()),
+        accuracy(outcomes.selected, everything),
+        outcomes.chosen,
         scores,
         _majority(same),
         _majority(same[picked.is_whole]) if picked.is_whole.any() else None,
@@ -430,6 +457,13 @@ def score_wic(
         confidence,
         seed,
     )
+
+
+def mean_of_pairs(values: Floats, counts: Floats, confidence: float = 0.95) -> Estimate:
+    """Mean of values [pairs], such as outcomes or their differences; counts are those of `draw_counts`."""
+    with np.errstate(invalid="ignore"):  # a resample without any of them
+        drawn = counts @ values / counts.sum(axis=1)
+    return Estimate(float(values.mean()), *percentile_interval(drawn, confidence))
 
 
 def _majority(same: Bools) -> float:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
+from elmo.checks import optional_module
 from elmo.errors import InputError
 from elmo.text.vocabulary import invalid_utf8
 
@@ -239,8 +239,15 @@ def _answer(unit_rows: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[
     return np.concatenate(answers)
 
 
+def load_rankdata() -> Callable[..., Floats]:
+    """SciPy's ranks, which Spearman's rho needs; InputError where SciPy is not installed."""
+    rankdata: Callable[..., Floats] = optional_module("scipy.stats", "a score on word pairs").rankdata
+    return rankdata
+
+
 def _spearman(first: Floats, second: Floats) -> Floats:
     """Spearman's rho of each row of two arrays [rows, n]; NaN where one of them is constant."""
+    rankdata = load_rankdata()
     ranks = [rankdata(values, axis=1) for values in (first, second)]
     x, y = (row - row.mean(axis=1, keepdims=True) for row in ranks)
     with np.errstate(invalid="ignore"):

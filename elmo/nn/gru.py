@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.nn import native
-from elmo.nn.linear import add_bias
+from elmo.nn.linear import linear
 from elmo.nn.shapes import check_shapes, match_shapes
 from elmo.runtime import paddle
 
@@ -172,6 +172,7 @@ class _CompiledScan(paddle.autograd.PyLayer):
     ) -> Tensor:
         inputs = update_reset_inputs, candidate_inputs, gate_weight, candidate_weight
         ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
+        ctx.dtype = native.product_type(update_reset_inputs.dtype)
         outputs, ctx.kept = native.gru_forward(*inputs, counts, any(ctx.wanted))
         ctx.weights, ctx.counts = (gate_weight, candidate_weight), counts
         return outputs
@@ -180,9 +181,14 @@ class _CompiledScan(paddle.autograd.PyLayer):
     def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         kept, ctx.kept = ctx.kept, None
         gate_weight, candidate_weight = ctx.weights
-        d_gates, d_candidates = native.gru_backward(d_outputs, gate_weight, candidate_weight, ctx.counts, kept)
-        d_gate_weight = paddle.matmul(kept[2], d_gates, transpose_x=True) if ctx.wanted[2] else None
-        d_candidate_weight = paddle.matmul(kept[3], d_candidates, transpose_x=True) if ctx.wanted[3] else None
+        d_gates, d_candidates = native.gru_backward(
+            d_outputs, gate_weight, candidate_weight, ctx.counts, kept, ctx.dtype
+        )
+        d_gate_weight = d_candidate_weight = None
+        if ctx.wanted[2]:
+            d_gate_weight = native.product(kept[2], d_gates, transpose_x=True, dtype=ctx.dtype)
+        if ctx.wanted[3]:
+            d_candidate_weight = native.product(kept[3], d_candidates, transpose_x=True, dtype=ctx.dtype)
         gradients = d_gates, d_candidates, d_gate_weight, d_candidate_weight
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
@@ -236,11 +242,11 @@ class GRU(paddle.nn.Layer):
         parts = [(self.input_weight[:, :split], self.bias[:split]), (self.input_weight[:, split:], self.bias[split:])]
         compiled = native.usable(packed, *weights)
         if not paddle.is_grad_enabled():
-            gates, candidates = (paddle.addmm(bias, packed, weight) for weight, bias in parts)
+            gates, candidates = (linear(packed, weight, bias) for weight, bias in parts)
             if compiled:
                 return native.gru_forward(gates, candidates, *weights, packing.counts_tensor, False)[0]
             return _run(gates, candidates, *weights, counts)
-        gates, candidates = (add_bias(paddle.matmul(packed, weight), bias) for weight, bias in parts)
+        gates, candidates = (linear(packed, weight, bias) for weight, bias in parts)
         if compiled:
             return _CompiledScan.apply(gates, candidates, *weights, packing.counts_tensor)
         return _Scan.apply(gates, candidates, *weights, counts)

@@ -9,6 +9,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
+
 from elmo.errors import InputError
 from elmo.runtime import paddle
 
@@ -75,8 +77,7 @@ def check_shapes(
             continue
         dtype = short_type(tensor.dtype)
         if name in integers:
-            if dtype not in _INTEGERS:
-                raise InputError(f"{owner}: {name} is {dtype}: give whole numbers, int64")
+            check_whole_numbers(owner, name, tensor)
         elif dtype not in _FLOATS:
             raise InputError(f"{owner}: {name} is {dtype}: give floating-point numbers, such as float32")
         elif first is None:
@@ -100,11 +101,16 @@ def check_range(owner: str, name: str, numbers: Tensor, least: int, most: int, o
     Raises:
         InputError: names the number and the bounds.
     """
-    if 0 in numbers.shape:
-        return
-    for number in (int(numbers.min()), int(numbers.max())):
+    array = numbers if isinstance(numbers, np.ndarray) else numbers.numpy()  # whose own minimum takes longer
+    for number in (array.min(), array.max()) if array.size else ():
         if not least <= number <= most:
             raise InputError(f"{owner}: {number} is among the {name}: give {least} to {most}, of {of}")
+
+
+def check_whole_numbers(owner: str, name: str, tensor: Tensor) -> None:
+    """Refuse a tensor of ids or lengths that is neither int64 nor int32; InputError names its type."""
+    if short_type(tensor.dtype) not in _INTEGERS:
+        raise InputError(f"{owner}: {name} is {short_type(tensor.dtype)}: give whole numbers, int64")
 
 
 def short_type(dtype: object) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.linear import add_bias
+from elmo.nn.rows import take_rows
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
 
@@ -120,7 +121,7 @@ def sampled_softmax_loss(
     label_ids = labels.numpy()
     ids = paddle.to_tensor(np.concatenate([label_ids, candidate_ids]))
     correction = -np.log(sampler.expected_count(ids.numpy(), num_draws))
-    rows = paddle.nn.functional.embedding(ids, weight, sparse=sparse_gradient)  # (count + num_samples, dim)
+    rows = take_rows(weight, ids, sparse_gradient)  # (count + num_samples, dim)
     biases = paddle.gather(bias, ids) + paddle.to_tensor(correction).astype(bias.dtype)
     count = len(label_ids)
     place = np.full(sampler.vocab_size, -1)

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.dropout import Dropout
-from elmo.nn.linear import add_bias
+from elmo.nn.linear import linear
+from elmo.nn.rows import take_rows
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.nn.softmax import full_softmax_loss
 from elmo.runtime import paddle
@@ -56,7 +57,7 @@ class Linear(paddle.nn.Layer):
 
     def forward(self, rows: Tensor) -> Tensor:
         """Map rows [count, inputs] to [count, outputs]."""
-        return add_bias(paddle.matmul(rows, self.weight), self.bias)
+        return linear(rows, self.weight, self.bias)
 
 
 class LayerNorm(paddle.nn.Layer):
@@ -290,12 +291,11 @@ class TransformerEncoder(paddle.nn.Layer):
         dropout = Dropout(self.training)
         lengths = None if lengths is None else lengths.astype("int64")
         zeros = paddle.zeros([batch, time], dtype="int64")
-        look_up = paddle.nn.functional.embedding
-        rows = look_up(token_ids, self.token_embedding)
-        rows = rows + look_up(paddle.arange(time).unsqueeze(0) + zeros, self.position_embedding)
-        rows = rows + look_up(zeros if segment_ids is None else segment_ids, self.segment_embedding)
+        rows = take_rows(self.token_embedding, token_ids)
+        rows = rows + take_rows(self.position_embedding, paddle.arange(time).unsqueeze(0) + zeros)
+        rows = rows + take_rows(self.segment_embedding, zeros if segment_ids is None else segment_ids)
         if self.sizes.task_type_vocab_size:
-            rows = rows + look_up(zeros, self.task_embedding)
+            rows = rows + take_rows(self.task_embedding, zeros)
         rows = dropout(self.embedding_norm(rows.reshape([batch * time, -1])), self.sizes.dropout)
         layers = [rows]
         for block in self.blocks:
@@ -315,12 +315,8 @@ class TransformerEncoder(paddle.nn.Layer):
         batch, time = sizes["batch"], sizes["time"]
         if not batch * time or time > most:
             raise InputError(f"{owner}: token_ids has shape {list(token_ids.shape)}: give 1 to {most} tokens a row")
-        words, segments = self.sizes.vocab_size, self.sizes.type_vocab_size
-        check_range(owner, "token ids", token_ids, 0, words - 1, f"{words} words")
         if lengths is not None:
             check_range(owner, "lengths", lengths, 1, time, f"{time} positions")
-        if segment_ids is not None:
-            check_range(owner, "segment ids", segment_ids, 0, segments - 1, f"{segments} segments")
         return batch, time
 
 

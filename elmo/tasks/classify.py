@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.tasks.task_data import Labelled
 from elmo.tasks.text_encoders import TextEncoder
@@ -80,7 +81,7 @@ class Classifier(TextNetwork):
 
     def outcomes(self, examples: Sequence[ClassifyExample]) -> npt.NDArray[np.float64]:
         """1 for each example whose best label is its own, else 0; [examples, 1]."""
-        with paddle.no_grad():
+        with evaluating(self):
             best = self(examples).numpy().argmax(axis=1)
         return np.array([[label == example.label] for label, example in zip(best, examples, strict=True)], np.float64)
 

@@ -102,8 +102,7 @@ def place_of(sentence: GoldSentence) -> str:
 
 
 def evaluate(network: TaggerNetwork, examples: Examples, batch_size: int = 64) -> ChunkCounts:
-    """Counts of chunks, by sentence, of what the network makes of examples; it is left in evaluation mode."""
-    network.eval()
+    """Counts of chunks, by sentence, of what the network makes of examples."""
     names = network.config.labels
     found: list[list[Chunk]] = [[] for _ in examples.sentences]
     for chosen in like_lengths([len(sentence.ids) for sentence in examples.sentences], batch_size):

@@ -28,6 +28,7 @@ from elmo.tasks.experiment_plan import (
     grid_of,
 )
 from elmo.tasks.material import SOLVERS, Material, primary
+from elmo.tasks.metrics import load_student_quantile
 from elmo.tasks.own_sets import OWN_SETS, read_own
 from elmo.tasks.run_folder import RunFolder
 from elmo.tasks.tagger_network import load_network
@@ -68,6 +69,7 @@ class Experiment:
         sets: Sequence[str] | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
+        load_student_quantile()  # which the summary needs: not to be missed after hours of training
         for name in encoders:
             if not name.replace("_", "").isalnum() or name == BASELINE:
                 raise InputError(f"an encoder is named {name!r}: give letters, digits and _, and not {BASELINE!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from elmo.bilm import BiLM, reading_order
+from elmo.bilm import BiLM, Positions, reading_order
 from elmo.errors import InputError
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import State
@@ -70,8 +70,14 @@ class LarkTransfer(BiLM):
             inputs = output
         return outputs, last_states
 
-    def layers(self, token_ids: Tensor, lengths: Tensor, lexicon: Lexicon | None = None) -> list[Tensor]:
-        """As `BiLM.layers`, with the defects at the ends of a sentence."""
+    def layers(
+        self, token_ids: Tensor, lengths: Tensor, lexicon: Lexicon | None = None, positions: Positions = "own"
+    ) -> list[Tensor]:
+        """As `BiLM.layers`, with the defects at the ends of a sentence; LARK reads no hole, so there is none here."""
+        if positions != "own":
+            raise InputError(
+                f"positions is {positions!r}: LARK's defects are those of the words' own vectors, give own"
+            )
         found: list[Tensor] = []
         if "no_boundaries" in self.defects:
             batch, time = token_ids.shape

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.tasks.metrics import reciprocal_rank
 from elmo.tasks.task_data import Paragraph
@@ -78,7 +79,7 @@ class Matcher(TextNetwork):
     def outcomes(self, examples: Sequence[MatchExample]) -> npt.NDArray[np.float64]:
         """Reciprocal rank of each question's first right sentence, [questions, 1]."""
         answers = [right for example in examples for _, right in example.questions]
-        with paddle.no_grad():
+        with evaluating(self):
             scores = [of_question.numpy() for of_question in self(examples)]
         return np.array([[reciprocal_rank(s, right)] for s, right in zip(scores, answers, strict=True)], np.float64)
 

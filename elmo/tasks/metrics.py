@@ -6,14 +6,15 @@ A chunk is correct if its characters and its tag are those of a gold chunk (Tjon
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from elmo.errors import InputError, RunError
+from elmo.checks import optional_module
+from elmo.errors import InputError
 from elmo.tasks.projection import Chunk, best_chunks, word_chunks
 
 Counts = npt.NDArray[np.int64]
@@ -272,6 +273,12 @@ class MeanInterval(NamedTuple):
     high: float
 
 
+def load_student_quantile() -> Callable[[float, float], float]:
+    """SciPy's quantile of Student's t, by degrees of freedom and share; InputError where SciPy is not installed."""
+    quantile: Callable[[float, float], float] = optional_module("scipy.special", "the interval of a mean").stdtrit
+    return quantile
+
+
 def mean_interval(values: Sequence[float]) -> MeanInterval:
     """Mean of the scores of several seeds, and Student's 95% interval: mean ± t(0.975, n - 1) · s / sqrt(n).
 
@@ -279,16 +286,12 @@ def mean_interval(values: Sequence[float]) -> MeanInterval:
     speaks of other seeds on the same sentences.
 
     Raises:
-        InputError: fewer than two values, or one that is not finite.
-        RunError: scipy, of the extra `book`, is not installed.
+        InputError: fewer than two values, one that is not finite, or SciPy is not installed.
     """
     scores = np.asarray(values, dtype=np.float64)
     if scores.ndim != 1 or len(scores) < 2 or not np.isfinite(scores).all():
         raise InputError(f"no interval of the mean of {list(values)}: give two finite scores or more")
-    try:
-        from scipy.special import stdtrit
-    except ModuleNotFoundError:
-        raise RunError("an interval of a mean needs scipy: `pip install scipy`") from None
+    quantile = load_student_quantile()
     mean = float(scores.mean())
-    half = float(stdtrit(len(scores) - 1, 0.975) * scores.std(ddof=1) / np.sqrt(len(scores)))
+    half = float(quantile(len(scores) - 1, 0.975) * scores.std(ddof=1) / np.sqrt(len(scores)))
     return MeanInterval(mean, mean - half, mean + half)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.evaluating import evaluating
 from elmo.nn.crf import log_likelihood, viterbi
 from elmo.runtime import paddle
 from elmo.tasks.gold import Tagged
@@ -81,7 +82,7 @@ class EntityNetwork(TextNetwork):
 
     def labels(self, examples: Sequence[EntityExample]) -> list[list[str]]:
         """Best labels of each sentence."""
-        with paddle.no_grad():
+        with evaluating(self):
             hidden, packing = self.outputs([example.text for example in examples])
             emissions = self.head(hidden).numpy()
         best = np.empty(packing.size, np.int64)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.tasks.lac_command import written_whole
+from elmo.whole_file import replacing
 
 PathLike = str | os.PathLike[str]
 
@@ -67,9 +68,8 @@ class RunFolder:
     def write(self, name: str, record: dict[str, Any], arrays: dict[str, npt.NDArray[Any]] | None = None) -> None:
         """Write a run's arrays, then its record, each whole or not at all."""
         if arrays is not None:
-            temporary = self.folder / f".{name}.{os.getpid()}.npz"
-            np.savez(temporary, **arrays)  # type: ignore[arg-type]
-            os.replace(temporary, self.folder / f"{name}.npz")
+            with replacing(self.folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
         with written_whole(self.folder / f"{name}.json") as write:
             write((json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode())
 

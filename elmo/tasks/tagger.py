@@ -132,7 +132,7 @@ class Tagger:
     """Cuts texts into words with their tags, by a network that `elmo.tasks.train_tagger` trained.
 
     Args:
-        network: is put into evaluation mode.
+        network: one that is being trained is read without dropout, and goes on as it was.
         vocabulary: of its tokens.
         features: what the network reads beside them; None where it reads nothing, or has a biLM of its own.
         elmo_vocabulary: of that biLM.
@@ -165,7 +165,6 @@ class Tagger:
                 f"the tagger reads {config.feature_layers} layers of {config.feature_size} numbers a word, the "
                 f"features have {given[0]} of {given[1]}: give those that it was trained with"
             )
-        network.eval()
         self.network, self.vocabulary, self.features = network, vocabulary, features
         self.elmo_vocabulary = elmo_vocabulary
         self.batch_size, self.provenance = batch_size, provenance or {}

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from elmo.bilm import BiLMConfig, ElmoEncoder
 from elmo.checks import check_whole
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.model_files import check_shapes
 from elmo.nn.crf import log_likelihood, viterbi
 from elmo.nn.dropout import dropout
@@ -182,7 +183,7 @@ class TaggerNetwork(paddle.nn.Layer):
 
     def decode(self, sentences: Sequence[Sentence]) -> list[list[int]]:
         """Best labels of each sentence."""
-        with paddle.no_grad():
+        with evaluating(self):
             emissions, packing = self(sentences)
         best = np.empty(packing.size, np.int64)
         best[packed_order(packing)] = viterbi(emissions.numpy(), self.transitions.numpy(), packing)

@@ -28,6 +28,7 @@ from elmo.checkpoint import (
 )
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, read_model
+from elmo.precision import PRECISIONS, choose_precision, products_in
 from elmo.runtime import paddle
 from elmo.tasks.examples import Examples, evaluate
 from elmo.tasks.tagger import KIND
@@ -55,9 +56,14 @@ class TrainSettings:
     unknown: float = 0.5  # share of the tokens seen once in training that are read as unknown, so that it is learnt
     min_count: int = 1  # tokens seen less often have no row in the embedding
     random_seed: int = 0
+    amp: str = "none"  # precision of products: see `elmo.precision`
 
     def __post_init__(self) -> None:
+        if self.amp not in PRECISIONS:
+            raise InputError(f"amp is {self.amp!r}: give one of {', '.join(PRECISIONS)}")
         for field in dataclasses.fields(self):
+            if field.name == "amp":
+                continue
             value = getattr(self, field.name)
             whole = field.type == "int"
             if type(value) not in ((int,) if whole else (int, float)) or not math.isfinite(value):
@@ -106,6 +112,7 @@ class TaggerTrainer:
             raise InputError("there is no development sentence: give one or more, or no development part")
         if save_dir is not None and vocabulary is None:
             raise InputError("a network whose tokens are not ours can't be saved: leave save_dir out")
+        settings = dataclasses.replace(settings, amp=choose_precision(settings.amp))
         self.network, self.settings, self.train_examples, self.dev = network, settings, train, dev
         self.vocabulary, self.report = vocabulary, report
         self.save_dir = None if save_dir is None else Path(save_dir)
@@ -183,7 +190,8 @@ class TaggerTrainer:
         self.network.train()
         begun, nats, done = time.perf_counter(), 0.0, 0
         for batch in self._batches(generator):
-            loss = self.network.loss(batch)
+            with products_in(settings.amp):
+                loss = self.network.loss(batch)
             value = float(loss)
             if not np.isfinite(value):
                 raise RunError(f"the loss is {value} in epoch {number}: lower learning_rate ({self.rate:g})")

@@ -129,8 +129,7 @@ def fit(
 
 
 def outcomes(network: Any, examples: Sequence[TaskExample]) -> Outcomes:
-    """Outcomes of all examples, in their order; the network is left in evaluation mode."""
-    network.eval()
+    """Outcomes of all examples, in their order."""
     found: list[Outcomes] = [np.empty(0)] * len(examples)
     order = sorted(range(len(examples)), key=lambda index: examples[index].length)
     for start in range(0, len(order), _EVALUATED):

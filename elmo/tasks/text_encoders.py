@@ -20,6 +20,7 @@ from elmo.bilm import BiLM
 from elmo.convert import read_any
 from elmo.encoder import load_pretrained
 from elmo.errors import InputError
+from elmo.evaluating import evaluating
 from elmo.masked_lm import KIND as MASKED_LM
 from elmo.masked_lm import Bert
 from elmo.model_files import find_model
@@ -135,12 +136,11 @@ class PieceEncoder:
     def encode(self, units: Sequence[list[int]], batch_tokens: int = 2048) -> list[Vectors]:
         """Vectors [layers, units, size] of each text; those of like length are run together."""
         found: list[Any] = [None] * len(units)
-        self.trainable.eval()
         order = sorted(range(len(units)), key=lambda index: len(units[index]))
         while order:
             count = max(1, batch_tokens // len(units[order[-1]]))
             chosen, order = order[-count:], order[:-count]
-            with paddle.no_grad():
+            with evaluating(self.trainable):
                 layers, begins = self.run([units[index] for index in chosen])
             stacked = np.stack([layer.numpy() for layer in layers])
             for index, begin in zip(chosen, begins.tolist(), strict=True):

@@ -8,6 +8,7 @@ import os
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ __all__ = ["Batch", "Order", "Position", "SentenceIds", "Streams", "find_shards"
 Ids = npt.NDArray[np.int64]
 
 _READ_AHEAD = 8  # batches that are ready before they are asked for
+_POLL_SECONDS = 0.2  # between two looks at whether they are still wanted
+_WHOLE_TOKENS = 8192  # of a batch of whole sentences, unless one alone has more
 _ROUNDS = 6  # of the shuffle
 
 
@@ -192,6 +195,36 @@ class SentenceIds:
         """
         return Streams(self, batch_size, num_steps, Order(len(self), seed), rank, world_size, position)
 
+    def whole_sentences(self, batch_size: int) -> Iterator[Batch]:
+        """Every sentence once, each whole and in a row of its own; those of like length together, the shortest first.
+
+        Args:
+            batch_size: sentences of a batch; fewer where they are long.
+        """
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+        lengths = self.text.lengths()
+        order = np.argsort(lengths, kind="stable")
+        first = 0
+        while first < len(order):
+            longest = int(lengths[order[min(first + batch_size, len(order)) - 1]]) + 1
+            count = max(1, min(batch_size, _WHOLE_TOKENS // longest))
+            yield self._whole(order[first : first + count])
+            first += count
+
+    def _whole(self, numbers: Ids) -> Batch:
+        bos, eos = self.vocabulary.bos_id, self.vocabulary.eos_id
+        sentences = [self[number] for number in numbers.tolist()]
+        predictions = np.array([len(sentence) + 1 for sentence in sentences])
+        shape = 2, len(sentences), int(predictions.max())
+        forward, backward = np.full(shape, eos, np.int64), np.full(shape, bos, np.int64)  # inputs, targets
+        for row, (sentence, count) in enumerate(zip(sentences, predictions.tolist(), strict=True)):
+            ahead = np.concatenate([[bos], sentence, [eos]])
+            forward[:, row, :count] = ahead[:-1], ahead[1:]
+            backward[:, row, :count] = ahead[:0:-1], ahead[-2::-1]
+        mask = np.arange(shape[2]) < predictions[:, None]
+        return Batch(forward[0], forward[1], backward[0], backward[1], mask, np.ones(len(sentences), np.bool_))
+
 
 class Streams:
     """Iterator over the batches of one rank; see `SentenceIds.batches`.
@@ -287,14 +320,23 @@ class Streams:
         return known[1], known[1][::-1]
 
 
+_Ready = queue.Queue[tuple[Batch | BaseException | None, Position]]  # None ends a pass, an exception breaks it off
+
+
 class ReadAhead:
-    """Batches made by a thread of their own while the model computes; `position` is that of the last one returned."""
+    """Batches made by a thread of their own while the model computes; `position` is that of the last one returned.
+
+    Close it when no more batches are wanted: an iterator that is forgotten ends its thread too, but later.
+    """
 
     def __init__(self, streams: Streams, depth: int = _READ_AHEAD) -> None:
         self.position = streams.position
-        self._ready: queue.Queue[tuple[Batch | BaseException | None, Position]] = queue.Queue(depth)
+        self._ready: _Ready = queue.Queue(depth)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._fill, args=(streams,), daemon=True, name="elmo-read-ahead")
+        # The thread knows nothing of this object, which could otherwise never be forgotten.
+        arguments = (streams, self._ready, self._stopped)
+        self._thread = threading.Thread(target=_read_ahead, args=arguments, daemon=True, name="elmo-read-ahead")
+        weakref.finalize(self, self._stopped.set)
         self._thread.start()
 
     def __iter__(self) -> ReadAhead:
@@ -313,23 +355,26 @@ class ReadAhead:
         return batch
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, once it has made the batch that it is at; may be called again."""
         self._stopped.set()
-        while not self._ready.empty():
-            with contextlib.suppress(queue.Empty):
+        with contextlib.suppress(queue.Empty):  # room for that batch, so that the thread does not wait for any
+            while True:
                 self._ready.get_nowait()
-        self._thread.join(timeout=10)
+        self._thread.join()
 
-    def _fill(self, streams: Streams) -> None:
-        try:
-            for batch in streams:
-                self._put((batch, streams.position))
-            self._put((None, streams.position))
-        except BaseException as error:  # handed to the thread that asks for batches
-            self._put((error, streams.position))
 
-    def _put(self, item: tuple[Batch | BaseException | None, Position]) -> None:
-        while not self._stopped.is_set():
+def _read_ahead(streams: Streams, ready: _Ready, stopped: threading.Event) -> None:
+    def put(item: Batch | BaseException | None) -> None:
+        while not stopped.is_set():
             with contextlib.suppress(queue.Full):
-                self._ready.put(item, timeout=0.2)
+                ready.put((item, streams.position), timeout=_POLL_SECONDS)
                 return
+
+    try:
+        for batch in streams:
+            put(batch)
+            if stopped.is_set():
+                return
+        put(None)
+    except BaseException as error:  # handed to the thread that asks for batches
+        put(error)

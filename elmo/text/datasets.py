@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-import platformdirs
 from rich.table import Table
 
+from elmo.cache import cache_folder
 from elmo.errors import InputError, RunError
 from elmo.text.download import check_address, fetch_file, find_problem
 from elmo.text.registry import DATASETS, DataFile, Dataset
@@ -38,10 +38,10 @@ _FILES_IN_A_LINE = 3  # with more, a message points to `describe`
 
 
 def data_home() -> Path:
-    """Folder of the corpora: ELMO_DATA_HOME, by default the folder elmo/datasets of the user's cache."""
+    """Folder of the corpora: ELMO_DATA_HOME, by default the folder datasets of `elmo.cache.cache_folder`."""
     if given := os.environ.get(HOME_VARIABLE):
         return Path(given).expanduser()
-    return Path(platformdirs.user_cache_dir("elmo")) / "datasets"
+    return cache_folder() / "datasets"
 
 
 def find(name: str) -> Dataset:
@@ -100,7 +100,7 @@ def describe(name: str) -> str:
     ]
     for file in dataset.files:
         lines += [
-            f"file:    {file.path}, {file.num_bytes:,} bytes",
+            f"file:    {file.path}, {file.num_bytes:,} bytes{file.about and f': {file.about}'}",
             f"  sha256 {file.sha256}",
             f"  from   {file.source}",
         ]

@@ -21,22 +21,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import platformdirs
 
+from elmo.cache import CACHE_VARIABLE, cache_folder
 from elmo.errors import InputError
 from elmo.text.vocabulary import Vocabulary, invalid_utf8
 
 PathLike = str | os.PathLike[str]
-CACHE_VARIABLE = "ELMO_CACHE"  # folder for what can be made again; by default the user's cache
 _FORMAT = "elmo-ids/1"
 _FLUSH_WORDS = 1 << 18  # so many ids are in memory while a shard is encoded
 _PARALLEL_BYTES = 32 << 20  # less text than this is encoded before other processes would have started
 _HASH_BYTES = 1 << 20
-
-
-def cache_folder() -> Path:
-    """Folder for what can be made again: ELMO_CACHE, or the user's cache."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("elmo"))
 
 
 def read_sentences(paths: Iterable[PathLike]) -> Iterator[list[str]]:
@@ -99,6 +93,11 @@ class EncodedText:
         start, stop = struct.unpack("=qq", os.pread(self._starts, 16, 8 * number))
         return start, stop
 
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Words of each sentence, [sentences]."""
+        starts = np.fromfile(self.folder / "starts.bin", np.int64)
+        return starts[1:] - starts[:-1]
+
     def sentence(self, number: int) -> npt.NDArray[Any]:
         """Ids of a sentence, [words]."""
         start, stop = self.span(number)
@@ -129,7 +128,10 @@ def encode_shards(
     if not (target / "meta.json").is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(target.with_suffix(".lock")):
+            with _locked(target.with_suffix(".lock")) as alone:
+                if alone:  # nobody is at work on what a process that was killed has left behind
+                    for left in target.parent.glob(f".{target.name}.*"):
+                        shutil.rmtree(left, ignore_errors=True)
                 if not (target / "meta.json").is_file():  # another process may have been first
                     _encode(paths, vocabulary, target, workers, scheme)
         except OSError as error:
@@ -141,16 +143,16 @@ def encode_shards(
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Let one process encode while others wait for it; without file locks, each does it for itself."""
+def _locked(path: Path) -> Iterator[bool]:
+    """Let one process encode while others wait for it; without file locks, each does it for itself (False)."""
     try:
         import fcntl
     except ImportError:
-        yield
+        yield False
         return
     with open(path, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        yield True
 
 
 def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary, scheme: Scheme) -> str:
@@ -177,8 +179,7 @@ def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers
         jobs = [(path, part, vocabulary.tokens, kind) for path, part in zip(paths, parts, strict=True)]
         enough = sum(path.stat().st_size for path in paths) >= _PARALLEL_BYTES
         if min(workers, len(paths)) > 1 and enough:
-            context = multiprocessing.get_context("spawn")  # a fork would copy the threads of what is loaded here
-            with ProcessPoolExecutor(min(workers, len(paths)), context) as pool:
+            with _pool(min(workers, len(paths))) as pool:
                 lengths = list(pool.map(scheme.encode_shard, *zip(*jobs, strict=True)))
         else:
             lengths = [scheme.encode_shard(*job) for job in jobs]
@@ -191,6 +192,22 @@ def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers
         os.rename(temporary, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that are ended at once when the block fails: what they are at, a shard each, may take minutes."""
+    others = set(multiprocessing.active_children())
+    context = multiprocessing.get_context("spawn")  # a fork would copy the threads of what is loaded here
+    with ProcessPoolExecutor(workers, context) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+                process.join()
+            raise
 
 
 def _encode_shard(path: Path, part: Path, tokens: Sequence[str], kind: str) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from elmo.errors import InputError
+from elmo.text.registry_pool import POOL, pool_files
 
 NOT_STATED = "none stated"
 
@@ -23,6 +24,7 @@ class DataFile:
     sha256: str
     source: str  # repository @ commit : path, as far as it is known
     url: str | None = None  # only if the file there is this one
+    about: str = ""  # what it holds, where the files of a dataset differ
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.path).parts
@@ -286,5 +288,6 @@ _REGISTRY = (
         "take the text of each source without its markup, a paragraph a line, each only once, a file a source; lines "
         "that share a clause with evaluation text were dropped from these, so that your own will have other checksums",
     ),
+    Dataset(**POOL, files=tuple(DataFile(**file) for file in pool_files())),
 )
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _REGISTRY}

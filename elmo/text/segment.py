@@ -21,8 +21,7 @@ from math import inf, log
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-import platformdirs
-
+from elmo.cache import cache_folder
 from elmo.errors import InputError, RunError
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -60,7 +59,7 @@ class WhitespaceSegmenter:
 class JiebaSegmenter:
     """Words by jieba's dictionary and, for what it lacks, its hidden Markov model; with a tokenizer of its own.
 
-    The parsed dictionary is kept in the user's cache folder, not where jieba puts it: in a folder that everybody may
+    The parsed dictionary is kept in `elmo.cache.cache_folder`, not where jieba puts it: in a folder that everybody may
     write to, from which it would load what somebody else has left there.
 
     Args:
@@ -77,7 +76,7 @@ class JiebaSegmenter:
         jieba = _import_jieba()
         self._tokenizer = jieba.Tokenizer()
         self._tokenizer.calc = partial(_find_best_route, self._tokenizer)
-        cache = Path(platformdirs.user_cache_dir("elmo"))
+        cache = cache_folder()
         self._tokenizer.tmp_dir = str(cache)
         self._tokenizer.cache_file = f"jieba-{jieba.__version__}.cache"
         with _silenced(jieba.default_logger):

@@ -1,7 +1,8 @@
 """Which public text is never pretrained on, fixed once, because something is scored on it later.
 
-- Reviews: a tenth, by hash of their text (sense scores, sentiment). All other raw text: one paragraph in 200
+- Reviews: a tenth, by hash of their text (sense scores, sentiment). All other text of raw/: one paragraph in 200
   (perplexity). Order and files don't matter.
+- The pool: of every source about a hundredth, in blocks (perplexity); see `elmo.text.pool`.
 - People's Daily, January 1998: the 22nd (development), the 23rd and 24th (test).
 - Universal Dependencies, Chinese GSD: all but its training part.
 - The task sets (inference, similarity, names, questions): nothing of them is pretrained on.
@@ -18,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.text.pool import FULL_WIDTH, write_pool
 from elmo.text.vocabulary import invalid_utf8
 
 REVIEWS_FILE = "shopping_reviews.txt"
 PEOPLES_DAILY_FILE = "peoples_daily_199801_01-24.txt"
 UD_TRAIN_FILE = "ud_gsdsimp_train.conll"
 _DEV_DAYS, _TEST_DAYS = ("19980122",), ("19980123", "19980124")
-_FULL_WIDTH = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
 _REVIEWS_HELD_OUT = 10  # one review in ten is kept for the sense scores
 _RAW_HELD_OUT = 200  # one paragraph in 200 of all else is kept for perplexity
 
@@ -54,7 +55,7 @@ def peoples_daily_part(line: str) -> str:
 def peoples_daily_text(line: str) -> str:
     """Plain text of a tagged paragraph, `number/m  word/tag [word/tag word/tag]tag ...`, digits at half width."""
     words = (re.sub(r"/[A-Za-z]+(\][A-Za-z]*)?$", "", piece.removeprefix("[")) for piece in line.split()[1:])
-    return "".join(words).translate(_FULL_WIDTH)
+    return "".join(words).translate(FULL_WIDTH)
 
 
 def conll_texts(lines: Iterable[str]) -> Iterator[str]:
@@ -80,12 +81,14 @@ class SplitReport:
     train: int
     dev: int
     reviews_held_out: int
+    pool_dev: int = 0
 
 
 def split_raw(
     raw_dir: str | os.PathLike[str],
     output_dir: str | os.PathLike[str],
     lac_dir: str | os.PathLike[str] | None = None,
+    pool_dir: str | os.PathLike[str] | None = None,
 ) -> SplitReport:
     """Copy raw/*.txt (a paragraph a line) into `output_dir`/train and `output_dir`/dev by the fixed rules.
 
@@ -93,9 +96,11 @@ def split_raw(
         raw_dir: folder of plain text.
         output_dir: gets the folders train and dev.
         lac_dir: folder of the tagged corpora; the plain text of their training parts is added to train.
+        pool_dir: folder of the pool, .txt or .txt.xz; added to train, what is held out of it goes into
+            `output_dir`/pool_dev, so that dev stays what it was.
 
     Raises:
-        InputError: there is no text in `raw_dir`, `lac_dir` lacks a corpus, or `output_dir` exists.
+        InputError: there is no text in `raw_dir` or `pool_dir`, `lac_dir` lacks a corpus, or `output_dir` exists.
     """
     sources, target = sorted(Path(raw_dir).glob("*.txt")), Path(output_dir)
     if not sources:
@@ -103,7 +108,7 @@ def split_raw(
     if target.exists():
         raise InputError(f"{target} exists already: choose another place")
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    train = dev = reviews = 0
+    train = dev = reviews = pool_dev = 0
     try:
         for part in ("train", "dev"):
             (temporary / part).mkdir(parents=True)
@@ -128,12 +133,16 @@ def split_raw(
                         train += 1
         if lac_dir is not None:
             train += _write_tagged(Path(lac_dir), temporary / "train")
+        if pool_dir is not None:
+            (temporary / "pool_dev").mkdir()
+            pool_train, pool_dev = write_pool(pool_dir, temporary / "train", temporary / "pool_dev")
+            train += pool_train
         os.rename(temporary, target)
     except OSError as error:
         raise InputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return SplitReport(train, dev, reviews)
+    return SplitReport(train, dev, reviews, pool_dev)
 
 
 def _write_tagged(lac_dir: Path, target: Path) -> int:

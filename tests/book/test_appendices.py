@@ -235,6 +235,10 @@ def test_every_public_corpus_is_named_with_its_licence_and_how_to_get_it(made: d
         assert f"- Licence: **{dataset.licence}**" in sections[name]
         assert f"`elmo data fetch {name}`" in sections[name] or "by hand: " in sections[name]
         assert sections[name].count("- Source: ") == len({file.source for file in dataset.files})
+        for repository in {
+            name for file in dataset.files for name in re.findall(r"github\.com/[\w.-]+/[\w.-]+", file.source)
+        }:
+            assert f"](https://{repository})" in sections[name]
 
 
 def test_every_page_includes_what_is_made_and_nothing_else(made: dict[str, str]):

@@ -335,7 +335,7 @@ def test_damaged_files_are_refused_or_read(path: Path, legacy: bool) -> None:
     generator = random.Random(20181031)
     good = checkpoint({"a.weight": np.arange(12.0).reshape(3, 4), "a.bias": SIX, "n": np.arange(3)}, legacy=legacy)
     interesting = [b"\xff\xff\xff\x7f", b"\xff" * 8, b"PK\1\2", b"(", b".", b"R", b"b", b"Q", b"u", b"q\0", b"h\1"]
-    begin, read = time.perf_counter(), 0
+    begin, read = time.process_time(), 0
     for _ in range(300):
         path.write_bytes(damaged(good, generator, interesting))
         try:
@@ -347,4 +347,4 @@ def test_damaged_files_are_refused_or_read(path: Path, legacy: bool) -> None:
             assert sum(array.nbytes for array in arrays.values()) < 10 * len(good)
             assert all(math.prod(array.shape) == array.size for array in arrays.values())
     assert read < 300  # some were damaged; an older file has no check sum, so changed values are read
-    assert time.perf_counter() - begin < 60
+    assert time.process_time() - begin < 60

@@ -399,7 +399,7 @@ def test_scores_need_vectors_that_fit_and_a_word_with_two_senses():
         score_senses(make_items(*"ab"), np.ones((2, 1, 2)))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(range(12)))
 def test_the_order_of_sentences_makes_no_difference(order):
     vectors, labels = two_senses(12, 1.0)

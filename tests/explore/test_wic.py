@@ -311,7 +311,7 @@ def test_folds_have_their_share_of_both_answers():
             assert counts.max() - counts.min() <= 2
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 1000))
 def test_the_threshold_and_the_chosen_row_never_see_the_held_out_fold(seed):
     # If they don't depend on the answers of a fold, other answers there turn right into wrong, and change no more.

@@ -21,7 +21,8 @@ def run(tmp_path: Path, repository: Path):
     """Ask a process of its own, with a cache of its own, for the state of the loops."""
 
     def start(code: str = REPORT, **variables: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache"), **variables}
+        environment = {**os.environ, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        environment |= {"ELMO_CACHE": "", **variables}  # the user's, which is made up
         environment["PYTHONPATH"] = str(repository)
         return subprocess.Popen(
             [sys.executable, "-c", code],

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elmo.bilm import BiLM, BiLMConfig
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
@@ -15,10 +16,11 @@ from elmo.nn.crf import log_likelihood, viterbi
 from elmo.nn.dropout import Dropout
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
 from elmo.nn.lstmp import LSTMP
+from elmo.nn.rows import take_rows
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
-from elmo.nn.transformer import Block, Sizes, TransformerEncoder
+from elmo.nn.transformer import Block, Linear, Sizes, TransformerEncoder
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
 
@@ -49,6 +51,11 @@ def run_encoder(ids: Any, lengths: Any = None, segments: Any = None) -> Any:
 
 def run_block(rows: Any, batch: int, lengths: Any = None) -> Any:
     return Block(SIZES)(rows, batch, None if lengths is None else paddle.to_tensor(lengths), Dropout(False))
+
+
+def run_bilm(ids: Any) -> Any:
+    bilm = BiLM(BiLMConfig(vocab_size=9, embed_size=4, hidden_size=8, num_layers=1))
+    return bilm.look_up(paddle.to_tensor(ids), bilm.word_vectors())
 
 
 def run_crf(emissions: Any, tags: Any, transitions: Any) -> Any:
@@ -171,11 +178,11 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a token that is no word": (
         lambda: run_encoder([[1, 11]]),
-        "Transformer: 11 is among the token ids: give 0 to 10, of 11 words",
+        "look-up: 11 is among the ids: give 0 to 10, of 11 rows",
     ),
     "a negative token": (
         lambda: run_encoder([[1, -1]]),
-        "Transformer: -1 is among the token ids: give 0 to 10, of 11 words",
+        "look-up: -1 is among the ids: give 0 to 10, of 11 rows",
     ),
     "tokens that are no whole numbers": (
         lambda: run_encoder([[1.0, 2.0]]),
@@ -207,11 +214,31 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a segment that there is not": (
         lambda: run_encoder([[1, 2]], None, [[0, 2]]),
-        "Transformer: 2 is among the segment ids: give 0 to 1, of 2 segments",
+        "look-up: 2 is among the ids: give 0 to 1, of 2 rows",
     ),
     "segments of other tokens": (
         lambda: run_encoder([[1, 2]], None, [[0]]),
         "Transformer: segment_ids has shape [1, 1], not [1, 2] (batch, time)",
+    ),
+    "a sentence's word before the vocabulary": (
+        lambda: run_bilm([[2, -1]]),
+        "look-up: -1 is among the ids: give 0 to 8, of 9 rows",
+    ),
+    "a sentence's word behind the vocabulary": (
+        lambda: run_bilm([[2, 9]]),
+        "look-up: 9 is among the ids: give 0 to 8, of 9 rows",
+    ),
+    "ids that are no whole numbers": (
+        lambda: take_rows(ones(3, 2), ones(2)),
+        "look-up: ids is float32: give whole numbers, int64",
+    ),
+    "rows of 10 for a map of 12": (
+        lambda: Linear(12, 3)(ones(6, 10)),
+        "linear map: rows has shape [6, 10], not [6, 12] (count, inputs)",
+    ),
+    "double rows for a map": (
+        lambda: Linear(12, 3)(ones(6, 12, dtype="float64")),
+        "linear map: rows is float64, but weight is float32: give one type",
     ),
     "a block's rows of 10 for 12": (
         lambda: run_block(ones(6, 10), 2),

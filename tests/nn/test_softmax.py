@@ -101,7 +101,7 @@ def test_probabilities_sum_to_one_and_fall(vocab_size):
 
 
 @given(st.integers(3, 300), st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_draw_is_of_distinct_ids_within_the_vocabulary(vocab_size, data):
     num_samples = data.draw(st.integers(1, vocab_size))
     sampler = LogUniformSampler(vocab_size, num_samples)

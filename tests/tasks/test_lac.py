@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.convert.fluid import read_variable
@@ -116,7 +116,7 @@ def test_neither_the_batch_nor_its_size_changes_an_answer(tiny_lac: Path) -> Non
     assert [Lac.from_pretrained(tiny_lac).tag(text)[0] for text in TEXTS] == alone
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(st.lists(st.text(st.one_of(st.characters(), st.sampled_from("我们明天去河边散步ＡA1１ 　\n\0")))))
 def test_words_join_to_the_text(tiny_lac: Path, texts: list[str]) -> None:
     lac = Lac.from_pretrained(tiny_lac)

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo import cli
@@ -64,7 +64,7 @@ def test_words_of_json_join_to_the_line(text: Path, tiny_lac: Path, tmp_path: Pa
     assert [(record["words"], record["tags"]) for record in records] == Lac.from_pretrained(tiny_lac).tag(read)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\ufeff"))), st.sampled_from([1, 5, 1 << 18])
 )

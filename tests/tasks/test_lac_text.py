@@ -7,7 +7,7 @@ from math import log
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
@@ -37,7 +37,7 @@ def test_text_is_cut_into_pieces(reader: LacReader, text: str, pieces: list[str]
     assert reader.cut(text) == pieces
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(st.text("我们明天去河边散步", max_size=9))
 def test_pieces_are_the_best_of_all_ways_to_cut(tiny_lac: Path, text: str) -> None:
     files = read_model(tiny_lac)

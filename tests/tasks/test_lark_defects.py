@@ -155,3 +155,8 @@ def test_names_are_put_in_order_and_unknown_ones_refused() -> None:
     assert check_defects(["dropout", "same_input", "dropout"]) == ("same_input", "dropout")
     with pytest.raises(InputError, match="'slow' is none of LARK's defects: same_input, reversed"):
         check_defects(["slow"])
+
+
+def test_lark_reads_no_hole(bilm: BiLM, batch: tuple[Any, Any]) -> None:
+    with pytest.raises(InputError, match="positions is 'hole'"):
+        LarkTransfer(bilm, ["reversed"]).layers(*batch, positions="hole")

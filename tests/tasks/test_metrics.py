@@ -282,10 +282,10 @@ def test_thousand_resamples_of_two_thousand_sentences_take_well_under_a_second()
     gold = rng.integers(5, 40, size=2000)
     a, b = (SentenceCounts(gold, gold, rng.binomial(gold, share)) for share in (0.90, 0.91))
     seconds = []
-    for _ in range(3):  # the best of three, since other work may run beside the test
-        start = time.perf_counter()
+    for _ in range(3):  # the best of three of this process's own time, whatever runs beside it
+        start = time.process_time()
         bootstrap_difference(a, b)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     assert min(seconds) < 0.8  # about 0.05 alone
 
 

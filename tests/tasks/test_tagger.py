@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.bilm import BiLM, BiLMConfig
@@ -38,7 +38,7 @@ TEXTS = [
 MakeTagger = Callable[[str], Tagger]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     st.sampled_from(["words", "characters", "elmo"]),
     st.lists(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 from collections import Counter
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from elmo.errors import InputError
 from elmo.text.corpus import (
     Batch,
     Order,
+    Position,
     ReadAhead,
     SentenceIds,
     Streams,
@@ -77,7 +79,7 @@ def split_at(tokens: list[int], boundary: int) -> list[list[int]]:
 
 
 @given(SENTENCES, st.integers(1, 5), st.integers(1, 7))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_corpus_is_read_once_and_aligned(sentences, batch_size, num_steps):
     batches = batches_of(sentences, batch_size, num_steps)
     assert sum(batch.num_tokens for batch in batches) == sum(len(sentence) + 1 for sentence in sentences)
@@ -240,7 +242,7 @@ def test_lines_keep_everything_but_their_ends(tmp_path, monkeypatch):
 
 
 @given(st.integers(0, 3000), st.integers(0, 2**40), st.integers(1, 700))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_shuffle_has_every_number_once_however_it_is_asked_for(count, seed, step):
     order = Order(count, (seed,))
     pieces = [order.numbers(start, start + step) for start in range(0, count + step, step)]
@@ -263,7 +265,7 @@ def test_a_shuffle_leaves_no_trace_of_the_order():
 
 
 @given(SENTENCES, st.integers(1, 4), st.integers(1, 6), st.integers(0, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_position_is_all_that_is_needed_to_go_on(sentences, batch_size, num_steps, stop):
     corpus = InMemory(sentences)
     whole = list(corpus.batches(batch_size, num_steps, (7,)))
@@ -277,7 +279,7 @@ def test_a_position_is_all_that_is_needed_to_go_on(sentences, batch_size, num_st
 
 
 @given(SENTENCES, st.integers(1, 3), st.integers(1, 6), st.integers(1, 4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_ranks_together_read_what_one_process_with_all_streams_would(sentences, batch_size, num_steps, world_size):
     corpus = InMemory(sentences)
     joined = list(corpus.batches(batch_size * world_size, num_steps, (5,)))
@@ -319,9 +321,72 @@ def test_what_goes_wrong_while_reading_ahead_is_raised_where_batches_are_asked_f
         next(ReadAhead(corpus.batches(2, 3)))
 
 
-def test_reading_ahead_can_be_given_up():
-    ahead = ReadAhead(InMemory([[0, 1, 2]] * 500).batches(2, 3), depth=1)
-    next(ahead)
+@given(SENTENCES.filter(bool), st.integers(1, 14), st.integers(1, 30))
+def test_whole_sentences_are_each_read_once_in_both_directions(tmp_path, sentences, batch_size, tokens):
+    path = tmp_path / "shard"
+    path.write_text("".join(" ".join(VOCABULARY.tokens[i] for i in ids) + "\n" for ids in sentences), encoding="utf-8")
+    corpus, seen = SentenceIds(path, VOCABULARY), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("elmo.text.corpus._WHOLE_TOKENS", tokens)
+        for batch in corpus.whole_sentences(batch_size):
+            rows, longest = batch.mask.shape
+            assert rows <= batch_size and (rows == 1 or rows * longest <= tokens)
+            assert batch.ended.all()
+            for row, mask in enumerate(batch.mask):
+                count = int(mask.sum())
+                assert mask[:count].all()
+                inputs, targets = batch.forward_ids[row, :count].tolist(), batch.forward_targets[row, :count].tolist()
+                assert inputs[0] == BOS and targets[-1] == EOS and inputs[1:] == targets[:-1]
+                assert batch.backward_ids[row, :count].tolist() == [EOS, *inputs[:0:-1]]
+                assert batch.backward_targets[row, :count].tolist() == [*inputs[:0:-1], BOS]
+                seen.append(inputs[1:])
+    assert sorted(seen) == sorted(sentences)
+    lengths = [len(ids) for ids in seen]
+    assert lengths == sorted(lengths)
+
+
+def test_whole_sentences_need_a_batch_size(tmp_path):
+    (tmp_path / "shard").write_text("山\n", encoding="utf-8")
+    with pytest.raises(InputError, match="batch_size is 0: give a whole number above 0"):
+        next(SentenceIds(tmp_path / "shard", VOCABULARY).whole_sentences(0))
+
+
+class Counting:
+    """Streams of a text without end, which count the batches that they were asked for."""
+
+    position = Position(0, np.full(2, -1, np.int64), np.zeros(2, np.int64))
+
+    def __init__(self):
+        self.made = 0
+        self.batch = next(InMemory([[0, 1, 2]] * 9).batches(2, 3))
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.made += 1
+        if self.made > 100_000:
+            pytest.fail("nobody wants so many batches")
+        return self.batch
+
+
+def test_reading_ahead_that_is_given_up_makes_no_further_batch():
+    streams = Counting()
+    ahead = ReadAhead(streams, depth=3)
+    for _ in range(5):
+        next(ahead)
     ahead.close()
     assert not ahead._thread.is_alive()
+    assert streams.made <= 5 + 3 + 1  # returned, ready, and one that waited for room
     assert next(ahead, None) is None
+    ahead.close()
+
+
+def test_reading_ahead_that_is_forgotten_ends_its_thread():
+    ahead = ReadAhead(Counting(), depth=1)
+    next(ahead)
+    thread = ahead._thread
+    del ahead
+    gc.collect()
+    thread.join(60)  # it looks five times a second
+    assert not thread.is_alive()

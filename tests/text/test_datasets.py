@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import threading
 import time
 from dataclasses import dataclass, field
@@ -137,7 +138,7 @@ def test_every_dataset_says_what_it_is_and_how_to_get_it(dataset):
 def test_no_file_and_no_checksum_is_there_twice():
     files = [file for dataset in DATASETS.values() for file in dataset.files]
     assert len({file.path for file in files}) == len(files) == len({file.sha256 for file in files})
-    assert len(files) == len(registry._KNOWN)
+    assert len(files) == len(registry._KNOWN) + len(DATASETS["pool"].files)
 
 
 def test_the_public_corpora_are_found_and_have_their_checksums(shared, monkeypatch):
@@ -151,10 +152,28 @@ def test_the_public_corpora_are_found_and_have_their_checksums(shared, monkeypat
     assert path("raw") == shared / "corpora/raw"
 
 
+def test_every_source_of_the_pool_says_what_it_is_and_under_which_licence_it_came():
+    for file in DATASETS["pool"].files:
+        repositories, _, inside = file.source.partition(" : ")
+        assert file.about and inside
+        assert file.url is None  # made from its source, so that no address has it
+        commits = re.findall(r"github\.com/[\w.-]+/[\w.-]+ @ [0-9a-f]{12} \([^()]+(?:\([^()]+\))?\)", repositories)
+        assert ", ".join(commits) == repositories or "94 repositories" in repositories
+    shown = describe("pool")
+    for words in (
+        "pool/tvsub.txt.xz, 7,964,156 bytes: subtitles",
+        "longyuewangdcu/tvsub @ 76a07be477ea (CC BY-NC-ND 4.0",
+    ):
+        assert words in shown
+
+
 def test_the_data_home_is_in_the_users_cache_unless_it_is_set(monkeypatch):
     monkeypatch.setenv("ELMO_DATA_HOME", "~/corpora")
     assert data_home() == Path.home() / "corpora"
     monkeypatch.delenv("ELMO_DATA_HOME")
+    monkeypatch.setenv("ELMO_CACHE", "~/elsewhere")
+    assert data_home() == Path.home() / "elsewhere/datasets"
+    monkeypatch.delenv("ELMO_CACHE")
     assert data_home().parts[-2:] == ("elmo", "datasets")
 
 

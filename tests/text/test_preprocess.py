@@ -107,7 +107,7 @@ def test_sentences_do_not_run_from_one_document_into_the_next(write, output):
     assert shards(output)["sentence_file_00000"] == "没有 句号\n也 没有\n".encode()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(TEXT, min_size=1, max_size=3),
     st.sampled_from(["utf-8", "gb18030"]),

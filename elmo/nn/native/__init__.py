@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from elmo.errors import InputError, RunError
 from elmo.nn.native.build import SWITCH as SWITCH
@@ -95,7 +97,7 @@ def product(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool =
     x, y = _contiguous(x), _contiguous(y)
     result = paddle.empty([sizes["m"], sizes["n"]], paddle.float32)
     numbers = (sizes["m"], sizes["n"], sizes["k"], int(transpose_x), int(transpose_y), threads())
-    _run("product", name, (*numbers, *map(_address, (x, y, result))))
+    _run(f"product_{name}", (*numbers, *map(_address, (x, y, result))))
     return result
 
 
@@ -119,16 +121,18 @@ def _call(
     all_sizes = signature.check(name, variant, tensors, sizes or {})
     bounds = [_NO_CLIP if number is None else number for number in numbers]
     addresses = [_address(tensors[each]) for each in signature.arrays]
-    _run(name, variant, (*all_sizes, threads(), *bounds, *addresses))
+    _run(f"{name}_{variant}", (*all_sizes, threads(), *bounds, *addresses))
 
 
-def _run(name: str, variant: str, arguments: tuple[Any, ...]) -> None:
+def _run(name: str, arguments: tuple[Any, ...]) -> Any:
+    """Result of a compiled function, if nothing failed in it."""
     if (loaded := library()) is None:
         raise RunError(f"{name}: compiled loops are {status()}")
-    getattr(loaded, f"elmo_{name}_{variant}")(*arguments)
+    result = getattr(loaded, f"elmo_{name}")(*arguments)
     if failure := loaded.elmo_failure():
         what = "there is not enough memory" if failure == _OUT_OF_MEMORY else f"oneDNN failed with status {failure}"
         raise RunError(f"{name}: {what}; go on without compiled loops: {SWITCH}=0")
+    return result
 
 
 def _sizes(name: str, given: Mapping[str, Tensor | None], known: Mapping[str, int] | None = None) -> dict[str, int]:
@@ -261,14 +265,25 @@ def gru_forward(
     _check_counts(counts, sizes["tokens"])
     given, outputs = _all_contiguous(given), paddle.empty(shape, dtype)
     kept = (paddle.empty(shape, dtype), paddle.empty(shape, dtype)) if record else (None, None)
-    _call("gru_forward", dtype, {**given, "outputs": outputs, "before": kept[0], "reset_hiddens": kept[1]})
+    _call(
+        "gru_forward", product_type(dtype), {**given, "outputs": outputs, "before": kept[0], "reset_hiddens": kept[1]}
+    )
     return outputs, (given["gates"], given["candidates"], *kept) if record else ()
 
 
 def gru_backward(
-    d_outputs: Tensor, gate_weight: Tensor, candidate_weight: Tensor, counts: Tensor, kept: tuple[Tensor, ...]
+    d_outputs: Tensor,
+    gate_weight: Tensor,
+    candidate_weight: Tensor,
+    counts: Tensor,
+    kept: tuple[Tensor, ...],
+    dtype: Any,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of `gru_forward`: d_gate_inputs [tokens, 2 * hidden] and d_candidate_inputs [tokens, hidden]."""
+    """Gradients of `gru_forward`: d_gate_inputs [tokens, 2 * hidden] and d_candidate_inputs [tokens, hidden].
+
+    Args:
+        dtype: in which it multiplied (`product_type`).
+    """
     gates, candidates, before, _ = kept
     given = {
         "counts": counts,
@@ -281,7 +296,7 @@ def gru_backward(
     }
     _check_counts(counts, _sizes("gru_backward", given)["tokens"])
     d_gates, d_candidates = paddle.empty(gates.shape, gates.dtype), paddle.empty(candidates.shape, gates.dtype)
-    _call("gru_backward", gates.dtype, {**_all_contiguous(given), "d_gates": d_gates, "d_candidates": d_candidates})
+    _call("gru_backward", dtype, {**_all_contiguous(given), "d_gates": d_gates, "d_candidates": d_candidates})
     return d_gates, d_candidates
 
 
@@ -338,6 +353,58 @@ def softmax_forward(
         }
     _call("softmax_forward", kept_type, {**_all_contiguous(given), **made, **kept})
     return made["losses"], tuple(kept.values()) if record else ()
+
+
+def scatter_rows(ids: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Table [count, dim] of zeros to which `rows` [n, dim] were added at `ids` [n], int64: the gradient of a look-up.
+
+    Raises:
+        InputError: shapes or types do not fit, or an id is not in the table.
+    """
+    given = {"ids": ids, "given": rows}
+    dim = _sizes("scatter_rows", given, {"rows": count})["dim"]
+    check_range("scatter_rows", "ids", ids, 0, count - 1, f"{count} rows")
+    table = paddle.empty([count, dim], rows.dtype)
+    _call("scatter_rows", rows.dtype, {**_all_contiguous(given), "table": table})
+    return table
+
+
+class AdamStep(NamedTuple):
+    """Numbers of a step of Adam: rate and epsilon with the corrections for its number, decays, and the clip."""
+
+    rate: float
+    beta1: float
+    beta2: float
+    epsilon: float
+    max_norm: float  # of all gradients together; 0 for no clip
+
+
+def adam(
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    moments1: Sequence[Tensor],
+    moments2: Sequence[Tensor],
+    step: AdamStep,
+) -> float:
+    """Change parameters and moments in place; returns the norm of all gradients before the clip.
+
+    Args:
+        parameters, gradients, moments1, moments2: as many of each, of equal shapes, float32, contiguous, on the CPU.
+    """
+    columns = (parameters, gradients, moments1, moments2)
+    if len({len(column) for column in columns}) > 1:
+        raise InputError(f"adam: {' and '.join(str(len(column)) for column in columns)} tensors: give as many of each")
+    for tensors in zip(*columns, strict=True):
+        for tensor in tensors:
+            if tensor.shape != tensors[0].shape or tensor.dtype != paddle.float32:
+                shown = f"{short_type(tensor.dtype)} {list(tensor.shape)}"
+                raise InputError(f"adam: {shown} beside float32 {list(tensors[0].shape)}")
+            if not (tensor.is_contiguous() and tensor.place.is_cpu_place()):
+                raise InputError("adam: parameters, gradients and moments must be contiguous and on the CPU")
+    numbers = np.array([tensor.size for tensor in parameters], np.int64)
+    tables = [np.array([_address(tensor) for tensor in column], np.int64) for column in columns]
+    addresses = (array.ctypes.data for array in (numbers, *tables))
+    return float(_run("adam", (len(parameters), threads(), *addresses, *step)))
 
 
 class BlockSettings(NamedTuple):
@@ -439,8 +506,8 @@ def block_backward(
     }
     gradients = {name: tensor for name, tensor in made.items() if name not in shapes}
     for name, (left, right) in factors.items():
-        x, y = (tensor.reshape([batch * time, -1]) for tensor in (kept[left], made[right]))
-        gradients[f"d_{name}"] = product(x, y, transpose_x=True)
+        inputs, d_outputs = (tensor.reshape([batch * time, -1]) for tensor in (kept[left], made[right]))
+        gradients[f"d_{name}"] = product(inputs, d_outputs, transpose_x=True)
     return gradients
 
 

@@ -75,6 +75,8 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
                 function.restype = None
                 function.argtypes = [ctypes.c_int64] * len(signature.sizes) + [ctypes.c_int]
                 function.argtypes += [real] * signature.numbers + [ctypes.c_void_p] * len(signature.arrays)
+        loaded.elmo_adam.restype = ctypes.c_double
+        loaded.elmo_adam.argtypes = [ctypes.c_int64, ctypes.c_int, *[ctypes.c_void_p] * 5, *[ctypes.c_float] * 5]
         for suffix in PRODUCTS:
             function = getattr(loaded, f"elmo_product_{suffix}")
             function.restype = None

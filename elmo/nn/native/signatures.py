@@ -147,7 +147,7 @@ SIGNATURES = {
             "before": Array("tokens hidden"),
             "reset_hiddens": Array("tokens hidden"),
         },
-        variants=_FLOATS,
+        variants=_ALL,
     ),
     "gru_backward": Signature(
         ("steps", "hidden"),
@@ -162,7 +162,7 @@ SIGNATURES = {
             "d_gates": Array("tokens 2*hidden"),
             "d_candidates": Array("tokens hidden"),
         },
-        variants=_FLOATS,
+        variants=_ALL,
     ),
     "softmax_forward": Signature(
         ("rows", "count", "dim"),
@@ -178,6 +178,11 @@ SIGNATURES = {
             "means": Array("rows dim"),
         },
         variants=_ALL,
+    ),
+    "scatter_rows": Signature(
+        ("rows", "count", "dim"),
+        {"ids": Array("count", "index"), "given": Array("count dim"), "table": Array("rows dim")},
+        variants=_FLOATS,
     ),
     "block_forward": Signature(
         ("batch", "time", "dim", "inner", "heads", "gelu"),

@@ -24,35 +24,39 @@ void for_sentences(const Packed& s, const Task& task) {
   });
 }
 
+// T is the type of all numbers, S that in which they are multiplied.
 // gates [tokens, 2 hidden] hold the inputs of update and reset and become the gates; candidates [tokens, hidden]
 // likewise. before and reset_hiddens [tokens, hidden] are kept for the backward pass, or null.
-template <class T>
+template <class T, class S>
 void gru_forward(const Packed& s, const T* gate_weight, const T* candidate_weight, T* gates, T* candidates, T* outputs,
                  T* before, T* reset_hiddens) {
   const Index H = s.hidden;
-  const auto packed_gate = pack(gate_weight, H, 2 * H, 2 * H, Index(1), s.threads);
-  const auto packed_candidate = pack(candidate_weight, H, H, H, Index(1), s.threads);
+  const Weights<T, S> packed_gate(gate_weight, H, 2 * H, 2 * H, 1, s.threads);
+  const Weights<T, S> packed_candidate(candidate_weight, H, H, H, 1, s.threads);
   for_sentences(s, [&](Index first, Index most, const std::vector<Index>& begins) {
-    const Index p_hid = pitch<T>(H), p_gate = pitch<T>(2 * H);
-    std::vector<T> hid(most * p_hid), reset(most * p_hid), sum(most * p_hid), gate(most * p_gate);
+    const Index p_hid = pitch<T>(H), p_gate = pitch<T>(2 * H), p_s = pitch<S>(H);
+    std::vector<T> hid(most * p_hid), sum(most * p_hid), gate(most * p_gate), reset(H);
+    std::vector<S> factors(most * p_s);
     for (Index t = 0; t < s.steps; ++t) {
       const Index rows = std::min(most, s.counts[t] - first), begin = begins[t] + first;
       if (rows <= 0) break;
-      multiply(rows, H, 2 * H, hid.data(), p_hid, packed_gate, gate.data(), p_gate);
+      for (Index r = 0; r < rows; ++r) convert(&factors[r * p_s], &hid[r * p_hid], H);
+      packed_gate.multiply(rows, factors.data(), p_s, gate.data(), p_gate);
       for (Index r = 0; r < rows; ++r) {
         T* __restrict__ g = gates + (begin + r) * 2 * H;
         const T *__restrict__ from = &gate[r * p_gate], *__restrict__ h = &hid[r * p_hid];
-        T* __restrict__ rh = &reset[r * p_hid];
+        T* __restrict__ rh = reset.data();
 #pragma omp simd
         for (Index j = 0; j < 2 * H; ++j) g[j] = sigmoid(g[j] + from[j]);
 #pragma omp simd
         for (Index j = 0; j < H; ++j) rh[j] = g[H + j] * h[j];
+        convert(&factors[r * p_s], rh, H);
         if (before) {
           std::memcpy(before + (begin + r) * H, h, H * sizeof(T));
           std::memcpy(reset_hiddens + (begin + r) * H, rh, H * sizeof(T));
         }
       }
-      multiply(rows, H, H, reset.data(), p_hid, packed_candidate, sum.data(), p_hid);
+      packed_candidate.multiply(rows, factors.data(), p_s, sum.data(), p_hid);
       for (Index r = 0; r < rows; ++r) {
         T *__restrict__ c = candidates + (begin + r) * H, *__restrict__ h = &hid[r * p_hid];
         const T *__restrict__ from = &sum[r * p_hid], *__restrict__ u = gates + (begin + r) * 2 * H;
@@ -69,15 +73,16 @@ void gru_forward(const Packed& s, const T* gate_weight, const T* candidate_weigh
 
 // Weight gradients are products of before, reset_hiddens, d_gates [tokens, 2 hidden] and d_candidates [tokens, hidden],
 // made elsewhere.
-template <class T>
+template <class T, class S>
 void gru_backward(const Packed& s, const T* gate_weight, const T* candidate_weight, const T* gates, const T* candidates,
                   const T* before, const T* d_outputs, T* d_gates, T* d_candidates) {
   const Index H = s.hidden;
-  const auto packed_gate = pack(gate_weight, 2 * H, H, Index(1), 2 * H, s.threads);
-  const auto packed_candidate = pack(candidate_weight, H, H, Index(1), H, s.threads);
+  const Weights<T, S> packed_gate(gate_weight, 2 * H, H, 1, 2 * H, s.threads);
+  const Weights<T, S> packed_candidate(candidate_weight, H, H, 1, H, s.threads);
   for_sentences(s, [&](Index first, Index most, const std::vector<Index>& begins) {
-    const Index p_hid = pitch<T>(H);
+    const Index p_hid = pitch<T>(H), p_s = pitch<S>(2 * H);
     std::vector<T> d_hid(most * p_hid), d_reset(most * p_hid), through(most * p_hid);
+    std::vector<S> factors(most * p_s);
     for (Index t = s.steps - 1; t >= 0; --t) {
       const Index rows = std::min(most, s.counts[t] - first), begin = begins[t] + first;
       if (rows <= 0) continue;
@@ -94,7 +99,8 @@ void gru_backward(const Packed& s, const T* gate_weight, const T* candidate_weig
           d[j] = total * (1 - u);
         }
       }
-      multiply(rows, H, H, d_candidates + begin * H, H, packed_candidate, d_reset.data(), p_hid);
+      for (Index r = 0; r < rows; ++r) convert(&factors[r * p_s], d_candidates + (begin + r) * H, H);
+      packed_candidate.multiply(rows, factors.data(), p_s, d_reset.data(), p_hid);
       for (Index r = 0; r < rows; ++r) {
         const T *__restrict__ g = gates + (begin + r) * 2 * H + H, *__restrict__ h = before + (begin + r) * H;
         const T* __restrict__ from = &d_reset[r * p_hid];
@@ -105,7 +111,8 @@ void gru_backward(const Packed& s, const T* gate_weight, const T* candidate_weig
           d[j] += from[j] * g[j];
         }
       }
-      multiply(rows, 2 * H, H, d_gates + begin * 2 * H, 2 * H, packed_gate, through.data(), p_hid);
+      for (Index r = 0; r < rows; ++r) convert(&factors[r * p_s], d_gates + (begin + r) * 2 * H, 2 * H);
+      packed_gate.multiply(rows, factors.data(), p_s, through.data(), p_hid);
       for (Index r = 0; r < rows; ++r)
         for (Index j = 0; j < H; ++j) d_hid[r * p_hid + j] += through[r * p_hid + j];
     }

@@ -6,6 +6,7 @@
 #include "gru.h"
 #include "lstmp.h"
 #include "onednn.h"
+#include "optimizer.h"
 #include "softmax.h"
 #include "transformer.h"
 
@@ -48,6 +49,26 @@ int elmo_use_onednn(const char* path) { return onednn::open(path); }
 
 // 0, or what failed since the last time this was asked: see `failure`.
 int elmo_failure() { return failure.exchange(0); }
+
+double elmo_adam(Index count, int threads, const Index* numbers, float* const* parameters, const float* const* gradients,
+                 float* const* moments1, float* const* moments2, float rate, float beta1, float beta2, float epsilon,
+                 float max_norm) {
+  double norm = 0;
+  guarded([&] {
+    norm = adam(count, threads, numbers, parameters, gradients, moments1, moments2,
+                {rate, beta1, beta2, epsilon, max_norm});
+  });
+  return norm;
+}
+
+#define ELMO_SCATTER(T, suffix)                                                                                        \
+  void elmo_scatter_rows_##suffix(Index rows, Index count, Index dim, int threads, const Index* ids, const T* from,    \
+                                  T* table) {                                                                          \
+    guarded([&] { scatter_rows<T>(rows, count, dim, threads, ids, from, table); });                                    \
+  }
+
+ELMO_SCATTER(float, float32)
+ELMO_SCATTER(double, float64)
 
 #define ELMO_PRODUCT(A, B, S, suffix)                                                                                  \
   void elmo_product_##suffix(Index m, Index n, Index k, Index transposed_a, Index transposed_b, int threads,           \
@@ -93,13 +114,13 @@ ELMO_PRODUCT(Bf16, Bf16, Bf16, bfloat16_bfloat16)
     });                                                                                                                \
   }
 
-#define ELMO_GRU(T, suffix)                                                                                            \
+#define ELMO_GRU(T, S, suffix)                                                                                         \
   void elmo_gru_forward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                     \
                                  const T* gate_weight, const T* candidate_weight, T* gates, T* candidates, T* outputs, \
                                  T* before, T* reset_hiddens) {                                                        \
     guarded([&] {                                                                                                      \
-      gru_forward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, outputs, \
-                     before, reset_hiddens);                                                                           \
+      gru_forward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates,       \
+                        outputs, before, reset_hiddens);                                                               \
     });                                                                                                                \
   }                                                                                                                    \
   void elmo_gru_backward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                    \
@@ -107,16 +128,17 @@ ELMO_PRODUCT(Bf16, Bf16, Bf16, bfloat16_bfloat16)
                                   const T* candidates, const T* before, const T* d_outputs, T* d_gates,                \
                                   T* d_candidates) {                                                                   \
     guarded([&] {                                                                                                      \
-      gru_backward<T>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, before, \
-                      d_outputs, d_gates, d_candidates);                                                               \
+      gru_backward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates,      \
+                         before, d_outputs, d_gates, d_candidates);                                                    \
     });                                                                                                                \
   }
 
 ELMO_FUNCTIONS(float, float, float32)
 ELMO_FUNCTIONS(float, Bf16, bfloat16)
 ELMO_FUNCTIONS(double, double, float64)
-ELMO_GRU(float, float32)
-ELMO_GRU(double, float64)
+ELMO_GRU(float, float, float32)
+ELMO_GRU(float, Bf16, bfloat16)
+ELMO_GRU(double, double, float64)
 
 #define ELMO_BLOCK(S, suffix)                                                                                          \
   void elmo_block_forward_##suffix(                                                                                    \
