@@ -486,6 +486,7 @@ def block_backward(
     given = {"lengths": lengths, "seeds": seeds, "d_results": d_results}
     given |= {name: tensor for name, tensor in (*parameters.items(), *kept.items()) if name in names}
     sizes, kept_type = _block_sizes("block_backward", given, settings), kept["kept_qkv"].dtype
+    _sizes("block_forward", kept, sizes)
     batch, time, dim, inner = (sizes[name] for name in ("batch", "time", "dim", "inner"))
     shapes = {
         "d_qkv": [batch, time, 3 * dim],
@@ -494,7 +495,8 @@ def block_backward(
         "d_output": [batch, time, dim],
     }
     made = {name: paddle.empty(shape, kept_type) for name, shape in shapes.items()}
-    small = {name: p for name, p in parameters.items() if p.ndim == 1}
+    axes = {name: SIGNATURES["block_forward"].arrays[name].axes for name in parameters}
+    small = {name: parameter for name, parameter in parameters.items() if " " not in axes[name]}
     made |= {f"d_{name}": paddle.empty(parameter.shape, parameter.dtype) for name, parameter in small.items()}
     made["d_rows"] = paddle.empty([batch, time, dim], d_results.dtype)
     _call("block_backward", kept_type, {**_all_contiguous(given), **made}, settings.numbers, settings.sizes)
