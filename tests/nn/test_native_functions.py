@@ -8,6 +8,8 @@ the formula gives for the arrays as they are, or there is an InputError.
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from elmo.errors import InputError, RunError
 from elmo.nn import native
 from elmo.runtime import paddle
+from tests.nn.formulas import block, gru, lstmp, softmax
 
 Arrays = dict[str, Any]
 SIZES = st.sampled_from([0, 1, 2, 3, 5, 31, 33])  # 32 numbers: a panel of our own products in float32
@@ -28,7 +31,12 @@ TYPES = st.sampled_from(["float32", "float64"])
 TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 CHANGES = ("longer", "shorter", "an axis more", "an axis less", "another type", "half", "whole numbers", "view", "away")
 
-pytestmark = pytest.mark.skipif(not native.onednn(), reason=f"compiled loops are {native.status()}, or without oneDNN")
+
+@pytest.fixture(autouse=True)
+def loops() -> None:
+    """Nothing here is to be tested without them."""
+    if not native.onednn():
+        pytest.skip(f"compiled loops are {native.status()}; some need Paddle's oneDNN too")
 
 
 class Away:
@@ -117,10 +125,6 @@ def check_gradients(
     assert abs(slope - (loss(step) - loss(-step)) / (2 * step)) <= 1e-8 * count + tolerance * math.sqrt(count) * 10
 
 
-def sigmoid(x: Any) -> Any:
-    return 1 / (1 + np.exp(-x))
-
-
 # Products
 
 
@@ -151,16 +155,6 @@ def test_a_product_over_a_single_number_is_right(sizes, transpose_x):
 
 
 # LSTMP
-
-
-def lstmp(inputs: Any, hidden: Any, cell: Any, weight: Any, bias: Any, projection: Any, clip: float = np.inf) -> Any:
-    outputs = np.zeros((*inputs.shape[:2], projection.shape[1]))
-    for step in range(inputs.shape[1]):
-        sums = np.concatenate([inputs[:, step], hidden], axis=1) @ weight + bias
-        a, i, f, o = np.split(sums, 4, axis=1)
-        cell = np.clip(sigmoid(f) * cell + sigmoid(i) * np.tanh(a), -clip, clip)
-        hidden = outputs[:, step] = np.clip((sigmoid(o) * np.tanh(cell)) @ projection, -clip, clip)
-    return outputs, cell
 
 
 def lstmp_arrays(batch: int, time: int, size: int, hidden: int, proj: int, dtype: str) -> Arrays:
@@ -237,18 +231,6 @@ def refuses_changes(call: Callable[..., Any], arrays: Arrays, data: Any, free: t
 # GRU
 
 
-def gru(gates: Any, candidates: Any, gate_weight: Any, candidate_weight: Any, counts: Any) -> Any:
-    assert counts.sum() == len(gates) and (np.diff(counts) <= 0).all()
-    hidden, outputs = np.zeros((counts[0], len(candidate_weight))), []
-    for begin, count in zip(np.cumsum(counts) - counts, counts, strict=True):
-        hidden = hidden[:count]
-        u, r = np.split(sigmoid(gates[begin : begin + count] + hidden @ gate_weight), 2, axis=1)
-        c = np.tanh(candidates[begin : begin + count] + (r * hidden) @ candidate_weight)
-        hidden = (1 - u) * hidden + u * c
-        outputs.append(hidden)
-    return [np.concatenate(outputs)]
-
-
 def gru_arrays(counts: list[int], size: int, dtype: str) -> Arrays:
     generator, tokens = np.random.default_rng([*counts, size]), sum(counts)
     shapes = {
@@ -315,22 +297,6 @@ def test_counts_of_another_packing_are_refused(counts):
 # Softmax
 
 
-def softmax(features: Any, candidates: Any, biases: Any, hits: Any, label_logits: Any = None) -> Any:
-    logits, rows = features @ candidates.T + biases, np.arange(len(features))
-    if label_logits is None:
-        labels = logits[rows, hits]
-    else:
-        labels = label_logits
-        logits[rows[hits >= 0], hits[hits >= 0]] = -np.inf
-        logits = np.concatenate([logits, labels[:, None]], axis=1)
-    parts = np.exp(logits - logits.max(axis=1, initial=-np.inf, keepdims=True))
-    probabilities = parts / parts.sum(axis=1, keepdims=True)
-    losses = np.log(parts.sum(axis=1)) + logits.max(axis=1, initial=-np.inf) - labels
-    of_candidates = probabilities[:, : len(candidates)]
-    of_labels = probabilities[:, -1] if label_logits is not None else probabilities[rows, hits]
-    return losses, of_labels, of_candidates, of_candidates @ candidates
-
-
 @settings(max_examples=150)
 @given(st.data(), SIZES, SIZES, SIZES, TYPES, st.booleans())
 def test_softmax_forward_is_right_or_refused(data, rows, count, dim, dtype, sampled):
@@ -386,30 +352,6 @@ def block_arrays(batch: int, time: int, dim: int, inner: int, padded: bool) -> A
     if padded:
         arrays["lengths"] = generator.integers(1, time + 1, batch) if time else np.ones(batch, np.int64)
     return arrays
-
-
-def normalise(x: Any, weight: Any, bias: Any, eps: float) -> Any:
-    centred = x - x.mean(axis=-1, keepdims=True)
-    return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + eps) * weight + bias
-
-
-ERF = np.vectorize(math.erf, otypes=[np.float64])
-
-
-def block(rows: Any, heads: int, gelu: bool, eps: float, lengths: Any = None, **p: Any) -> Any:
-    batch, time, dim = rows.shape
-    q, k, v = np.split((rows @ p["qkv"] + p["qkv_bias"]).reshape(batch, time, 3 * heads, -1).swapaxes(1, 2), 3, axis=1)
-    scores = q @ k.swapaxes(2, 3) / np.sqrt(dim / heads)
-    if lengths is not None:
-        scores = np.where(np.arange(time) < lengths.reshape(batch, 1, 1, 1), scores, -np.inf)
-    parts = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    context = (parts / parts.sum(axis=-1, keepdims=True) @ v).swapaxes(1, 2).reshape(batch, time, dim)
-    attended = context @ p["attention_output"] + p["attention_output_bias"]
-    middle = normalise(rows + attended, p["attention_norm"], p["attention_norm_bias"], eps)
-    inner = middle @ p["intermediate"] + p["intermediate_bias"]
-    inner = inner * (1 + ERF(inner / np.sqrt(2))) / 2 if gelu else np.maximum(inner, 0)
-    last = middle + inner @ p["output"] + p["output_bias"]
-    return [normalise(last, p["output_norm"], p["output_norm_bias"], eps)]
 
 
 def split_block_tensors(tensors: dict[str, Any]) -> tuple[Any, Any, Any, dict[str, Any]]:
@@ -552,6 +494,36 @@ def test_adam_refuses_columns_of_several_lengths():
     step, one = native.AdamStep(0.01, 0.9, 0.99, 1e-3, 0.0), [paddle.ones([2])]
     with pytest.raises(InputError, match="adam: 1 and 1 and 2 and 1 tensors"):
         native.adam(one, one, one * 2, one, step)
+
+
+def test_too_little_memory_ends_the_call_and_not_the_process(repository):
+    # Room for the scores of one head over 40,000 positions takes 6.4 GB; no more than 2 GB are given.
+    code = """
+import resource
+from elmo.nn import native
+from elmo.runtime import paddle
+
+def run(time):
+    axes = {name: array.axes for name, array in native.SIGNATURES["block_forward"].arrays.items()}
+    weights = [name for name in axes if set(axes[name].split()) <= {"dim", "3*dim", "inner"}]
+    parameters = {name: paddle.ones([{"3*dim": 3}.get(axis, 1) for axis in axes[name].split()]) for name in weights}
+    settings = native.BlockSettings(1, True, 0.1, 0.0, 0.0)
+    rows, seeds = paddle.ones([1, time, 1]), paddle.zeros([3], "int64")
+    return native.block_forward(rows, None, seeds, parameters, settings, record=False)
+
+run(2)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**31, -1))
+try:
+    run(40_000)
+except RuntimeError as error:
+    print(error)
+run(2)
+"""
+    found = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
+    assert found.stdout == (
+        "block_forward_float32: there is not enough memory; go on without compiled loops: ELMO_NATIVE=0\n"
+    )
 
 
 def test_what_was_begun_with_compiled_loops_cannot_go_on_without(monkeypatch):

@@ -119,6 +119,8 @@ def _call(
     """
     signature, variant = SIGNATURES[name], short_type(dtype)
     all_sizes = signature.check(name, variant, tensors, sizes or {})
+    if (signature.by_onednn or variant == "bfloat16") and not onednn():  # which opens it
+        raise RunError(f"{name}: {bfloat16_refusal()}")
     bounds = [_NO_CLIP if number is None else number for number in numbers]
     addresses = [_address(tensors[each]) for each in signature.arrays]
     _run(f"{name}_{variant}", (*all_sizes, threads(), *bounds, *addresses))

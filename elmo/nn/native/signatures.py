@@ -35,6 +35,7 @@ class Signature:
     arrays: dict[str, Array]
     numbers: int = 0
     variants: Mapping[str, Real] = None  # type: ignore[assignment]  # by the ending of the function's name
+    by_onednn: bool = False  # whatever the type; products in bfloat16 always are
 
     def check(
         self, name: str, variant: str, tensors: Mapping[str, Tensor | None], given: Mapping[str, int]
@@ -207,6 +208,7 @@ SIGNATURES = {
         },
         numbers=3,
         variants=_BLOCK,
+        by_onednn=True,
     ),
     "block_backward": Signature(
         ("batch", "time", "dim", "inner", "heads", "gelu"),
@@ -233,6 +235,7 @@ SIGNATURES = {
         },
         numbers=3,
         variants=_BLOCK,
+        by_onednn=True,
     ),
 }
 # Types of the two factors of `elmo_product`; by two names, they are multiplied in bfloat16.
