@@ -40,10 +40,10 @@ test: lint
 # libasan stands before the interpreter, and dlopen in it: libraries of Paddle's own are found by their folder.
 TESTS ?= tests/nn
 sanitize: $(READY)
-	CXX="g++ -fsanitize=address -fno-omit-frame-pointer -g" FLAGS_use_system_allocator=1 \
-	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
 	LD_LIBRARY_PATH="$$($(BIN)/python -c 'import importlib.util as u; print(*u.find_spec("paddle").submodule_search_locations)')/libs" \
-	ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0 OMP_NUM_THREADS=2 $(BIN)/python -m pytest $(TESTS)
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+	ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0 FLAGS_use_system_allocator=1 OMP_NUM_THREADS=2 \
+	CXX="env -u LD_PRELOAD g++ -fsanitize=address -fno-omit-frame-pointer -g" $(BIN)/python -m pytest $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check

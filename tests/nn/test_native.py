@@ -36,7 +36,7 @@ def run(tmp_path: Path, repository: Path):
 
 
 def answer(process: subprocess.Popen[str]) -> str:
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     return output.strip()
 
