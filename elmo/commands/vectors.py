@@ -9,6 +9,7 @@ import typer
 
 from elmo.commands.console import say
 from elmo.commands.options import (
+    Amp,
     Half,
     LearningRate,
     Model,
@@ -81,6 +82,7 @@ def encode(
     carry_state: Annotated[
         Any, flag("carry_state", "Go on from the state of the batch before, as the first ELMo programs did.")
     ] = False,
+    amp: Amp = "none",
     use_gpu: UseGpu = None,
     overwrite: Annotated[Any, flag("overwrite", "Take the place of a file that is there.")] = False,
 ) -> None:
@@ -88,6 +90,7 @@ def encode(
     from elmo import runtime
     from elmo.bilm import check_positions
     from elmo.encoder import StatefulEncoder, load_pretrained
+    from elmo.precision import choose_precision, products_in
     from elmo.text.corpus import read_lines
     from elmo.vectors_file import parse_layers, write_vectors
 
@@ -98,7 +101,8 @@ def encode(
     stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
     encoded = stream(read_lines(sentences), batch_size, positions=read_at)
     dtype = "float16" if half else "float32"
-    count = write_vectors(
-        output, encoded, layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
-    )
+    with products_in(choose_precision(amp)):
+        count = write_vectors(
+            output, encoded, layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
+        )
     say(f"{count:,} sentences in {output}")
