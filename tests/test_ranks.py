@@ -209,8 +209,8 @@ def test_two_ranks_learn_what_one_process_with_all_streams_does(two_ranks, texts
     assert one.arrays.keys() == two.arrays.keys()
     for parameter, array in one.arrays.items():
         difference = np.abs(array - two.arrays[parameter]).max() / np.abs(array).max()
-        # The ranks' sums are added in another order: roundings of float32, 1e-7 each; measured 3e-7 at most. Adam, which
-        # divides gradients by their size, makes more of those of small ones: 1.5e-6 without the compiled loops.
+        # The ranks' sums are added in another order: roundings of float32, 1e-7 each; measured 3e-7 at most. Adam
+        # divides gradients by their size and makes more of those of small ones: 1.5e-6 without the compiled loops.
         assert difference <= (1e-5 if settings.optim == "adam" else 1e-6), parameter
     ours, theirs = (read_training_state(folder / last) for folder in (tmp_path / "one", two_ranks / name))
     assert (ours.step, ours.epoch) == (theirs.step, theirs.epoch)
