@@ -211,13 +211,15 @@ def test_two_ranks_learn_what_one_process_with_all_streams_does(two_ranks, texts
     fields, sizes, text = ALIKE[name]
     settings = changed(**{**fields, "batch_size": 2 * fields.get("batch_size", SETTINGS.batch_size)})
     pretrain(**case(texts, tmp_path / "one", settings, sizes, text))
-    last, bound = f"epoch_{settings.max_epoch:03d}", 1e-6 if settings.amp == "none" else 2**-9
+    last = f"epoch_{settings.max_epoch:03d}"
+    bound = 2**-9 if settings.amp != "none" else 1e-5 if settings.optim == "adam" else 1e-6
     one, two = read_model(tmp_path / "one" / last), read_model(two_ranks / name / last)
     assert one.arrays.keys() == two.arrays.keys()
     for parameter, array in one.arrays.items():
         difference = np.abs(array - two.arrays[parameter]).max() / np.abs(array).max()
-        # The ranks' sums are added in another order: roundings of float32, 1e-7 each; measured 3e-7 at most. In bfloat16
-        # such a rounding may turn another by 2^-9, of one of many terms.
+        # The ranks' sums are added in another order: roundings of float32, 1e-7 each; measured 3e-7 at most. Adam
+        # divides gradients by their size and makes more of those of small ones: 1.5e-6 without the compiled loops. In
+        # bfloat16 such a rounding may turn another by 2^-9, of one of many terms.
         assert difference <= bound, parameter
     ours, theirs = (read_training_state(folder / last) for folder in (tmp_path / "one", two_ranks / name))
     assert (ours.step, ours.epoch) == (theirs.step, theirs.epoch)
