@@ -15,6 +15,7 @@ from rich.console import Console
 from elmo import runtime
 from elmo.convert import read_any
 from elmo.errors import InputError
+from elmo.locks import alone_in
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
 from elmo.model_files import ModelFiles
 from elmo.objectives import Arrays, PretrainSettings
@@ -170,6 +171,7 @@ class MaskedLMObjective:
         return losses * 0.0 if nothing else losses
 
 
+@alone_in("para_save_dir")
 def pretrain_masked(
     train_path: str,
     vocab_path: str,

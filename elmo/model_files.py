@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from safetensors.numpy import save_file
 from elmo.errors import InputError
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
+from elmo.whole_file import beside, check_replaceable, first_foreign, replace_directory
 
 PathLike = str | os.PathLike[str]
 WEIGHTS_FILE = "model.safetensors"
@@ -68,7 +69,31 @@ def find_model(path_or_name: PathLike) -> Path:
     raise InputError(f"{path_or_name}: no such model directory{offer}")
 
 
-def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32", overwrite: bool = False) -> Path:
+def find_foreign(directory: Path) -> Path | None:
+    """First thing in a directory that `write_model` has not written there; an empty one holds none."""
+    if foreign := first_foreign(directory, (WEIGHTS_FILE, VOCABULARY_FILE)):
+        return foreign
+    try:
+        with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
+            is_ours = (weights.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError):
+        is_ours = False
+    return None if is_ours else min(directory.iterdir(), default=None)
+
+
+def check_free(directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = ()) -> None:
+    """Refuse a place where no model can be written, before work is done for it; see `write_model`."""
+    check_replaceable(directory, find_foreign, overwrite=overwrite, sources=sources)
+
+
+def write_model(
+    directory: PathLike,
+    files: ModelFiles,
+    *,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    sources: Iterable[PathLike] = (),
+) -> Path:
     """Write a model directory.
 
     Args:
@@ -76,24 +101,23 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
         files: what it holds.
         dtype: "float32"; "float16" for half the size; or "int8" for a quarter: each row of a matrix as whole numbers
             from -127 to 127 times a factor of its own, everything else as float16.
-        overwrite: take the place of a directory that is there.
+        overwrite: take the place of a model of ours that is there.
+        sources: what the model was read from, which is never replaced.
 
     Raises:
-        InputError: the directory exists (and `overwrite` is false), or can't be written, or a value is not finite.
+        InputError: the directory exists (and `overwrite` is false, or it holds anything that is not such a model's), or
+            can't be written, or a value is not finite.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}: give one of {', '.join(DTYPES)}")
     target = Path(directory)
-    if target.exists() and not overwrite:
-        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target} is a file, a model is a directory: choose another place")
+    check_free(target, overwrite, sources)
     with np.errstate(over="ignore"):  # too large for float16: caught by the next lines
         arrays = _pack(files.arrays, dtype)
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{target}: {name} holds values that are not finite in {dtype}, so it was not written")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = beside(target)
     metadata = {
         "format": FORMAT,
         "kind": files.kind,
@@ -106,7 +130,7 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
         save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
         (temporary / WEIGHTS_FILE).chmod(0o666 & ~_umask())  # safetensors lets nobody else read it
         files.vocabulary.save(temporary / VOCABULARY_FILE)
-        replace_directory(temporary, target)
+        replace_directory(temporary, target, find_foreign, sources)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{target}: can't be written ({reason}); choose another place") from error
@@ -157,23 +181,6 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
-
-
-def replace_directory(new: Path, target: Path) -> None:
-    """Put a finished directory in the place of another, which comes back if that fails or is interrupted."""
-    if not target.exists():
-        os.rename(new, target)
-        return
-    old = target.with_name(f".{target.name}.old.{os.getpid()}")
-    shutil.rmtree(old, ignore_errors=True)
-    try:
-        os.rename(target, old)
-        os.rename(new, target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            os.rename(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles:

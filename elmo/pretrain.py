@@ -11,6 +11,7 @@ from rich.console import Console
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, load_arrays
 from elmo.errors import InputError
+from elmo.locks import alone_in
 from elmo.model_files import ModelFiles, read_model
 from elmo.objectives import BiLMObjective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
@@ -20,6 +21,7 @@ from elmo.text.corpus import SentenceIds, find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
 
 
+@alone_in("para_save_dir")
 def pretrain(
     train_path: str,
     vocab_path: str,

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from elmo.checkpoint import checkpoints, newest_checkpoint, read_training_state
+from elmo.checkpoint import check_removable, checkpoints, newest_checkpoint, read_training_state
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles
@@ -114,8 +114,12 @@ def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Consol
 
 
 def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
-    """Refuse a folder that holds checkpoints of another run, unless they may be overwritten."""
-    if save_dir is None or overwrite or (load_dir and Path(load_dir).resolve().parent == Path(save_dir).resolve()):
+    """Refuse a folder that holds checkpoints of another run, unless they may be overwritten and are nothing else."""
+    if save_dir is None:
+        return
+    goes_on = bool(load_dir) and Path(str(load_dir)).resolve().parent == Path(save_dir).resolve()
+    check_removable(save_dir, only_best=goes_on or not overwrite)
+    if overwrite or goes_on:
         return
     if earlier := checkpoints(save_dir):
         raise InputError(

@@ -56,7 +56,8 @@ def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
     return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
 
 
-_PROGRESS = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what `_save` records
+_NEEDED = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what `_save` records
+_PROGRESS = _NEEDED | {"loss_scaling"}
 
 
 class Trainer:
@@ -136,7 +137,12 @@ class Trainer:
                 raise InputError(
                     f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
                 )
-        if missing := sorted(_PROGRESS - set(state.progress)):
+        if later := sorted((set(state.progress) - _PROGRESS) | (set(state.settings) - set(ours))):
+            raise InputError(
+                f"{place}: its record has {later[0]!r}, which a later version of this package has written: go on with "
+                "that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
+            )
+        if missing := sorted(_NEEDED - set(state.progress)):
             raise InputError(
                 f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "
                 "with --load_pretraining_params"

@@ -87,7 +87,7 @@ def write_vectors(
     layers = parse_layers(str(layers))
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}: choose one of {', '.join(_DTYPES)}")
-    if target.exists() and not overwrite:
+    if os.path.lexists(target) and not overwrite:
         raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
     header = dict(zip(_HEADER, (FORMAT, str(layers), model), strict=True))
     count = 0

@@ -10,6 +10,7 @@ FLOORS = {
     "errors": 0,
     "checks": 0,
     "whole_file": 0,
+    "locks": 0,
     "runtime": 0,
     "doctor": 0,
     "ranks": 1,

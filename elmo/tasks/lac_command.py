@@ -153,9 +153,6 @@ def written_whole(output: PathLike | None) -> Iterator[Callable[[bytes], object]
     if output is None:
         yield _print
         return
-    target = Path(output)
-    if target.exists() and not target.is_file():
-        raise InputError(f"{output}: is there and is no file; choose another place")
     with whole_file(output) as temporary, open(temporary, "wb") as file:
         yield file.write
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -14,7 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.locks import locked
 from elmo.tasks.lac_command import written_whole
+from elmo.whole_file import whole_file
 
 PathLike = str | os.PathLike[str]
 
@@ -67,9 +68,8 @@ class RunFolder:
     def write(self, name: str, record: dict[str, Any], arrays: dict[str, npt.NDArray[Any]] | None = None) -> None:
         """Write a run's arrays, then its record, each whole or not at all."""
         if arrays is not None:
-            temporary = self.folder / f".{name}.{os.getpid()}.npz"
-            np.savez(temporary, **arrays)  # type: ignore[arg-type]
-            os.replace(temporary, self.folder / f"{name}.npz")
+            with whole_file(self.folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
+                np.savez(file, **arrays)  # type: ignore[arg-type]
         with written_whole(self.folder / f"{name}.json") as write:
             write((json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode())
 
@@ -79,10 +79,5 @@ class RunFolder:
 
         The system lets go of the lock when its process is gone, however it ended.
         """
-        with open(self.folder / f"{name}.lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        with locked(self.folder / f"{name}.lock", wait=False) as descriptor:
+            yield descriptor is not None

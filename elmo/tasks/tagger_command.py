@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.errors import InputError
+from elmo.locks import alone_in
+from elmo.model_files import check_free
 from elmo.tasks.examples import place_of
 from elmo.tasks.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.tasks.gold import COARSE, LAC_TAGS, NAMES, Tagged, read_peoples_daily, read_ud
@@ -26,6 +28,7 @@ from elmo.tasks.metrics import ChunkCounts, Score, count_chunks, oracle
 from elmo.tasks.projection import OTHER, project, word_chunks
 from elmo.tasks.tagger import Tagger
 from elmo.tasks.train_tagger import TrainSettings, check_save_dir, train_tagger
+from elmo.whole_file import writable_file
 
 PathLike = str | os.PathLike[str]
 
@@ -191,6 +194,7 @@ def make_wanted_features(
     return ElmoFeatures(elmo, None if numbers is None else [int(number) for number in numbers]), None
 
 
+@alone_in("save_dir")
 def train_from_files(
     save_dir: PathLike,
     train: PathLike | None = None,
@@ -230,9 +234,12 @@ def train_from_files(
         InputError: bad files or settings. RunError: the run failed. KeyboardInterrupt: `resume` goes on.
     """
     folder = Path(save_dir)
-    check_save_dir(folder, resume or overwrite)
+    check_save_dir(folder, resume=resume, overwrite=overwrite)
     if not (resume or overwrite) and (folder / MODEL).exists():
         raise InputError(f"{folder} holds a model already: choose another --save_dir, or give --overwrite True")
+    inputs = (train, dev, test, elmo, word2vec)
+    check_free(folder / MODEL, True, [path for path in inputs if path is not None])
+    writable_file(folder / SCORES)
     if train is None:
         if form != "tsv":
             raise InputError(f"--format {form} is given without a file: give --train too")

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from elmo.checkpoint import (
     newest_checkpoint,
     optimizer_arrays,
     read_training_state,
+    remove,
     tidy,
     write_checkpoint,
 )
@@ -242,10 +242,7 @@ class TaggerTrainer:
         )
         files = ModelFiles(KIND, _as_json(self.network.config), vocabulary, self._arrays())
         write_checkpoint(folder / _name(number), files, state, in_place_of_all=number == 1)
-        if (old := folder / _name(number - _KEPT)).is_dir():
-            gone = old.with_name(f".{old.name}.gone.{os.getpid()}")  # so that no half of it is ever found
-            os.rename(old, gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        remove(folder / _name(number - _KEPT))
 
 
 def _name(epoch: int) -> str:

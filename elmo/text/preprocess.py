@@ -102,7 +102,7 @@ def preprocess(
     splitter = SentenceSplitter(line_ends=line_ends, max_sentence_chars=max_sentence_chars)
     make_segmenter = segmenter_factory(segmenter, **(segmenter_options or {}))
     target = Path(os.path.abspath(output_dir))
-    is_shard = re.compile(re.escape(prefix) + r"\d+").fullmatch
+    is_shard = re.compile(re.escape(prefix) + r"\d{5,}").fullmatch
     documents = _find_documents(inputs, lambda path: path.parent == target.resolve() and bool(is_shard(path.name)))
     warnings: list[str] = []
     size = _total_size(documents)
@@ -339,7 +339,7 @@ def _old_shards(target: Path, prefix: str, is_shard: Callable[[str], object], ov
     if found and not overwrite:
         raise InputError(f"{target}: holds {found[0]} already; choose another folder, or overwrite")
     for name in found:
-        if not is_shard(name) or not (target / name).is_file():
+        if not is_shard(name) or not (target / name).is_file() or (target / name).is_symlink():
             raise InputError(f"{target / name}: would be read with the shards but is none; move it away")
     return set(found)
 

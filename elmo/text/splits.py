@@ -19,6 +19,7 @@ from pathlib import Path
 
 from elmo.errors import InputError
 from elmo.text.vocabulary import invalid_utf8
+from elmo.whole_file import beside
 
 REVIEWS_FILE = "shopping_reviews.txt"
 PEOPLES_DAILY_FILE = "peoples_daily_199801_01-24.txt"
@@ -100,9 +101,9 @@ def split_raw(
     sources, target = sorted(Path(raw_dir).glob("*.txt")), Path(output_dir)
     if not sources:
         raise InputError(f"{raw_dir}: no .txt file; give the folder raw/ of the public corpora")
-    if target.exists():
+    if os.path.lexists(target):
         raise InputError(f"{target} exists already: choose another place")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = beside(target)
     train = dev = reviews = 0
     try:
         for part in ("train", "dev"):

@@ -92,8 +92,7 @@ class Vocabulary:
     def save(self, path: str | os.PathLike[str]) -> None:
         r"""Write one token a line, UTF-8, each line ended by \n; the file appears whole or not at all."""
         try:
-            with replacing(path) as temporary:
-                temporary.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, parents=True) as temporary:
                 temporary.write_bytes("".join(f"{token}\n" for token in self._tokens).encode())
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
