@@ -431,7 +431,7 @@ def test_a_save_folder_that_can_be_none_is_refused_before_the_first_step(place, 
     monkeypatch.setattr("elmo.pretrain.BiLM", lambda _: pytest.fail("a model was built"))
     (place / "file").write_text("mine")
     for name in ("file", "file/ck", "vocab.txt/x/y"):
-        with pytest.raises(InputError, match="is a file: give a folder|can't be a folder"):
+        with pytest.raises(InputError, match=r"is a file: give a folder|can't be a folder"):
             train(place, para_save_dir=str(place / name))
     assert (place / "file").read_text() == "mine"
 

@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from elmo.errors import InputError, RunError
+from elmo.locks import locked
 from elmo.text.registry import DataFile
+from elmo.trusted import is_ours
 
 _ATTEMPTS = 4
 _WAIT_SECONDS = 1.0  # before the second attempt; doubles each time
@@ -63,14 +65,13 @@ def fetch_file(home: Path, file: DataFile, progress: bool) -> None:
 @contextmanager
 def _only_one(home: Path) -> Iterator[bool]:
     """Wait until no other process downloads into the data home; yields False where files can't be locked."""
-    with open(home / ".lock", "ab") as file:
-        locked = False
-        with contextlib.suppress(ImportError, OSError):
-            import fcntl  # not on Windows
+    with contextlib.ExitStack() as stack:
+        is_locked = False
+        with contextlib.suppress(ImportError, OSError, InputError):  # InputError: what is there is no lock of ours
+            import fcntl  # noqa: F401 - not on Windows
 
-            fcntl.flock(file, fcntl.LOCK_EX)
-            locked = True
-        yield locked
+            is_locked = stack.enter_context(locked(home / ".lock")) is not None
+        yield is_locked
 
 
 class _CutOffError(Exception):
@@ -123,6 +124,8 @@ class _Resumed:
 
     def _transfer(self, url: str) -> bool:
         """Receive what is missing of the part; returns whether it had a beginning already."""
+        if not is_ours(self.part):  # a link, say, that somebody has put into a shared folder
+            self.forget()
         start = self.part.stat().st_size if self.part.exists() else 0
         if start == self.file.num_bytes:
             return True
@@ -145,7 +148,8 @@ class _Resumed:
                 validator = response.headers.get("ETag", "")
                 self.forget()
                 if validator.startswith('"'):  # a weak one doesn't promise the same bytes
-                    self.validator.write_text(validator, encoding="latin-1")
+                    with open(self.validator, "x", encoding="latin-1") as file:
+                        file.write(validator)
             self._write(response, start)
         return resumed
 
@@ -167,7 +171,7 @@ class _Resumed:
         hidden = not (self.progress and console.is_terminal)
         with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
             task = bar.add_task(self.place.name, total=self.file.num_bytes, completed=start)
-            with open(self.part, "ab" if start else "wb") as part:
+            with open(self.part, "ab" if start else "xb", opener=_without_links) as part:
                 received = start
                 for piece in response.iter_content(_CHUNK_BYTES):
                     received += len(piece)
@@ -181,6 +185,10 @@ class _Resumed:
                     bar.update(task, completed=received)
         if received < self.file.num_bytes and "Content-Length" not in response.headers:
             raise _CutOffError("the server stopped early")
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
 
 
 def _open(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:

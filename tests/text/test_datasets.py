@@ -428,7 +428,8 @@ def test_a_full_disk_fails_the_run_and_names_the_place(sample, server):
     sample.parent.mkdir(parents=True)
 
     def open_full(name, mode="r", **options):
-        return open("/dev/full" if "w" in mode and str(name).endswith(".part") else name, mode, **options)
+        is_full = "x" in mode and str(name).endswith(".part")
+        return open("/dev/full", "wb") if is_full else open(name, mode, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(download, "open", open_full, raising=False)
@@ -502,3 +503,17 @@ def test_an_address_without_encryption_is_refused_before_anything_is_asked(home,
     with pytest.raises(InputError, match="no https address"):
         fetch_sample()
     assert not home.exists()
+
+
+@pytest.mark.parametrize("name", [".sample.txt.part", ".sample.txt.part.etag", "../.lock"])
+@pytest.mark.parametrize("kind", ["link", "hard link", "dangling"])
+def test_planted_links_are_not_followed(sample, server, home, tmp_path, name, kind):
+    sample.parent.mkdir(parents=True)
+    victim, planted = tmp_path / "victim", sample.parent / name
+    victim.write_text("x" * 10)
+    if kind == "hard link":
+        os.link(victim, planted)
+    else:
+        planted.symlink_to(victim if kind == "link" else tmp_path / "none")
+    assert fetch_sample().read_bytes() == CONTENT
+    assert victim.read_text() == "x" * 10 and not (tmp_path / "none").exists()
