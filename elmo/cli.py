@@ -17,6 +17,7 @@ import typer
 import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
 from elmo.errors import ElmoError
+from elmo.terminal import complain
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
     text.preprocess,
@@ -51,10 +52,10 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except ElmoError as error:
-        print(f"elmo: {error}", file=sys.stderr)
+        complain(f"elmo: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("elmo: interrupted", file=sys.stderr)
+        complain("elmo: interrupted")
         sys.exit(130)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
@@ -63,4 +64,4 @@ def main() -> None:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    complain(f"warning: {message}")

@@ -22,6 +22,7 @@ from elmo.objectives import Arrays, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
 from elmo.start import find_start, run
+from elmo.terminal import tell
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
@@ -225,11 +226,11 @@ def pretrain_masked(
 
     train = sequences(train_path)
     dev = sequences(test_path) if test_path else None
-    console.print(
+    tell(
+        console,
         f"{train.text.num_characters:,} characters in {len(train):,} training sequences ({len(train.text.paths)} "
         f"shards), {dev.text.num_characters if dev else 0:,} held out; vocabulary {len(vocabulary):,}; "
         f"masking {', '.join(settings.stages)}",
-        highlight=False,
     )
     runtime.seed_everything(settings.random_seed)
     model = MaskedLM(config)

@@ -16,6 +16,7 @@ from elmo.model_files import ModelFiles, read_model
 from elmo.objectives import BiLMObjective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.start import find_start, run
+from elmo.terminal import tell
 from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
 from elmo.text.corpus import SentenceIds, find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
@@ -79,23 +80,23 @@ def pretrain(
     words, lexicon = _lexicon(config, vocabulary, train_path, test_path)
     train = SentenceIds(train_path, words, workers=runtime.available_cores())
     dev = SentenceIds(test_path, words) if test_path else None
-    console.print(
+    tell(
+        console,
         f"{train.num_words:,} words in {len(train):,} training sentences ({len(train.paths)} shards), "
         f"{dev.num_words if dev else 0:,} held out; vocabulary {len(vocabulary):,}",
-        highlight=False,
     )
     if all_train_tokens is not None and all_train_tokens != train.num_words:
-        console.print(
+        tell(
+            console,
             f"warning: all_train_tokens is {all_train_tokens}, but the training shards hold {train.num_words} words: "
             "the counted number is used",
-            highlight=False,
         )
     runtime.seed_everything(settings.random_seed)
     model = BiLM(config)
     model.train()
     if (files := start.files) is not None:
         if not files.config.get("softmax", True):  # as LARK's released checkpoint
-            console.print(f"{start.source} came without its softmax: it is learnt from the beginning", highlight=False)
+            tell(console, f"{start.source} came without its softmax: it is learnt from the beginning")
             fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
             files = dataclasses.replace(files, arrays={**files.arrays, **fresh})
         load_arrays(model, files, start.source)

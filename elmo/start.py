@@ -16,6 +16,7 @@ from elmo.model_files import ModelFiles
 from elmo.objectives import PretrainSettings
 from elmo.ranks import Ranks
 from elmo.runtime import paddle
+from elmo.terminal import tell
 from elmo.text.vocabulary import Vocabulary
 from elmo.trainer import Trainer
 from elmo.watch import Curves
@@ -97,7 +98,7 @@ def run(
     trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
     if start.load_dir:
         trainer.load_state(read_training_state(start.load_dir), start.load_dir)
-        console.print(f"going on from {start.load_dir}, step {trainer.step}", highlight=False)
+        tell(console, f"going on from {start.load_dir}, step {trainer.step}")
     try:
         return trainer.run()
     finally:
@@ -109,7 +110,7 @@ def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Consol
     """Find what --resume True goes on from: the newest whole checkpoint, or None; raises as `newest_checkpoint`."""
     if save_dir is None or load_dir:
         raise InputError("--resume True goes on from the newest checkpoint of --para_save_dir: leave --load_dir out")
-    found = newest_checkpoint(save_dir, lambda text: console.print(f"warning: {text}", highlight=False))
+    found = newest_checkpoint(save_dir, lambda text: tell(console, f"warning: {text}"))
     return None if found is None else str(found)
 
 

@@ -40,6 +40,7 @@ from elmo.model_files import read_header
 from elmo.objectives import Objective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
+from elmo.terminal import tell
 from elmo.watch import Curves
 
 # Settings that may differ when a run goes on: they change what is written and when, or how long it goes on.
@@ -178,10 +179,10 @@ class Trainer:
         if self.save_dir is not None and not self.ranks.rank:
             tidy(self.save_dir)
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
@@ -295,12 +296,12 @@ class Trainer:
         """Log, save and measure where it is time to."""
         settings, scores = self.settings, {}
         if self.step % settings.log_interval == 0:
-            self.console.print(f"step {self.step}: {recent.report()}", highlight=False)
+            tell(self.console, f"step {self.step}: {recent.report()}")
             self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
             recent = _Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
             scores = self.objective.evaluate()
-            self.console.print(f"step {self.step}: {_format(scores)}", highlight=False)
+            tell(self.console, f"step {self.step}: {_format(scores)}")
             self._draw(**scores)
         due = settings.save_interval and self.step % settings.save_interval == 0
         if (due or self._stop) and self.save_dir is not None:
@@ -315,16 +316,16 @@ class Trainer:
 
     def _end_stopped(self) -> None:
         advice = "no checkpoint was saved" if self.save_dir is None else "go on with --resume True"
-        self.console.print(f"stopped after step {self.step}; {advice}", highlight=False)
+        tell(self.console, f"stopped after step {self.step}; {advice}")
         raise _ending(self._stop)
 
     def _log_epoch(self, record: dict[str, Any]) -> None:
         scores = {name: value for name, value in record.items() if name.endswith("perplexity")}
         self._draw(epoch_training_loss=record["training_loss"], **scores)
-        self.console.print(
+        tell(
+            self.console,
             f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {_format(scores)}"
             f"{record['tokens_per_second']:,.0f} tokens/s",
-            highlight=False,
         )
 
     def _save(self, name: str, position: dict[str, Any], perplexity: float | None) -> None:

@@ -11,6 +11,7 @@ FLOORS = {
     "checks": 0,
     "whole_file": 0,
     "locks": 0,
+    "terminal": 0,
     "trusted": 0,
     "runtime": 0,
     "doctor": 0,

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.console import say
 from elmo.commands.options import (
     Half,
     LearningRate,
@@ -19,6 +18,7 @@ from elmo.commands.options import (
     UseGpu,
     flag,
 )
+from elmo.terminal import say
 
 
 def word2vec(

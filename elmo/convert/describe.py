@@ -14,6 +14,7 @@ from safetensors import safe_open
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
 from elmo.model_files import WEIGHTS_FILE, find_model, is_scales, load_vocabulary, read_header
+from elmo.terminal import printable
 from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]
@@ -142,7 +143,7 @@ def render(info: ModelInfo) -> str:
         *(("note", str(note)) for note in _notes(info)),
     ]
     width = max(24, 2 + max(len(name) for name, value in lines if value))
-    return "\n".join(f"{name:<{width}}{value}" for name, value in lines if value)
+    return "\n".join(printable(f"{name:<{width}}{value}") for name, value in lines if value)
 
 
 def _came_from(info: ModelInfo) -> str:

@@ -13,11 +13,11 @@ from uuid import uuid4
 
 import pooch
 import requests
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from elmo.errors import InputError, RunError
 from elmo.locks import locked
+from elmo.terminal import PlainConsole, printable
 from elmo.text.registry import DataFile
 from elmo.trusted import is_ours
 
@@ -166,11 +166,11 @@ class _Resumed:
             raise RunError(f"{response.url}: the server refuses it ({status}); try it later")
 
     def _write(self, response: requests.Response, start: int) -> None:
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        console = PlainConsole(stderr=True)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         hidden = not (self.progress and console.is_terminal)
         with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
-            task = bar.add_task(self.place.name, total=self.file.num_bytes, completed=start)
+            task = bar.add_task(printable(self.place.name), total=self.file.num_bytes, completed=start)
             with open(self.part, "ab" if start else "xb", opener=_without_links) as part:
                 received = start
                 for piece in response.iter_content(_CHUNK_BYTES):

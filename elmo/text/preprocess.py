@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from elmo.errors import InputError, RunError
 from elmo.runtime import available_cores
+from elmo.terminal import PlainConsole
 from elmo.text.segment import segment_chunks, segmenter_factory
 from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
 
@@ -346,7 +346,7 @@ def _old_shards(target: Path, prefix: str, is_shard: Callable[[str], object], ov
 
 @contextmanager
 def _progress_bar(wanted: bool, total: int | None) -> Iterator[Callable[[int], None]]:
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     columns = (TextColumn("segmenting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not (wanted and console.is_terminal), transient=True) as bar:
         task = bar.add_task("segmenting", total=total)
