@@ -17,6 +17,7 @@ import typer
 import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
 from elmo.errors import ElmoError
+from elmo.stopping import stoppable
 from elmo.terminal import complain
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
@@ -50,7 +51,8 @@ def main() -> None:
     """Run the command and exit with 0, 1 for a failed run, 2 for a bad call or bad input, 130 after Ctrl-C."""
     warnings.showwarning = _show_warning
     try:
-        app(standalone_mode=True)
+        with stoppable():
+            app(standalone_mode=True)
     except ElmoError as error:
         complain(f"elmo: {error}")
         sys.exit(error.exit_code)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from safetensors.numpy import save_file
 from elmo.errors import InputError
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
-from elmo.whole_file import beside, check_replaceable, first_foreign, replace_directory
+from elmo.whole_file import check_replaceable, first_foreign, replace_directory, temporary_directory
 
 PathLike = str | os.PathLike[str]
 WEIGHTS_FILE = "model.safetensors"
@@ -117,7 +116,6 @@ def write_model(
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{target}: {name} holds values that are not finite in {dtype}, so it was not written")
-    temporary = beside(target)
     metadata = {
         "format": FORMAT,
         "kind": files.kind,
@@ -126,16 +124,14 @@ def write_model(
         "provenance": json.dumps(files.provenance, ensure_ascii=False, sort_keys=True),
     }
     try:
-        temporary.mkdir(parents=True)
-        save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
-        (temporary / WEIGHTS_FILE).chmod(0o666 & ~_umask())  # safetensors lets nobody else read it
-        files.vocabulary.save(temporary / VOCABULARY_FILE)
-        replace_directory(temporary, target, find_foreign, sources)
+        with temporary_directory(target, parents=True) as temporary:
+            save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
+            (temporary / WEIGHTS_FILE).chmod(0o666 & ~_umask())  # safetensors lets nobody else read it
+            files.vocabulary.save(temporary / VOCABULARY_FILE)
+            replace_directory(temporary, target, find_foreign, sources)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{target}: can't be written ({reason}); choose another place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 

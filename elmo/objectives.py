@@ -14,6 +14,7 @@ import numpy.typing as npt
 from elmo.bilm import BiLM, BiLMState
 from elmo.checks import check_whole
 from elmo.errors import InputError
+from elmo.inputs import open_regular
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
 from elmo.ranks import SINGLE, Ranks
@@ -251,7 +252,7 @@ class BiLMObjective:
             return self.train.text.folder.name
         digest = hashlib.sha256()
         for path in self.train.paths:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 

@@ -10,8 +10,11 @@ import importlib
 import io
 import os
 import random
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -130,9 +133,11 @@ def seed_everything(seed: int) -> np.random.Generator:
 
 def _import_paddle() -> ModuleType:
     """Import Paddle without its advice to use one thread: measured, two threads are twice as fast as one."""
+    if "paddle" in sys.modules:
+        return sys.modules["paddle"]
     noise = io.StringIO()
     try:
-        with contextlib.redirect_stderr(noise):
+        with contextlib.redirect_stderr(noise), _signals_kept():
             return importlib.import_module("paddle")
     except ModuleNotFoundError as error:
         if error.name != "paddle":
@@ -150,6 +155,17 @@ def _import_paddle() -> ModuleType:
         for line in noise.getvalue().splitlines():
             if "OMP_NUM_THREADS" not in line:
                 print(line, file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Give signals their handlers of before again: Paddle sets its own, which print a trace and end the process."""
+    yield
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                signal.signal(number, handler)
 
 
 def __getattr__(name: str) -> Any:

@@ -40,6 +40,7 @@ from elmo.model_files import read_header
 from elmo.objectives import Objective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
+from elmo.stopping import patient
 from elmo.terminal import tell
 from elmo.watch import Curves
 
@@ -187,7 +188,7 @@ class Trainer:
             TimeRemainingColumn(),
         )
         quiet = not self.console.is_terminal
-        with self._stoppable(), Progress(*columns, console=self.console, disable=quiet) as progress:
+        with patient(), self._stoppable(), Progress(*columns, console=self.console, disable=quiet) as progress:
             while self.epoch < self.settings.max_epoch:
                 task = progress.add_task(
                     f"epoch {self.epoch + 1}",

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.stopping import half_written
 
 PathLike = str | os.PathLike[str]
 FindForeign = Callable[[Path], Path | None]  # first thing in a directory that we did not write
@@ -82,16 +83,35 @@ def replacing(path: PathLike, *, parents: bool = False) -> Iterator[Path]:
     if parents:
         target.parent.mkdir(parents=True, exist_ok=True)
     temporary = beside(target)
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
-    try:
-        yield temporary
-        with contextlib.suppress(FileNotFoundError):
-            temporary.chmod(stat.S_IMODE(target.lstat().st_mode))
-        sync(temporary)
-        os.replace(temporary, target)
-    finally:
-        with contextlib.suppress(OSError):  # it has been renamed, or never was
-            temporary.unlink()
+    with half_written(temporary):
+        try:
+            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
+            yield temporary
+            with contextlib.suppress(FileNotFoundError):
+                temporary.chmod(stat.S_IMODE(target.lstat().st_mode))
+            sync(temporary)
+            os.replace(temporary, target)
+        finally:
+            with contextlib.suppress(OSError):  # it has been renamed, or never was
+                temporary.unlink()
+
+
+@contextlib.contextmanager
+def temporary_directory(target: Path, *, parents: bool = False, mode: int = 0o777) -> Iterator[Path]:
+    """Make a directory beside a target, to be renamed to it when it is finished; removed at the end if it was not.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    temporary = beside(target)
+    with half_written(temporary):
+        try:
+            if parents:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.mkdir(mode)
+            yield temporary
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import shutil
 import stat
 import warnings
 from collections.abc import Iterable
@@ -24,7 +23,7 @@ from elmo.convert.safety import check_finite, check_memory, inside
 from elmo.errors import InputError
 from elmo.model_files import VOCABULARY_FILE, ModelFiles, check_shapes
 from elmo.text.vocabulary import Vocabulary
-from elmo.whole_file import beside, check_replaceable, first_foreign, replace_directory
+from elmo.whole_file import check_replaceable, first_foreign, replace_directory, temporary_directory
 
 PathLike = str | os.PathLike[str]
 Shape = tuple[int, ...]
@@ -128,20 +127,17 @@ def write_lark(
             "so its vectors will differ",
             stacklevel=2,
         )
-    temporary = beside(target)
     try:
-        temporary.mkdir(parents=True)
-        for name, parameter in parameters.items():
-            with np.errstate(over="ignore"):
-                array = np.asarray(files.arrays[parameter.name], dtype=np.float32).reshape(parameter.stored[0])
-            check_finite({parameter.name: array}, target)
-            write_variable(temporary / name, array)
-        files.vocabulary.save(temporary / VOCABULARY_FILE)
-        replace_directory(temporary, target, _find_foreign, sources)
+        with temporary_directory(target, parents=True) as temporary:
+            for name, parameter in parameters.items():
+                with np.errstate(over="ignore"):
+                    array = np.asarray(files.arrays[parameter.name], dtype=np.float32).reshape(parameter.stored[0])
+                check_finite({parameter.name: array}, target)
+                write_variable(temporary / name, array)
+            files.vocabulary.save(temporary / VOCABULARY_FILE)
+            replace_directory(temporary, target, _find_foreign, sources)
     except OSError as error:
         raise InputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 

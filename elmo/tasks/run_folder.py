@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.inputs import open_regular, read_whole
 from elmo.locks import locked
 from elmo.tasks.lac_command import written_whole
 from elmo.whole_file import whole_file
@@ -45,20 +46,20 @@ class RunFolder:
         """Record of a run; None if it is not done. InputError if the record is damaged."""
         path = self.folder / f"{name}.json"
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(read_whole(path))
             if not isinstance(record, dict):
                 raise ValueError
             return record
         except FileNotFoundError:
             return None
-        except ValueError:
+        except (OSError, ValueError, RecursionError):
             raise InputError(f"{path}: is no record of a run; remove it, and the run is done anew") from None
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         """Arrays of a run that is done."""
         path = self.folder / f"{name}.npz"
         try:
-            with np.load(path) as arrays:
+            with open_regular(path) as file, np.load(file) as arrays:
                 return {key: arrays[key] for key in arrays.files}
         except (OSError, ValueError):
             raise InputError(

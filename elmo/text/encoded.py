@@ -23,10 +23,11 @@ import numpy.typing as npt
 import platformdirs
 
 from elmo.errors import InputError
+from elmo.inputs import lines, open_regular
 from elmo.locks import locked
 from elmo.text.vocabulary import Vocabulary, invalid_utf8
 from elmo.trusted import UntrustedError, private_folder
-from elmo.whole_file import beside, sync
+from elmo.whole_file import sync, temporary_directory
 
 PathLike = str | os.PathLike[str]
 CACHE_VARIABLE = "ELMO_CACHE"  # folder for what can be made again; by default the user's cache
@@ -49,8 +50,8 @@ def read_sentences(paths: Iterable[PathLike]) -> Iterator[list[str]]:
     """
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                for number, line in enumerate(file, 1):
+            with open_regular(path) as file:
+                for number, line in enumerate(lines(file), 1):
                     try:
                         words = decode_line(line, number).split()
                     except UnicodeDecodeError as error:
@@ -170,7 +171,7 @@ def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary, scheme: Scheme) 
     digest = hashlib.sha256(f"{scheme.name} {vocabulary.fingerprint} {len(paths)}".encode())
     for path in paths:
         try:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 content = hashlib.file_digest(file, "sha256")
         except OSError as error:
             raise InputError(
@@ -183,9 +184,7 @@ def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary, scheme: Scheme) 
 def _encode(
     paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers: int, scheme: Scheme, kind: str
 ) -> None:
-    temporary = beside(target)
-    try:
-        temporary.mkdir(mode=0o700)
+    with temporary_directory(target, mode=0o700) as temporary:
         parts = [temporary / f"part_{number}" for number in range(len(paths))]
         jobs = [(path, part, vocabulary.tokens, kind) for path, part in zip(paths, parts, strict=True)]
         enough = sum(path.stat().st_size for path in paths) >= _PARALLEL_BYTES
@@ -216,8 +215,6 @@ def _encode(
         for path in (*temporary.iterdir(), temporary):
             sync(path)
         os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _encode_shard(path: Path, part: Path, tokens: Sequence[str], kind: str) -> int:

@@ -12,23 +12,23 @@ import os
 import re
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from elmo.errors import InputError, RunError
+from elmo.inputs import STANDARD_INPUT, opened
 from elmo.runtime import available_cores
+from elmo.stopping import half_written
 from elmo.terminal import PlainConsole
 from elmo.text.segment import segment_chunks, segmenter_factory
 from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
 
-STANDARD_INPUT = "-"
 SHARD_PREFIX = "sentence_file_"
 
 _BLOCK_BYTES = 1 << 18
@@ -212,7 +212,7 @@ def _decoded(document: str, codec: str, advance: Callable[[int], None], warnings
     offset = line_ends = 0
     last = b""  # byte before this block, for a line end of two bytes that two blocks share
     try:
-        with _open(document) as file:
+        with opened(document) as file:
             while data := file.read(_BLOCK_BYTES):
                 if offset == 0 and codec != "utf-8" and _is_utf8(data):
                     warnings.append(f"{name}: reads as UTF-8 too; if its text looks wrong, use encoding utf-8")
@@ -229,10 +229,6 @@ def _decoded(document: str, codec: str, advance: Callable[[int], None], warnings
         raise InputError(f"{name}:{line}: {problem}; {_encoding_hint(codec, error.object, error.start)}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror}); check that it is a file you may read") from error
-
-
-def _open(document: str) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdin.buffer) if document == STANDARD_INPUT else open(document, "rb")
 
 
 def _name(document: str) -> str:
@@ -304,8 +300,9 @@ def _staged(target: Path, prefix: str, is_shard: Callable[[str], object], overwr
     except OSError as error:
         raise InputError(f"{target}: cannot be written to ({error.strerror}); choose another folder") from error
     try:
-        yield staging
-        _publish(staging, target, old if exists else None)
+        with half_written(staging):
+            yield staging
+            _publish(staging, target, old if exists else None)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         with suppress(OSError):

@@ -24,6 +24,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import platformdirs
 
 from elmo.errors import InputError, RunError
+from elmo.inputs import read_whole
 from elmo.trusted import UntrustedError, is_ours, private_folder
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -247,7 +248,7 @@ def _segment_in_worker(sentences: list[str]) -> SegmentedChunk:
 
 def _read_user_dictionary(path: str | os.PathLike[str]) -> str:
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return read_whole(path).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: the user dictionary cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:
