@@ -16,6 +16,7 @@ import typer
 
 import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
+from elmo.commands.options import bounded
 from elmo.errors import ElmoError
 from elmo.stopping import stoppable
 from elmo.terminal import complain
@@ -42,8 +43,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in COMMANDS:
-    app.command(command.__name__)(command)
+    app.command(command.__name__)(bounded(command))
 for name, group in GROUPS.items():
+    for each in group.registered_commands:
+        each.callback = bounded(each.callback) if each.callback else None
     app.add_typer(group, name=name)
 
 
@@ -56,6 +59,9 @@ def main() -> None:
     except ElmoError as error:
         complain(f"elmo: {error}")
         sys.exit(error.exit_code)
+    except MemoryError as error:
+        complain(f"elmo: there is not enough memory ({error or 'none is left'}): choose smaller sizes or batches")
+        sys.exit(1)
     except KeyboardInterrupt:
         complain("elmo: interrupted")
         sys.exit(130)

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from elmo.errors import InputError
+from elmo.model_sizes import check_config
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
 from elmo.whole_file import check_replaceable, first_foreign, replace_directory, temporary_directory
@@ -191,12 +192,13 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
     """
     directory = find_model(path_or_name)
     metadata = read_header(directory, kind=kind)
+    read_shapes(directory, metadata)
     stored = {}
     with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
         for name in weights.keys():  # noqa: SIM118 - safe_open is not a mapping
             try:
                 array = weights.get_tensor(name)
-            except (TypeError, AttributeError):  # what NumPy has no type for, such as bfloat16
+            except (TypeError, AttributeError, ValueError):  # what NumPy has no type for, such as bfloat16
                 array = None
             if array is None or array.dtype not in _STORED_TYPES:
                 kind_of_number = weights.get_slice(name).get_dtype()
@@ -221,6 +223,28 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
         arrays,
         json.loads(metadata.get("provenance", "{}")),
     )
+
+
+def read_shapes(directory: Path, metadata: Mapping[str, str]) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and kind of number of every parameter, by name, from the weights' header alone.
+
+    Args:
+        directory: of the model.
+        metadata: what `read_header` returned.
+
+    Raises:
+        InputError: the configuration describes a model that the file does not hold, see `elmo.model_sizes`.
+    """
+    path, found = directory / WEIGHTS_FILE, {}
+    with safe_open(str(path), framework="numpy") as weights:
+        names = set(weights.keys())
+        for name in sorted(names):
+            if not is_scales(name, names):
+                part = weights.get_slice(name)
+                found[name] = tuple(part.get_shape()), str(part.get_dtype())
+    shapes = {name: shape for name, (shape, _) in found.items()}
+    check_config(metadata["kind"], json.loads(metadata["config"]), shapes, path)
+    return found
 
 
 def load_vocabulary(directory: Path, kind: str) -> Vocabulary:
@@ -265,6 +289,7 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
             if not isinstance(json.loads(text), dict):
                 raise ValueError(f"{name} is no JSON object")
         str(metadata["vocabulary_sha256"])
+        str(metadata["kind"])
     except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged ({error}); copy or download it again") from None
     return metadata

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLM, BiLMState
-from elmo.checks import check_whole
+from elmo.checks import check_seed, check_whole
 from elmo.errors import InputError
 from elmo.inputs import open_regular
 from elmo.model_files import ModelFiles
@@ -67,7 +67,8 @@ class PretrainSettings:
             "accumulate_steps",
             "keep_checkpoints",
         )
-        check_whole(self, "save_interval", "dev_interval", "random_seed", "warmup_steps", least=0)
+        check_whole(self, "save_interval", "dev_interval", "warmup_steps", least=0)
+        check_seed(self.random_seed)
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
             if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):

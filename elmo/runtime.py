@@ -10,6 +10,7 @@ import importlib
 import io
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -22,8 +23,10 @@ from typing import Any
 
 import numpy as np
 
+from elmo.checks import check_seed
 from elmo.errors import RunError
 
+_MOST_THREADS = 4096  # more than any machine has processors for
 _AVX2_FLAGS = frozenset({"avx2", "fma"})
 _AVX512_FLAGS = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 
@@ -79,6 +82,12 @@ def mkl_cpu_type(cpuinfo: str) -> str | None:
     return "7" if flags >= _AVX512_FLAGS else "5"
 
 
+def _are_too_many(threads: str) -> bool:
+    """Whether a value of OMP_NUM_THREADS asks for so many threads that the libraries crash."""
+    numbers = re.findall(r"[0-9]+", threads)
+    return any(len(number) > len(str(_MOST_THREADS)) or int(number) > _MOST_THREADS for number in numbers)
+
+
 def prepare() -> Preparation:
     """Set OMP_NUM_THREADS and, on AMD CPUs that have the instructions, MKL_DEBUG_CPU_TYPE; never override the user."""
     wanted = {"OMP_NUM_THREADS": str(available_cores())}
@@ -93,6 +102,9 @@ def prepare() -> Preparation:
     for name, value in wanted.items():
         if name in os.environ:
             kept[name] = os.environ[name]
+            if name == "OMP_NUM_THREADS" and _are_too_many(kept[name]):
+                warnings.warn(f"OMP_NUM_THREADS is {kept[name][:40]!r}: {value} are used", stacklevel=2)
+                os.environ[name] = value
         else:
             os.environ[name] = chosen[name] = value
     warnings.filterwarnings("ignore", message="No ccache found")
@@ -125,6 +137,7 @@ def select_device(use_gpu: bool | None = None) -> str:
 
 def seed_everything(seed: int) -> np.random.Generator:
     """Seed Python, NumPy and Paddle; return a NumPy generator of the same seed for what draws its own numbers."""
+    check_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     _import_paddle().seed(seed)

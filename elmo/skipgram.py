@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from elmo.checks import check_whole
+from elmo.checks import check_seed, check_whole
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.runtime import paddle
@@ -52,7 +52,7 @@ class SkipGramConfig:
 
     def __post_init__(self) -> None:
         check_whole(self, "vector_size", "window", "negative", "min_count", "epochs", "batch_words")
-        check_whole(self, "seed", least=0)
+        check_seed(self.seed, "seed")
         for name in ("sample", "learning_rate", "min_learning_rate"):
             value = getattr(self, name)
             if not (type(value) in (int, float) and value >= 0 and math.isfinite(value)):

@@ -12,6 +12,7 @@ FLOORS = {
     "whole_file": 0,
     "inputs": 0,
     "locks": 0,
+    "model_sizes": 0,
     "stopping": 0,
     "terminal": 0,
     "trusted": 0,

@@ -32,6 +32,7 @@ from elmo.model_files import (
     find_model,
     read_header,
     read_model,
+    read_shapes,
     write_model,
 )
 
@@ -61,7 +62,9 @@ def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLi
     if not Path(source).is_file():
         directory = find_model(source)
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
-            config: dict[str, Any] = json.loads(read_header(directory, kind=kind)["config"])
+            metadata = read_header(directory, kind=kind)
+            read_shapes(directory, metadata)
+            config: dict[str, Any] = json.loads(metadata["config"])
             return config
     return read_any(source, kind=kind, vocab_path=vocab_path).config
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def make_wanted_features(
     if elmo is None or fine_tune:
         return None, elmo
     numbers = None if layers == "all" else layers.split(",")
-    if numbers is not None and not all(number.isascii() and number.isdecimal() for number in numbers):
+    if numbers is not None and not all(re.fullmatch("[0-9]{1,9}", number) for number in numbers):
         raise InputError(f"--layers is {layers!r}: give all, or numbers such as 0,2")
     return ElmoFeatures(elmo, None if numbers is None else [int(number) for number in numbers]), None
 

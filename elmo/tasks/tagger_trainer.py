@@ -26,6 +26,7 @@ from elmo.checkpoint import (
     tidy,
     write_checkpoint,
 )
+from elmo.checks import check_seed, check_whole
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, read_model
 from elmo.runtime import paddle
@@ -65,7 +66,9 @@ class TrainSettings:
         for name in ("learning_rate", "batch_size", "max_epoch", "patience", "decay", "max_grad_norm", "min_count"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give a number above 0")
-        for name in ("embedding_rate", "crf_rate", "elmo_rate", "random_seed"):
+        check_seed(self.random_seed)
+        check_whole(self, "batch_size", "max_epoch", "patience", "min_count")
+        for name in ("embedding_rate", "crf_rate", "elmo_rate"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give 0 or more")
         if not 0 <= self.unknown <= 1:

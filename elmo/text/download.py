@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from uuid import uuid4
 
 import pooch
 import requests
+import urllib3
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from elmo.errors import InputError, RunError
@@ -24,6 +27,8 @@ from elmo.trusted import is_ours
 _ATTEMPTS = 4
 _WAIT_SECONDS = 1.0  # before the second attempt; doubles each time
 _TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two pieces
+_SLOWEST = 256  # bytes a second ...
+_SLOW_SECONDS = 120.0  # ... over so long: a server that sends less, or has not answered by then, is given up
 _MAX_REDIRECTS = 5
 _CHUNK_BYTES = 1 << 12  # less than this is lost when the connection is cut
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -134,7 +139,7 @@ class _Resumed:
             headers["Range"] = f"bytes={start}-"
             if self.validator.exists():
                 headers["If-Range"] = self.validator.read_text(encoding="latin-1")
-        with requests.Session() as session, _open(session, url, headers) as response:
+        with requests.Session() as session, _answer(session, url, headers) as response:
             resumed = "Range" in headers and response.status_code == requests.codes.partial_content
             content_range = response.headers.get("Content-Range", "").replace("=", " ")
             if response.status_code == requests.codes.range_not_satisfiable or (
@@ -173,7 +178,7 @@ class _Resumed:
             task = bar.add_task(printable(self.place.name), total=self.file.num_bytes, completed=start)
             with open(self.part, "ab" if start else "xb", opener=_without_links) as part:
                 received = start
-                for piece in response.iter_content(_CHUNK_BYTES):
+                for piece in _pieces(response):
                     received += len(piece)
                     if received > self.file.num_bytes:
                         self.forget()
@@ -185,6 +190,42 @@ class _Resumed:
                     bar.update(task, completed=received)
         if received < self.file.num_bytes and "Content-Length" not in response.headers:
             raise _CutOffError("the server stopped early")
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """What has arrived, as it arrives: waiting for a piece of full size, a byte a minute would keep us for ever."""
+    received, since = 0, time.monotonic()
+    try:
+        while piece := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+            received += len(piece)
+            elapsed = time.monotonic() - since
+            if elapsed > _SLOW_SECONDS:
+                if received < _SLOWEST * elapsed:
+                    raise _CutOffError(f"the server sent {received:,} bytes in {elapsed:.0f} seconds")
+                received, since = 0, time.monotonic()
+            yield piece
+    except urllib3.exceptions.HTTPError as error:
+        raise _CutOffError(" ".join(str(error).split())) from None
+
+
+def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+    """As `_open`, with a limit to the time that a server takes for its headers, a byte of which may come at a time."""
+    outcome: queue.Queue[requests.Response | Exception] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            outcome.put(_open(session, url, headers))
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=ask, daemon=True, name="elmo-download").start()
+    try:
+        answer = outcome.get(timeout=_SLOW_SECONDS)
+    except queue.Empty:
+        raise _CutOffError(f"the server did not answer in {_SLOW_SECONDS:.0f} seconds") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def _without_links(path: str, flags: int) -> int:

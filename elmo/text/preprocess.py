@@ -31,6 +31,7 @@ from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
 
 SHARD_PREFIX = "sentence_file_"
 
+_MOST_WORKERS = 1024
 _BLOCK_BYTES = 1 << 18
 _CHUNK_CHARS = 1 << 15  # what a worker segments at a time: about 0.1 s of work
 _BYTES_WORTH_A_WORKER = 1 << 20  # starting a worker takes as long as segmenting about this much
@@ -93,8 +94,8 @@ def preprocess(
     codec = _find_codec(encoding)
     if sentences_per_shard < 1:
         raise InputError(f"sentences_per_shard is {sentences_per_shard}: give 1 or more")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers is {workers}: give 1 or more")
+    if workers is not None and not 1 <= workers <= _MOST_WORKERS:
+        raise InputError(f"workers is {workers}: give a whole number from 1 to {_MOST_WORKERS}")
     if not prefix or Path(prefix).name != prefix:
         raise InputError(f"prefix is {prefix!r}: give the beginning of a file name")
     if line_ends == "join" and segmenter == "whitespace":
