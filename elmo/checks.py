@@ -37,7 +37,8 @@ def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST
     for name in names:
         value = getattr(config, name)
         if type(value) is not int or value < least:
-            raise InputError(f"{name} is {value!r}: give a whole number{' above 0' if least else ', 0 or more'}")
+            wanted = f"a whole number{' above 0' if least else ', 0 or more'}"
+            raise InputError(f"{name} is {short_number(value)}: give {wanted}")
         if value > most:
             raise InputError(f"{name} is {short_number(value)}: give at most {most:,}")
 

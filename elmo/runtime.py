@@ -146,8 +146,6 @@ def seed_everything(seed: int) -> np.random.Generator:
 
 def _import_paddle() -> ModuleType:
     """Import Paddle without its advice to use one thread: measured, two threads are twice as fast as one."""
-    if "paddle" in sys.modules:
-        return sys.modules["paddle"]
     noise = io.StringIO()
     try:
         with contextlib.redirect_stderr(noise), _signals_kept():
@@ -173,8 +171,9 @@ def _import_paddle() -> ModuleType:
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
     """Give signals their handlers of before again: Paddle sets its own, which print a trace and end the process."""
+    is_new = "paddle" not in sys.modules
     yield
-    if threading.current_thread() is threading.main_thread():
+    if is_new and threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             handler = signal.getsignal(number)
             if callable(handler):

@@ -26,7 +26,7 @@ from elmo.checkpoint import (
     tidy,
     write_checkpoint,
 )
-from elmo.checks import check_seed, check_whole
+from elmo.checks import check_seed, check_whole, short_number
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, read_model
 from elmo.runtime import paddle
@@ -61,11 +61,12 @@ class TrainSettings:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             whole = field.type == "int"
-            if type(value) not in ((int,) if whole else (int, float)) or not math.isfinite(value):
-                raise InputError(f"{field.name} is {value!r}: give a {'whole ' if whole else ''}number")
+            is_odd = isinstance(value, float) and not math.isfinite(value)
+            if is_odd or type(value) not in ((int,) if whole else (int, float)):
+                raise InputError(f"{field.name} is {short_number(value)}: give a {'whole ' if whole else ''}number")
         for name in ("learning_rate", "batch_size", "max_epoch", "patience", "decay", "max_grad_norm", "min_count"):
             if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a number above 0")
+                raise InputError(f"{name} is {short_number(getattr(self, name))}: give a number above 0")
         check_seed(self.random_seed)
         check_whole(self, "batch_size", "max_epoch", "patience", "min_count")
         for name in ("embedding_rate", "crf_rate", "elmo_rate"):
