@@ -59,16 +59,20 @@ def main() -> None:
     except ElmoError as error:
         complain(f"elmo: {error}")
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        sys.exit(1)
+    except OSError as error:  # a name that no system takes, say, in a place where nobody thinks of it
+        place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+        complain(f"elmo: {place}{error.strerror or error}; check the path, and the room on its disk")
+        sys.exit(2)
     except MemoryError as error:
         complain(f"elmo: there is not enough memory ({error or 'none is left'}): choose smaller sizes or batches")
         sys.exit(1)
     except KeyboardInterrupt:
         complain("elmo: interrupted")
         sys.exit(130)
-    except BrokenPipeError:
-        with contextlib.suppress(OSError):
-            sys.stdout.close()
-        sys.exit(1)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

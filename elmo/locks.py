@@ -92,14 +92,14 @@ def one_run(folder: PathLike) -> Iterator[None]:
     """
     place = Path(folder)
     with contextlib.ExitStack() as stack:
-        missing = [each for each in (place, *place.parents) if not each.exists()]
+        missing = [each for each in (place, *place.parents) if not os.path.exists(each)]
         try:
             place.mkdir(parents=True, exist_ok=True)
             descriptor = stack.enter_context(locked(place / RUN_LOCK, wait=False))
             if descriptor is not None:
                 _tell(descriptor)
         except OSError as error:
-            if place.exists() and not place.is_dir():
+            if os.path.exists(place) and not os.path.isdir(place):
                 raise InputError(f"{folder} is a file: give a folder for the run") from None
             raise InputError(f"{folder}: can't be a folder ({error.strerror}); choose another place") from None
         if descriptor is None:

@@ -57,12 +57,12 @@ def find_model(path_or_name: PathLike) -> Path:
         InputError: there is no such directory; names those that come with the project.
     """
     given = Path(path_or_name)
-    if given.is_dir():
+    if os.path.isdir(given):
         return given
     folders = [folder for folder in models_folders() if folder.is_dir()]
     if given.parent == Path():
         for folder in folders:
-            if (folder / given).is_dir():
+            if os.path.isdir(folder / given):
                 return folder / given
     known = sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
     offer = f"; models that come with the project: {', '.join(known)}" if known else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -118,7 +117,7 @@ def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool)
     """Refuse a folder that holds checkpoints of another run, unless they may be overwritten and are nothing else."""
     if save_dir is None:
         return
-    goes_on = bool(load_dir) and Path(str(load_dir)).resolve().parent == Path(save_dir).resolve()
+    goes_on = bool(load_dir) and os.path.dirname(os.path.realpath(str(load_dir))) == os.path.realpath(save_dir)
     check_removable(save_dir, only_best=goes_on or not overwrite)
     if overwrite or goes_on:
         return

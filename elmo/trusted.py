@@ -1,9 +1,7 @@
 """Folders and files that nobody but us can have written: what is loaded and run from a cache must lie in one.
 
-folder = private_folder(cache_folder() / "native")  # UntrustedError: others can write there
-if not is_sound(folder / name):  # missing, cut, altered or another user's
-    build(temporary)
-    publish(temporary, folder / name)
+`private_folder` makes or checks the folder; `is_sound` says whether a file in it is what `publish` put there, and if it
+is not (missing, cut, altered, another user's), the file is made again beside its place and published.
 """
 
 from __future__ import annotations

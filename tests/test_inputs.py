@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from elmo import inputs, stopping
+from elmo import cli, inputs, stopping
 from elmo.errors import InputError
 from elmo.explore.senses import read_senses
 from elmo.explore.tables import read_text
@@ -290,3 +290,39 @@ def test_what_a_library_makes_of_a_stop_is_still_a_stop():
                 raise OSError("External error") from None
     with pytest.raises(OSError), stopping.stoppable():
         raise OSError("an error of its own")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["info", "{n}"],
+        ["convert", "{n}", "out"],
+        ["encode", "{n}", "text", "--output", "v.npz"],
+        ["encode", "elmo-zh-small", "{n}", "--output", "v.npz"],
+        ["encode", "elmo-zh-small", "text", "--output", "{n}.npz"],
+        ["vocab", "{n}", "--output", "v"],
+        ["vocab", "text", "--output", "{n}"],
+        ["preprocess", "{n}", "--output", "out"],
+        ["preprocess", "text", "--output", "{n}"],
+        ["word2vec", "text", "--output", "{n}"],
+        ["pretrain", "--train_path", "text", "--vocab_path", "{n}"],
+        ["pretrain", "--train_path", "text", "--vocab_path", "text", "--para_save_dir", "{n}"],
+        ["pretrain", "--train_path", "text", "--vocab_path", "v", "--load_dir", "{n}"],
+        ["lac", "tag", "{n}"],
+        ["lac", "tag", "text", "--model", "{n}"],
+        ["lac", "train", "--save_dir", "{n}"],
+    ],
+)
+@pytest.mark.parametrize("kind", ["long", "circle"])
+def test_names_that_lead_nowhere_are_an_error_of_one_line(tmp_path, monkeypatch, capsys, call, kind):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text").write_text("我 买 苹果 。\n", encoding="utf-8")
+    (tmp_path / "circle").symlink_to("circle")
+    name = "9" * 5000 if kind == "long" else "circle"
+    monkeypatch.setattr(sys, "argv", ["elmo", *(part.format(n=name) for part in call)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    error = capsys.readouterr().err
+    said = [line for line in error.splitlines() if line.startswith("elmo: ")]
+    wrote = kind == "circle" and call[-1] == "{n}.npz"  # circle.npz is no link
+    assert (stop.value.code == 2 and len(said) == 1 and "Traceback" not in error) or wrote

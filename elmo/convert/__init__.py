@@ -51,15 +51,15 @@ def read_any(source: PathLike, *, kind: str | None = None, vocab_path: PathLike 
     Raises:
         InputError: it is missing, damaged or dangerous, its parts disagree, or no system is known to write such files.
     """
-    if Path(source).is_file():
+    if os.path.isfile(source):
         with opened(Path(source)) as directory:
             return _read(directory, kind, vocab_path, Path(source).name)
-    return _read(find_model(source), kind, vocab_path, Path(source).resolve().name)
+    return _read(find_model(source), kind, vocab_path, os.path.basename(os.path.realpath(source)))
 
 
 def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLike | None = None) -> dict[str, Any]:
     """Read a model's configuration, of ours from the header alone; raises as `read_any`."""
-    if not Path(source).is_file():
+    if not os.path.isfile(source):
         directory = find_model(source)
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
             metadata = read_header(directory, kind=kind)
@@ -128,7 +128,7 @@ def convert(
         raise InputError(f"to is {to!r}: give one of {', '.join(FORMATS)}")
     if to == "lark" and dtype != "float32":
         raise InputError("LARK's files hold float32: leave half precision out")
-    sources = [Path(source) if Path(source).is_file() else find_model(source)]
+    sources = [Path(source) if os.path.isfile(source) else find_model(source)]
     sources += [] if vocab_path is None else [Path(vocab_path)]
     check = check_free_for_lark if to == "lark" else check_free
     check(target, overwrite, sources)

@@ -63,7 +63,7 @@ def describe(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelIn
     Raises:
         InputError: as `elmo.convert.read_any`.
     """
-    if not Path(source).is_file():
+    if not os.path.isfile(source):
         directory = find_model(source)
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
             return _describe_ours(directory)

@@ -104,7 +104,8 @@ def preprocess(
     make_segmenter = segmenter_factory(segmenter, **(segmenter_options or {}))
     target = Path(os.path.abspath(output_dir))
     is_shard = re.compile(re.escape(prefix) + r"\d{5,}").fullmatch
-    documents = _find_documents(inputs, lambda path: path.parent == target.resolve() and bool(is_shard(path.name)))
+    real_target = Path(os.path.realpath(target))
+    documents = _find_documents(inputs, lambda path: path.parent == real_target and bool(is_shard(path.name)))
     warnings: list[str] = []
     size = _total_size(documents)
     if workers is None:
@@ -329,8 +330,10 @@ def _publish(staging: Path, target: Path, old: set[str] | None) -> None:
 
 
 def _old_shards(target: Path, prefix: str, is_shard: Callable[[str], object], overwrite: bool) -> set[str]:
-    if not target.exists():
+    if not os.path.lexists(target):
         return set()
+    if not os.path.exists(target):
+        raise InputError(f"{target}: is a symbolic link that leads nowhere; choose a folder for the shards")
     if not target.is_dir():
         raise InputError(f"{target}: is a file; choose a folder for the shards")
     found = sorted(path.name for path in target.iterdir() if path.name.startswith(prefix))
