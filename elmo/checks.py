@@ -10,6 +10,7 @@ from elmo.errors import InputError
 
 LARGEST_SIZE = (1 << 31) - 1  # of anything that is counted: Paddle's and the compiled loops' ints
 LARGEST_SEED = (1 << 63) - 1
+MOST_LAYERS = 1000
 
 
 def check_names(fields: Collection[str], kind: type[Any], what: str, required: Collection[str] = ()) -> None:

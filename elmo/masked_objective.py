@@ -14,6 +14,7 @@ from rich.console import Console
 
 from elmo import runtime
 from elmo.convert import read_any
+from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.locks import alone_in
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
@@ -259,7 +260,9 @@ def _configure(sizes: dict[str, Any], vocabulary: PieceVocabulary, start: ModelF
             raise InputError("the model to start from came without the head that predicts tokens: it can't go on")
         decided = ("hidden_act", "layer_norm_eps", "lower_case", "type_vocab_size", "task_type_vocab_size", "pooler")
         sizes = {**sizes, **{name: start.config[name] for name in decided if name in start.config}}
-    return MaskedLMConfig.from_dict({**sizes, "vocab_size": len(vocabulary)})
+    config = MaskedLMConfig.from_dict({**sizes, "vocab_size": len(vocabulary)})
+    check_memory(4 * config.num_parameters, "these sizes")
+    return config
 
 
 def parse_masking(text: str) -> tuple[str, ...]:

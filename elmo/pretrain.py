@@ -10,6 +10,7 @@ from rich.console import Console
 
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, load_arrays
+from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.locks import alone_in
 from elmo.model_files import ModelFiles, read_model
@@ -146,7 +147,9 @@ def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, s
     elif isinstance(characters, dict) and characters.get("alphabet") == "characters":
         symbols = Alphabet.from_counts(count_words(find_shards(train_path))).symbols
         sizes = {**sizes, "token_encoder": {**characters, "alphabet": symbols}}
-    return BiLMConfig.from_dict({**sizes, **tokens})
+    config = BiLMConfig.from_dict({**sizes, **tokens})
+    check_memory(4 * config.num_parameters, "these sizes")
+    return config
 
 
 def _lexicon(config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None) -> tuple[Vocabulary, Lexicon | None]:

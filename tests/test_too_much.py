@@ -8,6 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from elmo import ranks, runtime, vectors_file
+from elmo import cli, ranks, runtime, vectors_file
 from elmo.bilm import elmo_encoder
 from elmo.checks import LARGEST_SEED
 from elmo.convert import read_any
@@ -28,6 +29,7 @@ from elmo.objectives import PretrainSettings
 from elmo.skipgram import SkipGramConfig, WordVectors
 from elmo.tasks.tagger import Tagger
 from elmo.tasks.train_tagger import TrainSettings
+from elmo.text.pieces import PieceVocabulary
 from elmo.text.preprocess import preprocess
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.vectors_file import parse_layers, read_vectors, write_vectors
@@ -374,3 +376,29 @@ def test_a_file_of_vectors_leads_to_no_other(secret, kind):
             file["sentences"] = h5py.ExternalLink(str(secret / "secret.h5"), "/0")
     with pytest.raises(InputError, match="damaged or not a file of vectors"):
         read_vectors(path)
+
+
+TRAININGS = {
+    "pretrain": ["pretrain", "--train_path", "s", "--vocab_path", "v", "--para_save_dir", "ck", "--use_gpu", "False"],
+    "pretrain_masked": [
+        *("pretrain_masked", "--train_path", "s", "--vocab_path", "p", "--para_save_dir", "ck", "--use_gpu", "False"),
+        *("--num_heads", "1"),
+    ],
+    "lac": ["lac", "train", "--save_dir", "ck", "--use_gpu", "False"],
+}
+
+
+@pytest.mark.parametrize("flag", ["--hidden_size=500000000", "--hidden_size=2000000000", "--num_layers=100000000"])
+@pytest.mark.parametrize("training", TRAININGS)
+def test_sizes_that_no_machine_holds_are_refused_before_they_are_built(tmp_path, monkeypatch, capsys, training, flag):
+    monkeypatch.chdir(tmp_path)
+    words = "我 买 苹果 。".split()
+    Path("s").write_text(" ".join(words) + "\n", encoding="utf-8")
+    Vocabulary([*SPECIAL_TOKENS, *words]).save("v")
+    PieceVocabulary.from_words(Counter(words)).save("p")
+    monkeypatch.setattr(sys, "argv", ["elmo", *TRAININGS[training], *flag.split("=")])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2 and ("num_layers is 100000000" in error or "GB of memory to load" in error)
+    assert sorted(os.listdir()) == ["p", "s", "v"]

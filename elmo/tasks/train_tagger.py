@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from elmo.checkpoint import check_removable, checkpoints
+from elmo.convert.safety import check_memory
 from elmo.encoder import load_pretrained
 from elmo.errors import InputError
 from elmo.runtime import paddle, seed_everything
@@ -113,6 +114,7 @@ def train_tagger(
     if odd := sorted(fields.keys() & (sizes or {}).keys()):
         raise InputError(f"sizes has {odd[0]!r}, which follows from what else is given: leave it out")
     config = TaggerConfig.from_dict({**fields, **(sizes or {})})
+    check_memory(4 * config.num_parameters, "these sizes")
     elmo, elmo_vocabulary = fine_tuned_elmo(config) if source is not None else (None, None)
     network = TaggerNetwork(config, elmo)
     if elmo is not None and source is not None:
