@@ -9,7 +9,7 @@ PYTHON ?=
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test notebooks lint look format lock bench clean
+.PHONY: help setup book test notebooks lint look format lock bench fuzz clean
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
@@ -18,6 +18,7 @@ help:
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
 	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
 	@echo "make bench      run the benchmarks in benchmarks/"
+	@echo "make fuzz       damaged files and odd calls by chance against every reader and command: make fuzz SECONDS=600"
 	@echo "make lint       ruff, mypy and spelling only"
 	@echo "make look       open every built page in a headless Chromium: console, width, plots"
 	@echo "make format     let ruff format the code and mend what it can"
@@ -59,6 +60,9 @@ bench: $(READY)
 		echo "benchmarks/skipgram.py needs text and word sets: make bench SHARDS='shards/sentence_file_*' WORDS=words"; \
 	fi
 	@echo "benchmarks/parity.py, unknown_words.py and lac.py need other systems' models and tagged text: see their --help"
+
+fuzz: $(READY)
+	$(BIN)/python benchmarks/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lock:
 	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --extra watch --universal --python-version 3.11 \

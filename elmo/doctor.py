@@ -28,6 +28,7 @@ import elmo
 from elmo import runtime
 from elmo.cache import cache_folder
 from elmo.errors import RunError
+from elmo.terminal import printable
 
 # The oldest driver for each major version of CUDA, by NVIDIA's guide to CUDA compatibility.
 OLDEST_DRIVERS = {11: 450, 12: 525, 13: 580}
@@ -176,7 +177,7 @@ def render(report: Report) -> str:
     lines.append("What is wrong and what to do" if report.problems else "Nothing is wrong.")
     for number, problem in enumerate(report.problems, 1):
         lines += [f"  {number}. {problem.what}", f"     -> {problem.next_step}"]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _software(machine: Machine, build: PaddleBuild | None, problems: list[Problem]) -> dict[str, str]:

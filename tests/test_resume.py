@@ -349,7 +349,7 @@ def test_leftovers_of_ended_processes_are_removed_and_no_others(unbroken, text, 
     others = [f".step_0000003.new.{os.getppid()}", ".epoch_001.backup", ".notes", "step_x", f".mine.new.{gone}"]
     for name in (*left, *others):
         (folder / name).mkdir()
-        (folder / name / "file").write_text("half", encoding="utf-8")
+        (folder / name / "vocabulary.txt").write_text("half", encoding="utf-8")
     train(text, folder, resume=True)
     after = names(folder)
     assert set(others) <= set(after) and not set(left) & set(after), after

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.console import say
 from elmo.commands.options import (
     Amp,
     Half,
@@ -20,7 +19,7 @@ from elmo.commands.options import (
     UseGpu,
     flag,
 )
-from elmo.errors import InputError
+from elmo.terminal import say
 
 
 def word2vec(
@@ -44,12 +43,12 @@ def word2vec(
 ) -> None:
     """Train word vectors: skip-gram with negative sampling."""
     from elmo import runtime
+    from elmo.model_files import check_free
     from elmo.skipgram import SkipGramConfig, train_skipgram
     from elmo.text.corpus import find_shards
     from elmo.text.vocabulary import Vocabulary
 
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already: choose another --output, or give --overwrite True")
+    check_free(output, overwrite, [*shards, *([] if vocab_path is None else [vocab_path])])
     config = SkipGramConfig(
         vector_size=vector_size,
         window=window,

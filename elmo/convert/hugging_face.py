@@ -158,6 +158,12 @@ def _read_arrays(path: Path, config: dict[str, Any]) -> dict[str, Array]:
             names = {_plain(name): name for name in weights.keys()}  # noqa: SIM118 - safe_open is not a mapping
             config["head"] = any(name.startswith("cls.predictions.") for name in names)
             config["pooler"] = any(name.startswith("pooler.") for name in names)
+            layers = {match[1] for name in names if (match := re.match(r"encoder\.layer\.([0-9]{1,9})\.", name))}
+            if len(layers) != config["num_layers"]:
+                raise InputError(
+                    f"{path}: holds {len(layers)} layers, {CONFIG_FILE} says {config['num_layers']:,}; download both "
+                    "again"
+                )
             wanted = _wanted(config)
             for name, shape in wanted.items():
                 if name not in names:

@@ -52,7 +52,8 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("compiler")
 def test_processes_that_build_at_the_same_time_end_with_one_whole_library(run, tmp_path):
     assert all(answer(process).startswith("True on: ") for process in [run(), run()])
-    (built,) = (tmp_path / "cache" / "elmo" / "native").iterdir()  # nothing half-written is left beside it
+    built, digest = sorted((tmp_path / "cache" / "elmo" / "native").iterdir())  # nothing half-written is left beside
+    assert digest.name == f"{built.name}.sha256"
     before = built.stat().st_mtime_ns
     assert answer(run()) == f"True on: {built}"
     assert built.stat().st_mtime_ns == before, "built again"
