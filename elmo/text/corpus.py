@@ -20,7 +20,17 @@ from elmo.inputs import STANDARD_INPUT, lines, opened
 from elmo.text.encoded import decode_line, encode_shards, read_sentences
 from elmo.text.vocabulary import Vocabulary, invalid_utf8
 
-__all__ = ["Batch", "Order", "Position", "SentenceIds", "Streams", "find_shards", "read_lines", "read_sentences"]
+__all__ = [
+    "Batch",
+    "Order",
+    "Position",
+    "ReadAhead",
+    "SentenceIds",
+    "Streams",
+    "find_shards",
+    "read_lines",
+    "read_sentences",
+]
 
 Ids = npt.NDArray[np.int64]
 
