@@ -9,11 +9,12 @@ PYTHON ?=
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test notebooks lint look format lock bench fuzz clean
+.PHONY: help setup book test sanitize notebooks lint look format lock bench fuzz clean
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
 	@echo "make test       ruff, mypy, spelling and pytest: what CI runs"
+	@echo "make sanitize   tests/nn with every access of the compiled loops checked (AddressSanitizer; needs g++)"
 	@echo "make setup      only set up .venv from the lock file"
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
 	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
@@ -35,6 +36,15 @@ notebooks: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Paddle's tensors come from malloc, so that reading beyond one is seen; what the interpreter never frees is no matter.
+# libasan stands before the interpreter, and dlopen in it: libraries of Paddle's own are found by their folder.
+TESTS ?= tests/nn
+sanitize: $(READY)
+	CXX="g++ -fsanitize=address -fno-omit-frame-pointer -g" FLAGS_use_system_allocator=1 \
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so)" \
+	LD_LIBRARY_PATH="$$($(BIN)/python -c 'import importlib.util as u; print(*u.find_spec("paddle").submodule_search_locations)')/libs" \
+	ASAN_OPTIONS=detect_leaks=0:alloc_dealloc_mismatch=0 OMP_NUM_THREADS=2 $(BIN)/python -m pytest $(TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check

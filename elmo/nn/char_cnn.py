@@ -12,6 +12,7 @@ from typing import Any
 from elmo.checks import check_names
 from elmo.errors import InputError
 from elmo.nn.linear import add_bias
+from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
 from elmo.text.characters import UTF8, Alphabet, Lexicon
 
@@ -148,7 +149,12 @@ class TokenEncoder(paddle.nn.Layer):
         self.projection_bias = self.create_parameter([output_size], is_bias=True)
 
     def forward(self, lexicon: Lexicon) -> Tensor:
-        """Vectors [words, output_size] of the words of a lexicon."""
+        """Vectors [words, output_size] of the words of a lexicon.
+
+        Raises:
+            InputError: the lexicon has ids or symbols that this encoder does not, or words of another length.
+        """
+        self._check(lexicon)
         parts = []
         if self.config.word_embed_size:
             ids = paddle.to_tensor(lexicon.word_ids)
@@ -162,3 +168,15 @@ class TokenEncoder(paddle.nn.Layer):
             parts.append(rows)
         joined = parts[0] if len(parts) == 1 else paddle.concat(parts, axis=1)
         return add_bias(paddle.matmul(joined, self.projection_weight), self.projection_bias)
+
+    def _check(self, lexicon: Lexicon) -> None:
+        owner, config = "token encoder", self.config
+        arrays = {"word_ids": (lexicon.word_ids, "words"), "codes": (lexicon.codes, "words characters")}
+        known = {"characters": config.max_characters} if config.filters else {}
+        check_shapes(owner, arrays, known, integers=arrays)
+        if config.word_embed_size:
+            words = self.word_embedding.shape[0]
+            check_range(owner, "word ids", lexicon.word_ids, 0, words - 1, f"{words} words")
+        if config.filters:
+            symbols = self.char_embedding.shape[0]
+            check_range(owner, "codes", lexicon.codes, 0, symbols - 1, f"{symbols} symbols")

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.nn.gru import Packing
+from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -31,7 +32,11 @@ def viterbi(emissions: Array, transitions: Array, packing: Packing) -> npt.NDArr
 
     Returns:
         [tokens] tags, packed.
+
+    Raises:
+        InputError: shapes or types of number that do not fit.
     """
+    _check(emissions, None, transitions, packing)
     start, stop, pairs = transitions[START], transitions[STOP], transitions[FIRST:]
     counts = packing.counts.tolist()
     begins = (np.cumsum(packing.counts) - packing.counts).tolist()
@@ -70,7 +75,12 @@ def log_likelihood(emissions: Tensor, tags: Tensor, transitions: Tensor, packing
 
     Returns:
         [batch], in the batch's own order; 0 for a sentence without tokens.
+
+    Raises:
+        InputError: shapes or types of number that do not fit, or there is no such tag.
     """
+    _check(emissions, tags, transitions, packing)
+    tags = tags.astype("int64")
     if not packing.size:
         return paddle.zeros([len(packing.lengths)], emissions.dtype)
     last = packing.is_last  # [tokens]
@@ -90,6 +100,17 @@ def log_likelihood(emissions: Tensor, tags: Tensor, transitions: Tensor, packing
         else:
             forwards.append(emission + transitions[START])
     return of_tags - _totals(forwards, transitions, packing)
+
+
+def _check(emissions: Any, tags: Tensor | None, transitions: Any, packing: Packing) -> None:
+    tensors = {
+        "transitions": (transitions, "tags+2 tags"),
+        "emissions": (emissions, "tokens tags"),
+        "tags": (tags, "tokens"),
+    }
+    sizes = check_shapes("CRF", tensors, {"tokens": packing.size}, integers=["tags"])
+    if tags is not None:
+        check_range("CRF", "tags", tags, 0, sizes["tags"] - 1, f"{sizes['tags']} tags")
 
 
 def _totals(forwards: list[Tensor], transitions: Tensor, packing: Packing) -> Tensor:

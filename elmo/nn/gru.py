@@ -17,6 +17,7 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.linear import linear
+from elmo.nn.shapes import check_shapes, match_shapes
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -65,17 +66,14 @@ class Packing:
         return slots
 
     def pack(self, padded: Tensor) -> Tensor:
-        """From [batch, time, dim] to [tokens, dim]."""
-        batch, time, dim = padded.shape
-        if (batch, time) != (len(self.lengths), self.time):
-            raise InputError(
-                f"inputs of {batch} sentences of {time} tokens; lengths are of {len(self.lengths)} of {self.time}"
-            )
+        """From [batch, time, dim] to [tokens, dim]; InputError where it is a batch of other lengths."""
+        known = {"batch": len(self.lengths), "time": self.time}
+        batch, time, dim = match_shapes("packing", {"inputs": (padded, "batch time dim")}, known).values()
         return paddle.gather(padded.reshape([batch * time, dim]), paddle.to_tensor(self.rows))
 
     def unpack(self, packed: Tensor) -> Tensor:
-        """From [tokens, dim] to [batch, time, dim], zero where there is no token."""
-        dim = packed.shape[1]
+        """From [tokens, dim] to [batch, time, dim], zero where there is no token; InputError for other tokens."""
+        dim = match_shapes("packing", {"packed": (packed, "tokens dim")}, {"tokens": self.size})["dim"]
         rows = paddle.concat([packed, paddle.zeros([1, dim], packed.dtype)])
         return paddle.gather(rows, paddle.to_tensor(self.slots)).reshape([len(self.lengths), self.time, dim])
 
@@ -213,7 +211,7 @@ class GRU(paddle.nn.Layer):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.hidden_size = hidden_size
+        self.input_size, self.hidden_size = input_size, hidden_size
         self.input_weight = self.create_parameter([input_size, 3 * hidden_size])
         self.bias = self.create_parameter([3 * hidden_size], is_bias=True)
         self.gate_weight = self.create_parameter([hidden_size, 2 * hidden_size])
@@ -223,7 +221,19 @@ class GRU(paddle.nn.Layer):
         """Run over packed inputs [tokens, input_size]; return outputs [tokens, hidden_size].
 
         The gradient can be asked for once: there is no retain_graph and no second derivative.
+
+        Raises:
+            InputError: shapes or types of number that do not fit, or not as many tokens as the packing has.
         """
+        tensors = {
+            "input_weight": (self.input_weight, "input 3*hidden"),
+            "bias": (self.bias, "3*hidden"),
+            "gate_weight": (self.gate_weight, "hidden 2*hidden"),
+            "candidate_weight": (self.candidate_weight, "hidden hidden"),
+            "inputs": (packed, "tokens input"),
+        }
+        sizes = {"input": self.input_size, "hidden": self.hidden_size, "tokens": packing.size}
+        check_shapes("GRU", tensors, sizes)
         if not packing.size:
             return paddle.zeros([0, self.hidden_size], packed.dtype)
         weights, counts = (self.gate_weight, self.candidate_weight), packing.counts.tolist()
@@ -266,8 +276,9 @@ class BidirectionalGRU(paddle.nn.Layer):
 
     def run_packed(self, packed: Tensor, packing: Packing) -> Tensor:
         """The same from [tokens, input_size] to [tokens, 2 * hidden_size], both packed; for layers on layers."""
+        forward = self.forwards(packed, packing)  # first, since it checks what is given
         if not packing.size:
             return paddle.zeros([0, 2 * self.forwards.hidden_size], packed.dtype)
         mirrored = paddle.to_tensor(packing.mirrored)
         backward = self.backwards(paddle.gather(packed, mirrored), packing)
-        return paddle.concat([self.forwards(packed, packing), paddle.gather(backward, mirrored)], axis=1)
+        return paddle.concat([forward, paddle.gather(backward, mirrored)], axis=1)

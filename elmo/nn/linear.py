@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from elmo.nn import native
+from elmo.nn.shapes import check_shapes
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -29,7 +30,15 @@ def add_bias(rows: Tensor, bias: Tensor) -> Tensor:
 
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """rows [count, inputs] @ weight [inputs, outputs] + bias [outputs], in the precision of `bfloat16_products`."""
+    """rows [count, inputs] @ weight [inputs, outputs] + bias [outputs], in the precision of `bfloat16_products`.
+
+    Raises:
+        InputError: shapes or types of number that do not fit.
+    """
+    check_shapes(
+        "linear map",
+        {"weight": (weight, "inputs outputs"), "bias": (bias, "outputs"), "rows": (rows, "count inputs")},
+    )
     in_bfloat16 = native.product_type(rows.dtype) != rows.dtype and native.usable(rows, weight, bias)
     if not paddle.is_grad_enabled():
         return (

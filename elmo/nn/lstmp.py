@@ -184,7 +184,7 @@ class LSTMP(paddle.nn.Layer):
         dtype = self.bias.dtype
         return paddle.zeros([batch_size, self.proj_size], dtype), paddle.zeros([batch_size, self.hidden_size], dtype)
 
-    def _check(self, inputs: Tensor, hidden: Tensor, cell: Tensor) -> None:
+    def _check(self, inputs: Tensor, hidden: Tensor | None, cell: Tensor | None) -> dict[str, int]:
         tensors = {
             "input_weight": (self.input_weight, "input 4*hidden"),
             "projection_weight": (self.projection_weight, "hidden proj"),
@@ -194,7 +194,8 @@ class LSTMP(paddle.nn.Layer):
             "state's hidden": (hidden, "batch proj"),
             "state's cell": (cell, "batch hidden"),
         }
-        check_shapes("LSTMP", tensors)
+        sizes = {"input": self.input_size, "hidden": self.hidden_size, "proj": self.proj_size}
+        return check_shapes("LSTMP", tensors, sizes)
 
     def forward(self, inputs: Tensor, state: State | None = None) -> tuple[Tensor, State]:
         """Run over inputs [batch, time, input_size].
@@ -206,11 +207,13 @@ class LSTMP(paddle.nn.Layer):
         Raises:
             InputError: shapes or types of number that do not fit.
         """
-        if inputs.ndim != 3:
-            raise InputError(f"LSTMP: inputs have shape {inputs.shape}, not [batch, time, {self.input_size}]")
-        batch, time, _ = inputs.shape
-        hidden, cell = self.zero_state(batch) if state is None else state
-        self._check(inputs, hidden, cell)
+        hidden, cell = (None, None) if state is None else state
+        sizes = self._check(inputs, hidden, cell)
+        batch, time = sizes["batch"], sizes["time"]
+        if not time:
+            raise InputError(f"LSTMP: inputs has shape {list(inputs.shape)}: give at least one step")
+        if state is None:
+            hidden, cell = self.zero_state(batch)
         if native.usable(inputs, hidden, cell, self.input_weight):
             outputs, cell = _CompiledLayer.apply(
                 inputs,

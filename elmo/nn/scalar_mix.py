@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from elmo.errors import InputError
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -32,9 +33,15 @@ class ScalarMix(paddle.nn.Layer):
 
         Raises:
             ValueError: the number of layers is not the one this mix was made for.
+            InputError: the layers are of several shapes.
         """
         if len(layers) != self.weights.shape[0]:
             raise ValueError(f"{len(layers)} layers were given to a scalar mix of {self.weights.shape[0]}")
+        for j, layer in enumerate(layers):
+            if layer.shape != layers[0].shape:
+                raise InputError(
+                    f"scalar mix: layer {j} has shape {list(layer.shape)}, layer 0 {list(layers[0].shape)}: give one"
+                )
         shares = paddle.nn.functional.softmax(self.weights)
         mixed = layers[0] * shares[0]
         for j in range(1, len(layers)):

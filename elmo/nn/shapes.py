@@ -1,23 +1,31 @@
-"""Shapes of tensors, checked in one place: by layers before they compute, and before any call into compiled code."""
+"""Shapes, types and ids, checked in one place: by layers before they compute, and before any call into compiled code.
+
+Paddle's own operations do not see all of it: they spread a single row over many, and read before a table for id -1.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from elmo.errors import InputError
+import numpy as np
 
-Tensor = Any
+from elmo.errors import InputError
+from elmo.runtime import paddle
+
+Tensor = Any  # or a NumPy array
 
 _TERM = re.compile(r"(?:(\d+)\*)?([a-z_]+)|(\d+)")
+_FLOATS = ("float16", "bfloat16", "float32", "float64")
 _MIXED = ("float16", "bfloat16", "float32")  # may meet under automatic mixed precision
+_INTEGERS = ("int32", "int64")
 
 
-def check_shapes(
+def match_shapes(
     owner: str, tensors: Mapping[str, tuple[Tensor | None, str]], known: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """Refuse tensors whose shapes or types of number do not belong together.
+    """Refuse tensors whose shapes do not belong together.
 
     Args:
         owner: how the message names what they are given to, such as "LSTMP".
@@ -38,20 +46,76 @@ def check_shapes(
             for axis, size in zip(axes, tensor.shape, strict=True):
                 if axis.isidentifier():
                     sizes.setdefault(axis, size)
-    first_float: tuple[str, str] | None = None
     for name, (tensor, axes) in given.items():
         wanted = [_size(axis, sizes) for axis in axes]
-        if tensor.shape != wanted:
+        if list(tensor.shape) != wanted:
             shown = ", ".join(axis if size is None else str(size) for axis, size in zip(axes, wanted, strict=True))
-            raise InputError(f"{owner}: {name} has shape {tensor.shape}, not [{shown}] ({', '.join(axes)})")
-        dtype = str(tensor.dtype).rpartition(".")[2]
-        if "float" not in dtype:
-            continue
-        if first_float is None:
-            first_float = name, dtype
-        elif dtype != first_float[1] and not {dtype, first_float[1]} <= set(_MIXED):
-            raise InputError(f"{owner}: {name} is {dtype}, but {first_float[0]} is {first_float[1]}: give one type")
+            raise InputError(f"{owner}: {name} has shape {list(tensor.shape)}, not [{shown}] ({', '.join(axes)})")
     return sizes
+
+
+def check_shapes(
+    owner: str,
+    tensors: Mapping[str, tuple[Tensor | None, str]],
+    known: Mapping[str, int] | None = None,
+    integers: Collection[str] = (),
+) -> dict[str, int]:
+    """As `match_shapes`, and refuse types of number that do not belong together.
+
+    Args:
+        owner: see there, as `tensors` and `known`.
+        integers: names of those that hold ids or lengths, int32 or int64. All others are of one floating-point type,
+            but for Paddle's automatic mixed precision.
+
+    Raises:
+        InputError: names the tensor, and its shape or type and the one that it should have.
+    """
+    sizes = match_shapes(owner, tensors, known)
+    first: tuple[str, str] | None = None
+    for name, (tensor, _) in tensors.items():
+        if tensor is None:
+            continue
+        dtype = short_type(tensor.dtype)
+        if name in integers:
+            check_whole_numbers(owner, name, tensor)
+        elif dtype not in _FLOATS:
+            raise InputError(f"{owner}: {name} is {dtype}: give floating-point numbers, such as float32")
+        elif first is None:
+            first = name, dtype
+        elif dtype != first[1] and not ({dtype, first[1]} <= set(_MIXED) and paddle.is_autocast_enabled()):
+            raise InputError(f"{owner}: {name} is {dtype}, but {first[0]} is {first[1]}: give one type")
+    return sizes
+
+
+def check_range(owner: str, name: str, numbers: Tensor, least: int, most: int, of: str) -> None:
+    """Refuse whole numbers, such as ids, that are less than `least` or more than `most`.
+
+    Args:
+        owner: see `match_shapes`.
+        name: of what is checked.
+        numbers: of any shape.
+        least: the smallest number that is allowed.
+        most: the largest one.
+        of: what the bounds are those of, for the message: "11 words".
+
+    Raises:
+        InputError: names the number and the bounds.
+    """
+    array = numbers if isinstance(numbers, np.ndarray) else numbers.numpy()  # whose own minimum takes longer
+    for number in (array.min(), array.max()) if array.size else ():
+        if not least <= number <= most:
+            raise InputError(f"{owner}: {number} is among the {name}: give {least} to {most}, of {of}")
+
+
+def check_whole_numbers(owner: str, name: str, tensor: Tensor) -> None:
+    """Refuse a tensor of ids or lengths that is neither int64 nor int32; InputError names its type."""
+    if short_type(tensor.dtype) not in _INTEGERS:
+        raise InputError(f"{owner}: {name} is {short_type(tensor.dtype)}: give whole numbers, int64")
+
+
+def short_type(dtype: object) -> str:
+    """Name of a type of number, Paddle's or NumPy's: "float32"."""
+    return str(dtype).rpartition(".")[2]
 
 
 def _size(axis: str, sizes: Mapping[str, int]) -> int | None:

@@ -15,7 +15,7 @@ from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.linear import add_bias
 from elmo.nn.rows import take_rows
-from elmo.nn.shapes import check_shapes
+from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -61,7 +61,7 @@ def full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Te
 
     Args:
         features: [count, dim].
-        labels: [count], int64.
+        labels: [count], int64 or int32.
         weight: [vocab, dim].
         bias: [vocab].
 
@@ -71,9 +71,8 @@ def full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Te
     Raises:
         InputError: shapes that do not fit, or a label that is not in the vocabulary.
     """
-    sizes = _check(features, labels, weight, bias)
-    if sizes["count"] and not 0 <= int(labels.min()) <= int(labels.max()) < sizes["vocab"]:
-        raise InputError(f"softmax: a label is {int(labels.min())} or {int(labels.max())} of {sizes['vocab']} words")
+    _check(features, labels, weight, bias)
+    labels = labels.astype("int64")
     if native.usable(features, weight, bias):
         return _CompiledFullLoss.apply(features, weight, bias, labels, paddle.is_grad_enabled())
     parts = [
@@ -95,7 +94,9 @@ def _check(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> di
         "features": (features, "count dim"),
         "labels": (labels, "count"),
     }
-    return check_shapes("softmax", tensors)
+    sizes = check_shapes("softmax", tensors, integers=["labels"])
+    check_range("softmax", "labels", labels, 0, sizes["vocab"] - 1, f"{sizes['vocab']} words")
+    return sizes
 
 
 def sampled_softmax_loss(

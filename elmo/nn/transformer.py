@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.dropout import Dropout
 from elmo.nn.linear import linear
 from elmo.nn.rows import take_rows
+from elmo.nn.shapes import check_range, check_shapes
 from elmo.nn.softmax import full_softmax_loss
 from elmo.runtime import paddle
 
@@ -176,8 +178,14 @@ class Block(paddle.nn.Layer):
 
     def forward(self, rows: Tensor, batch: int, lengths: Tensor | None, dropout: Dropout) -> Tensor:
         """Map rows [batch * time, dim] to rows of the same shape; `lengths` [batch], or None without padding."""
-        share, sizes, count = self.sizes.dropout, self.sizes, rows.shape[0]
-        if count and native.onednn() and rows.dtype == paddle.float32 and native.usable(rows, *self.parameters()):
+        share, sizes = self.sizes.dropout, self.sizes
+        tensors = {"qkv": (self.qkv.weight, "dim 3*dim"), "rows": (rows, "rows dim"), "lengths": (lengths, "batch")}
+        count = check_shapes("block", tensors, {"batch": batch}, integers=["lengths"])["rows"]
+        if not batch or not count or count % batch:
+            raise InputError(
+                f"block: rows has shape {list(rows.shape)}: give as many rows for each of {batch} sequences"
+            )
+        if native.onednn() and rows.dtype == paddle.float32 and native.usable(rows, *self.parameters()):
             settings = native.BlockSettings(
                 sizes.num_heads,
                 sizes.hidden_act == "gelu",
@@ -275,8 +283,11 @@ class TransformerEncoder(paddle.nn.Layer):
 
         Returns:
             1 + num_layers tensors [batch, time, dim], that of the embeddings first.
+
+        Raises:
+            InputError: shapes that do not fit, no token at all, or ids or lengths that can't be.
         """
-        batch, time = token_ids.shape
+        batch, time = self._check(token_ids, lengths, segment_ids)
         dropout = Dropout(self.training)
         lengths = None if lengths is None else lengths.astype("int64")
         zeros = paddle.zeros([batch, time], dtype="int64")
@@ -291,6 +302,22 @@ class TransformerEncoder(paddle.nn.Layer):
             rows = block(rows, batch, lengths, dropout)
             layers.append(rows)
         return [layer.reshape([batch, time, -1]) for layer in layers]
+
+    def _check(self, token_ids: Tensor, lengths: Tensor | None, segment_ids: Tensor | None) -> tuple[int, int]:
+        """Batch and time, if what is given fits them and the tables."""
+        owner, most = "Transformer", self.sizes.max_length
+        tensors = {
+            "token_ids": (token_ids, "batch time"),
+            "lengths": (lengths, "batch"),
+            "segment_ids": (segment_ids, "batch time"),
+        }
+        sizes = check_shapes(owner, tensors, integers=tensors)
+        batch, time = sizes["batch"], sizes["time"]
+        if not batch * time or time > most:
+            raise InputError(f"{owner}: token_ids has shape {list(token_ids.shape)}: give 1 to {most} tokens a row")
+        if lengths is not None:
+            check_range(owner, "lengths", lengths, 1, time, f"{time} positions")
+        return batch, time
 
 
 def _sinusoids(time: int, dim: int) -> npt.NDArray[np.float32]:

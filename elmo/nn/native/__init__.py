@@ -23,12 +23,13 @@ from elmo.nn.native.build import onednn as onednn
 from elmo.nn.native.build import status as status
 from elmo.nn.native.build import threads
 from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
-from elmo.nn.shapes import check_shapes
+from elmo.nn.shapes import check_range, match_shapes, short_type
 from elmo.runtime import paddle
 
 Tensor = Any
 
 _NO_CLIP = float("inf")
+_OUT_OF_MEMORY = 1  # oneDNN's number for it, and that of our own loops
 _bfloat16 = contextvars.ContextVar("bfloat16", default=False)
 
 
@@ -74,24 +75,29 @@ def product(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool =
 
     Returns:
         [m, n], float32 where the factors are rounded to bfloat16.
+
+    Raises:
+        InputError: shapes or types that do not fit.
     """
-    dtype = x.dtype if dtype is None else dtype
-    on_cpu = x.place.is_cpu_place() and y.place.is_cpu_place()
-    if not (on_cpu and dtype in (paddle.float32, paddle.bfloat16) and onednn()):
-        return paddle.matmul(x, y, transpose_x, transpose_y)
     axes = ("k m" if transpose_x else "m k", "n k" if transpose_y else "k n")
-    sizes = check_shapes("product", {"x": (x, axes[0]), "y": (y, axes[1])})
-    x, y = _contiguous(x), _contiguous(y)
-    types = "_".join(str(tensor.dtype).rpartition(".")[2] for tensor in (x, y))
-    name = types if dtype == paddle.bfloat16 else types.removesuffix("_float32")
-    if name not in PRODUCTS:
-        raise InputError(f"product: factors are {types.replace('_', ' and ')}, to be multiplied as {dtype}")
+    sizes = match_shapes("product", {"x": (x, axes[0]), "y": (y, axes[1])})
+    dtype = x.dtype if dtype is None else dtype
+    types = [short_type(tensor.dtype) for tensor in (x, y)]
+    name = "_".join(types) if dtype == paddle.bfloat16 else types[0]
+    whole = dtype == paddle.bfloat16 or types == [short_type(dtype)] * 2
+    if not whole or name not in (*PRODUCTS, "float64"):
+        raise InputError(f"product: factors are {' and '.join(types)}, to be multiplied as {short_type(dtype)}")
     if 0 in sizes.values():
-        return paddle.zeros([sizes["m"], sizes["n"]], paddle.float32)
+        return paddle.zeros([sizes["m"], sizes["n"]], paddle.float32 if dtype == paddle.bfloat16 else dtype)
+    on_cpu = x.place.is_cpu_place() and y.place.is_cpu_place()
+    if name == "float64" or not (on_cpu and onednn()):
+        if dtype == paddle.bfloat16:
+            raise RunError(f"product: in bfloat16 they are only made on a CPU by compiled loops, which are {status()}")
+        return paddle.matmul(x, y, transpose_x, transpose_y)
+    x, y = _contiguous(x), _contiguous(y)
     result = paddle.empty([sizes["m"], sizes["n"]], paddle.float32)
     numbers = (sizes["m"], sizes["n"], sizes["k"], int(transpose_x), int(transpose_y), threads())
-    getattr(library(), f"elmo_product_{name}")(*numbers, *map(_address, (x, y, result)))
-    _raise_failure("product")
+    _run(f"product_{name}", (*numbers, *map(_address, (x, y, result))))
     return result
 
 
@@ -111,18 +117,29 @@ def _call(
         numbers: its other numbers; None is no clip.
         sizes: those that no array has.
     """
-    signature, variant = SIGNATURES[name], str(dtype).rpartition(".")[2]
+    signature, variant = SIGNATURES[name], short_type(dtype)
     all_sizes = signature.check(name, variant, tensors, sizes or {})
+    if (signature.by_onednn or variant == "bfloat16") and not onednn():  # which opens it
+        raise RunError(f"{name}: {bfloat16_refusal()}")
     bounds = [_NO_CLIP if number is None else number for number in numbers]
     addresses = [_address(tensors[each]) for each in signature.arrays]
-    getattr(library(), f"elmo_{name}_{variant}")(*all_sizes, threads(), *bounds, *addresses)
-    if onednn():
-        _raise_failure(name)
+    _run(f"{name}_{variant}", (*all_sizes, threads(), *bounds, *addresses))
 
 
-def _raise_failure(name: str) -> None:
-    if failure := library().elmo_failure():  # type: ignore[union-attr]
-        raise RunError(f"{name}: oneDNN failed with status {failure}; go on without it: {SWITCH}=0")
+def _run(name: str, arguments: tuple[Any, ...]) -> Any:
+    """Result of a compiled function, if nothing failed in it."""
+    if (loaded := library()) is None:
+        raise RunError(f"{name}: compiled loops are {status()}")
+    result = getattr(loaded, f"elmo_{name}")(*arguments)
+    if failure := loaded.elmo_failure():
+        what = "there is not enough memory" if failure == _OUT_OF_MEMORY else f"oneDNN failed with status {failure}"
+        raise RunError(f"{name}: {what}; go on without compiled loops: {SWITCH}=0")
+    return result
+
+
+def _sizes(name: str, given: Mapping[str, Tensor | None], known: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Sizes of what a function is given, if the arrays belong together."""
+    return SIGNATURES[name].sizes_of(name, given, known)
 
 
 def _address(tensor: Tensor | None) -> int | None:
@@ -131,6 +148,10 @@ def _address(tensor: Tensor | None) -> int | None:
 
 def _contiguous(tensor: Tensor) -> Tensor:
     return tensor if tensor.is_contiguous() else tensor.contiguous()
+
+
+def _all_contiguous(tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor | None]:
+    return {name: None if tensor is None else _contiguous(tensor) for name, tensor in tensors.items()}
 
 
 def lstmp_forward(
@@ -158,9 +179,10 @@ def lstmp_forward(
     Returns:
         outputs [batch, time, proj], last cell [batch, hidden], and what `lstmp_backward` needs.
     """
-    (batch, time, size), (hidden_size, proj), dtype = inputs.shape, projection.shape, inputs.dtype
-    kept_type = product_type(dtype)
     given = {"inputs": inputs, "hidden": hidden, "cell": cell, "weight": weight, "bias": bias, "projection": projection}
+    sizes, dtype = _sizes("lstmp_forward", given), inputs.dtype
+    batch, time, size, hidden_size, proj = (sizes[name] for name in ("batch", "time", "input", "hidden", "proj"))
+    kept_type = product_type(dtype)
     made = {
         "outputs": paddle.empty([batch, time, proj], dtype),
         "last_cell": paddle.empty([batch, hidden_size], dtype),
@@ -173,8 +195,7 @@ def lstmp_forward(
             "cells": paddle.empty([time, batch, hidden_size], dtype),
             "unprojected": paddle.empty([time, batch, hidden_size], kept_type),
         }
-    given = {name: _contiguous(tensor) for name, tensor in given.items()}
-    _call("lstmp_forward", kept_type, {**given, **made, **kept}, clips)
+    _call("lstmp_forward", kept_type, {**_all_contiguous(given), **made, **kept}, clips)
     return made["outputs"], made["last_cell"], tuple(kept.values()) if record else ()
 
 
@@ -193,20 +214,21 @@ def lstmp_backward(
         d_inputs, d_hidden, d_cell, d_bias, and for the weights' gradients: d_gates [time, batch, 4 * hidden] and
         d_projected [time, batch, proj].
     """
-    (batch, time, proj), hidden_size, dtype = d_outputs.shape, cell.shape[1], cell.dtype
     inputs_hiddens, gates, cells, _ = kept
+    given = {"cell": cell, "weight": weight, "projection": projection, "d_outputs": d_outputs, "d_cell": d_last_cell}
+    states = {"inputs_hiddens": inputs_hiddens, "gates": gates, "cells": cells}
+    known = {"input": max(0, weight.shape[0] - projection.shape[-1])}
+    sizes, dtype = _sizes("lstmp_backward", {**given, **states}, known), cell.dtype
+    batch, time, size, hidden_size, proj = (sizes[name] for name in ("batch", "time", "input", "hidden", "proj"))
     made = {
-        "d_cell": d_last_cell.clone(),
+        "d_cell": _contiguous(d_last_cell).clone(),
         "d_hidden": paddle.empty([batch, proj], dtype),
-        "d_inputs": paddle.empty([batch, time, weight.shape[0] - proj], dtype),
+        "d_inputs": paddle.empty([batch, time, size], dtype),
         "d_gates": paddle.empty(gates.shape, gates.dtype),
         "d_projected": paddle.empty([time, batch, proj], gates.dtype),
         "d_bias": paddle.empty([4 * hidden_size], dtype),
     }
-    given = {"cell": cell, "weight": weight, "projection": projection, "d_outputs": d_outputs}
-    given = {name: _contiguous(tensor) for name, tensor in given.items()}
-    states = {"inputs_hiddens": inputs_hiddens, "gates": gates, "cells": cells}
-    _call("lstmp_backward", gates.dtype, {**given, **states, **made}, clips)
+    _call("lstmp_backward", gates.dtype, {**_all_contiguous(given), **states, **made}, clips)
     names = ("d_inputs", "d_hidden", "d_cell", "d_bias", "d_gates", "d_projected")
     return tuple(made[name] for name in names)
 
@@ -233,23 +255,22 @@ def gru_forward(
         outputs [tokens, hidden], and what `gru_backward` needs: gates, candidates, hidden states before each token,
         and these after the reset gate.
     """
-    (tokens, size), dtype = candidate_inputs.shape, candidate_inputs.dtype
-    gates, candidates = _contiguous(gate_inputs), _contiguous(candidate_inputs)
-    outputs = paddle.empty([tokens, size], dtype)
-    kept = (paddle.empty([tokens, size], dtype), paddle.empty([tokens, size], dtype)) if record else (None, None)
-    _check_counts(counts, tokens)
-    tensors = {
+    given = {
         "counts": counts,
-        "gate_weight": _contiguous(gate_weight),
-        "candidate_weight": _contiguous(candidate_weight),
-        "gates": gates,
-        "candidates": candidates,
-        "outputs": outputs,
-        "before": kept[0],
-        "reset_hiddens": kept[1],
+        "gate_weight": gate_weight,
+        "candidate_weight": candidate_weight,
+        "gates": gate_inputs,
+        "candidates": candidate_inputs,
     }
-    _call("gru_forward", product_type(dtype), tensors)
-    return outputs, (gates, candidates, *kept) if record else ()
+    sizes, dtype = _sizes("gru_forward", given), candidate_inputs.dtype
+    shape = [sizes["tokens"], sizes["hidden"]]
+    _check_counts(counts, sizes["tokens"])
+    given, outputs = _all_contiguous(given), paddle.empty(shape, dtype)
+    kept = (paddle.empty(shape, dtype), paddle.empty(shape, dtype)) if record else (None, None)
+    _call(
+        "gru_forward", product_type(dtype), {**given, "outputs": outputs, "before": kept[0], "reset_hiddens": kept[1]}
+    )
+    return outputs, (given["gates"], given["candidates"], *kept) if record else ()
 
 
 def gru_backward(
@@ -266,30 +287,28 @@ def gru_backward(
         dtype: in which it multiplied (`product_type`).
     """
     gates, candidates, before, _ = kept
-    d_gates, d_candidates = paddle.empty(gates.shape, gates.dtype), paddle.empty(candidates.shape, gates.dtype)
-    _check_counts(counts, gates.shape[0])
-    tensors = {
+    given = {
         "counts": counts,
-        "gate_weight": _contiguous(gate_weight),
-        "candidate_weight": _contiguous(candidate_weight),
+        "gate_weight": gate_weight,
+        "candidate_weight": candidate_weight,
         "gates": gates,
         "candidates": candidates,
         "before": before,
-        "d_outputs": _contiguous(d_outputs),
-        "d_gates": d_gates,
-        "d_candidates": d_candidates,
+        "d_outputs": d_outputs,
     }
-    _call("gru_backward", dtype, tensors)
+    _check_counts(counts, _sizes("gru_backward", given)["tokens"])
+    d_gates, d_candidates = paddle.empty(gates.shape, gates.dtype), paddle.empty(candidates.shape, gates.dtype)
+    _call("gru_backward", dtype, {**_all_contiguous(given), "d_gates": d_gates, "d_candidates": d_candidates})
     return d_gates, d_candidates
 
 
 def _check_counts(counts: Tensor, tokens: int) -> None:
     """Refuse a packing of another number of tokens, or one whose steps grow."""
     if counts.dtype != paddle.int64:
-        raise InputError(f"GRU: counts are {counts.dtype}, not int64")
+        raise InputError(f"GRU: counts are {short_type(counts.dtype)}, not int64")
     numbers = counts.numpy()
-    if int(numbers.sum()) != tokens:
-        raise InputError(f"GRU: {tokens} packed tokens, but the packing has {int(numbers.sum())}")
+    if (total := sum(numbers.tolist())) != tokens:  # of Python's numbers, which do not overflow
+        raise InputError(f"GRU: {tokens} packed tokens, but the packing has {total}")
     if not len(numbers) or numbers[-1] < 1 or (numbers[1:] > numbers[:-1]).any():
         raise InputError("GRU: the numbers of tokens of each step must be at least 1 and never grow")
 
@@ -315,10 +334,16 @@ def softmax_forward(
     Raises:
         InputError: shapes do not fit, or there is no such candidate.
     """
-    (rows, dim), count, dtype = features.shape, candidates.shape[0], features.dtype
-    least = -1 if label_logits is not None else 0
-    if rows and not least <= int(hits.min()) <= int(hits.max()) < count:
-        raise InputError(f"softmax: a label is candidate {int(hits.min())} or {int(hits.max())} of {count}")
+    given = {
+        "features": features,
+        "candidates": candidates,
+        "biases": biases,
+        "label_logits": label_logits,
+        "hits": hits,
+    }
+    sizes, dtype = _sizes("softmax_forward", given), features.dtype
+    rows, dim, count = (sizes[name] for name in ("rows", "dim", "count"))
+    check_range("softmax", "hits", hits, -1 if label_logits is not None else 0, count - 1, f"{count} candidates")
     kept_type = product_type(dtype)
     made = {"losses": paddle.empty([rows], dtype)}
     kept: dict[str, Tensor | None] = dict.fromkeys(("label_probabilities", "probabilities", "means"))
@@ -328,15 +353,7 @@ def softmax_forward(
             "probabilities": paddle.empty([rows, count], kept_type),
             "means": paddle.empty([rows, dim], dtype),
         }
-    given = {
-        "features": features,
-        "candidates": candidates,
-        "biases": biases,
-        "label_logits": label_logits,
-        "hits": hits,
-    }
-    given = {name: None if tensor is None else _contiguous(tensor) for name, tensor in given.items()}
-    _call("softmax_forward", kept_type, {**given, **made, **kept})
+    _call("softmax_forward", kept_type, {**_all_contiguous(given), **made, **kept})
     return made["losses"], tuple(kept.values()) if record else ()
 
 
@@ -346,10 +363,11 @@ def scatter_rows(ids: Tensor, rows: Tensor, count: int) -> Tensor:
     Raises:
         InputError: shapes or types do not fit, or an id is not in the table.
     """
-    if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) < count:
-        raise InputError(f"scatter_rows: ids are {int(ids.min())} to {int(ids.max())}, of {count} rows")
-    table = paddle.empty([count, rows.shape[-1]], rows.dtype)
-    _call("scatter_rows", rows.dtype, {"ids": _contiguous(ids), "given": _contiguous(rows), "table": table})
+    given = {"ids": ids, "given": rows}
+    dim = _sizes("scatter_rows", given, {"rows": count})["dim"]
+    check_range("scatter_rows", "ids", ids, 0, count - 1, f"{count} rows")
+    table = paddle.empty([count, dim], rows.dtype)
+    _call("scatter_rows", rows.dtype, {**_all_contiguous(given), "table": table})
     return table
 
 
@@ -376,16 +394,19 @@ def adam(
         parameters, gradients, moments1, moments2: as many of each, of equal shapes, float32, contiguous, on the CPU.
     """
     columns = (parameters, gradients, moments1, moments2)
+    if len({len(column) for column in columns}) > 1:
+        raise InputError(f"adam: {' and '.join(str(len(column)) for column in columns)} tensors: give as many of each")
     for tensors in zip(*columns, strict=True):
         for tensor in tensors:
             if tensor.shape != tensors[0].shape or tensor.dtype != paddle.float32:
-                raise InputError(f"adam: {tensor.dtype} {tensor.shape} beside float32 {tensors[0].shape}")
+                shown = f"{short_type(tensor.dtype)} {list(tensor.shape)}"
+                raise InputError(f"adam: {shown} beside float32 {list(tensors[0].shape)}")
             if not (tensor.is_contiguous() and tensor.place.is_cpu_place()):
                 raise InputError("adam: parameters, gradients and moments must be contiguous and on the CPU")
     numbers = np.array([tensor.size for tensor in parameters], np.int64)
     tables = [np.array([_address(tensor) for tensor in column], np.int64) for column in columns]
     addresses = (array.ctypes.data for array in (numbers, *tables))
-    return float(library().elmo_adam(len(parameters), threads(), *addresses, *step))  # type: ignore[union-attr]
+    return float(_run("adam", (len(parameters), threads(), *addresses, *step)))
 
 
 class BlockSettings(NamedTuple):
@@ -429,10 +450,9 @@ def block_forward(
     Returns:
         results [batch, time, dim], and what `block_backward` and the products of weights' gradients need, by name.
     """
-    batch, time, dim = rows.shape
-    inner, kept_type = parameters["output"].shape[0], product_type(rows.dtype)
-    if lengths is not None and batch and not 0 < int(lengths.min()) <= int(lengths.max()) <= time:
-        raise InputError(f"block: lengths are {int(lengths.min())} to {int(lengths.max())}, of {time} positions")
+    given = {"rows": rows, "lengths": lengths, "seeds": seeds, **parameters}
+    sizes, kept_type = _block_sizes("block_forward", given, settings), product_type(rows.dtype)
+    batch, time, dim, inner = (sizes[name] for name in ("batch", "time", "dim", "inner"))
     results = paddle.empty([batch, time, dim], rows.dtype)
     shapes = {
         "kept_rows": ([batch, time, dim], kept_type),
@@ -450,8 +470,7 @@ def block_forward(
     kept: dict[str, Tensor | None] = {
         name: paddle.empty(shape, dtype) if record else None for name, (shape, dtype) in shapes.items()
     }
-    given = {name: _contiguous(parameter) for name, parameter in parameters.items()}
-    tensors = {"rows": _contiguous(rows), "lengths": lengths, "seeds": seeds, **given, "results": results, **kept}
+    tensors = {**_all_contiguous(given), "results": results, **kept}
     _call("block_forward", kept_type, tensors, settings.numbers, settings.sizes)
     return results, kept if record else {}
 
@@ -465,8 +484,12 @@ def block_backward(
     kept: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
     """Gradients of `block_forward` by name: d_rows, and d_NAME of each parameter."""
-    (batch, time, dim), inner = d_results.shape, parameters["output"].shape[0]
-    kept_type = kept["kept_qkv"].dtype
+    names = SIGNATURES["block_backward"].arrays
+    given = {"lengths": lengths, "seeds": seeds, "d_results": d_results}
+    given |= {name: tensor for name, tensor in (*parameters.items(), *kept.items()) if name in names}
+    sizes, kept_type = _block_sizes("block_backward", given, settings), kept["kept_qkv"].dtype
+    _sizes("block_forward", kept, sizes)
+    batch, time, dim, inner = (sizes[name] for name in ("batch", "time", "dim", "inner"))
     shapes = {
         "d_qkv": [batch, time, 3 * dim],
         "d_attended": [batch, time, dim],
@@ -474,14 +497,11 @@ def block_backward(
         "d_output": [batch, time, dim],
     }
     made = {name: paddle.empty(shape, kept_type) for name, shape in shapes.items()}
-    small = {name: p for name, p in parameters.items() if p.ndim == 1}
+    axes = {name: SIGNATURES["block_forward"].arrays[name].axes for name in parameters}
+    small = {name: parameter for name, parameter in parameters.items() if " " not in axes[name]}
     made |= {f"d_{name}": paddle.empty(parameter.shape, parameter.dtype) for name, parameter in small.items()}
     made["d_rows"] = paddle.empty([batch, time, dim], d_results.dtype)
-    given = {"lengths": lengths, "seeds": seeds, "d_results": _contiguous(d_results)}
-    names = SIGNATURES["block_backward"].arrays
-    given |= {name: _contiguous(parameter) for name, parameter in parameters.items() if name in names}
-    given |= {name: tensor for name, tensor in kept.items() if name in names}
-    _call("block_backward", kept_type, {**given, **made}, settings.numbers, settings.sizes)
+    _call("block_backward", kept_type, {**_all_contiguous(given), **made}, settings.numbers, settings.sizes)
     factors = {
         "qkv": ("kept_rows", "d_qkv"),
         "attention_output": ("context", "d_attended"),
@@ -493,3 +513,18 @@ def block_backward(
         inputs, d_outputs = (tensor.reshape([batch * time, -1]) for tensor in (kept[left], made[right]))
         gradients[f"d_{name}"] = product(inputs, d_outputs, transpose_x=True)
     return gradients
+
+
+def _block_sizes(name: str, given: Mapping[str, Tensor | None], settings: BlockSettings) -> dict[str, int]:
+    """Sizes of what a block is given, if that belongs together and can be computed."""
+    sizes = SIGNATURES[name].sizes_of(name, given, settings.sizes)
+    if missing := [each for each in ("batch", "time", "dim", "inner") if not sizes[each]]:
+        raise InputError(f"{name}: {missing[0]} is 0: give at least one of each")
+    if settings.heads < 1 or sizes["dim"] % settings.heads:
+        raise InputError(f"{name}: {settings.heads} heads can't share {sizes['dim']} numbers: give a divisor of them")
+    for share in (settings.dropout, settings.attention_dropout):
+        if not 0 <= share < 1:
+            raise InputError(f"{name}: a share of {share} is dropped: give 0 to below 1")
+    if (lengths := given["lengths"]) is not None:
+        check_range(name, "lengths", lengths, 1, sizes["time"], f"{sizes['time']} positions")
+    return sizes

@@ -27,6 +27,7 @@ _FLAGS = ("-std=c++17", "-O3", "-march=native", "-fno-math-errno", "-fno-trappin
 _LINK_FLAGS = ("-fPIC", "-shared", "-pthread")
 _LIBRARIES = ("-ldl",)
 _COMPILE_SECONDS = 120
+_MOST_THREADS = 1024  # whatever the environment says
 _AVX512_BF16, _AMX = 0xE7, 0xFEF  # oneDNN's numbers (dnnl_cpu_isa_t); each has the bits of what it contains
 
 
@@ -157,4 +158,4 @@ def _paddle_library(name: str) -> Path | None:
 def threads() -> int:
     """Threads that compiled functions are to use: as many as Paddle's own products."""
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    return max(1, int(wanted)) if wanted.isdigit() else available_cores()
+    return min(max(1, int(wanted)), _MOST_THREADS) if wanted.isdecimal() else available_cores()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from elmo.errors import InputError
-from elmo.nn.shapes import check_shapes
+from elmo.nn.shapes import match_shapes, short_type
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -35,6 +35,7 @@ class Signature:
     arrays: dict[str, Array]
     numbers: int = 0
     variants: Mapping[str, Real] = None  # type: ignore[assignment]  # by the ending of the function's name
+    by_onednn: bool = False  # whatever the type; products in bfloat16 always are
 
     def check(
         self, name: str, variant: str, tensors: Mapping[str, Tensor | None], given: Mapping[str, int]
@@ -44,19 +45,30 @@ class Signature:
         Raises:
             InputError: names the tensor, what it is and what it should be.
         """
-        named = {each: (tensors[each], array.axes) for each, array in self.arrays.items()}
-        sizes = {**given, **check_shapes(name, named, given)}
+        if variant not in self.variants:
+            raise InputError(f"{name}: numbers are {variant}, not {' or '.join(self.variants)}")
+        sizes = self.sizes_of(name, tensors, given)
         for each, array in self.arrays.items():
             if (tensor := tensors[each]) is None:
                 continue
             wanted = _type(array.kind, variant)
             if tensor.dtype != wanted:
-                raise InputError(f"{name}: {each} is {_short(tensor.dtype)}, not {_short(wanted)}")
+                raise InputError(f"{name}: {each} is {short_type(tensor.dtype)}, not {short_type(wanted)}")
             if not tensor.place.is_cpu_place():
                 raise InputError(f"{name}: {each} is on {tensor.place}, not on the CPU")
             if not tensor.is_contiguous():
                 raise InputError(f"{name}: {each} is a view with strides {tensor.strides}: give contiguous numbers")
         return [sizes[size] for size in self.sizes]
+
+    def sizes_of(
+        self, name: str, tensors: Mapping[str, Tensor | None], given: Mapping[str, int] | None = None
+    ) -> dict[str, int]:
+        """Sizes by name of the arrays that there are, if they belong together; and those that are given.
+
+        Raises:
+            InputError: names the tensor, its shape and the one that it should have.
+        """
+        return match_shapes(name, {each: (tensor, self.arrays[each].axes) for each, tensor in tensors.items()}, given)
 
 
 def _type(kind: str, variant: str) -> Any:
@@ -65,10 +77,6 @@ def _type(kind: str, variant: str) -> Any:
     if variant == "bfloat16":
         return paddle.bfloat16 if kind == "kept" else paddle.float32
     return getattr(paddle, variant)
-
-
-def _short(dtype: object) -> str:
-    return str(dtype).rpartition(".")[2]
 
 
 _STATE = {
@@ -200,6 +208,7 @@ SIGNATURES = {
         },
         numbers=3,
         variants=_BLOCK,
+        by_onednn=True,
     ),
     "block_backward": Signature(
         ("batch", "time", "dim", "inner", "heads", "gelu"),
@@ -226,6 +235,7 @@ SIGNATURES = {
         },
         numbers=3,
         variants=_BLOCK,
+        by_onednn=True,
     ),
 }
 # Types of the two factors of `elmo_product`; by two names, they are multiplied in bfloat16.

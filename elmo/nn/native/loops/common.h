@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <exception>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -40,6 +42,20 @@ constexpr Index pitch(Index count) {
   return padded<T>(count) + Simd<T>::width;
 }
 
+// ---- What went wrong, for the caller to ask: no exception may leave a thread or the library.
+
+constexpr int kOutOfMemory = 1;  // oneDNN's number for it
+std::atomic<int> failure{0};     // of the last call: 0, kOutOfMemory, or another status of oneDNN
+
+template <class Task>
+void guarded(const Task& task) {
+  try {
+    task();
+  } catch (const std::exception&) {  // std::bad_alloc or std::length_error: nothing else is thrown
+    failure = kOutOfMemory;
+  }
+}
+
 // ---- Threads: those of the OpenMP library that Paddle's own products use, so that no others lie in wait beside them.
 
 using Parallel = void (*)(void (*)(void*), void*, unsigned, unsigned);
@@ -54,7 +70,9 @@ void for_each(Index count, int threads, const Task& task) {
   } shared{task, count, {0}};
   const auto work = [](void* data) {
     auto& all = *static_cast<Shared*>(data);
-    for (Index i; (i = all.next.fetch_add(1)) < all.count;) all.task(i);
+    guarded([&] {
+      for (Index i; (i = all.next.fetch_add(1)) < all.count;) all.task(i);
+    });
   };
   if (threads > count) threads = static_cast<int>(count);
   if (threads <= 1) {
@@ -63,7 +81,11 @@ void for_each(Index count, int threads, const Task& task) {
     start(work, &shared, threads, 0);
   } else {
     std::vector<std::thread> others;
-    for (int i = 1; i < threads; ++i) others.emplace_back(work, static_cast<void*>(&shared));
+    others.reserve(threads);
+    try {
+      for (int i = 1; i < threads; ++i) others.emplace_back(work, static_cast<void*>(&shared));
+    } catch (const std::system_error&) {  // no more are to be had: those that there are do it all
+    }
     work(&shared);
     for (auto& other : others) other.join();
   }

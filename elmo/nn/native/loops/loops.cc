@@ -47,20 +47,24 @@ void elmo_use_threads_of(void* gomp_parallel) { parallel = reinterpret_cast<Para
 
 int elmo_use_onednn(const char* path) { return onednn::open(path); }
 
-// 0, or oneDNN's status of a product that failed since the last time this was asked.
-int elmo_failure() { return onednn::failure.exchange(0); }
+// 0, or what failed since the last time this was asked: see `failure`.
+int elmo_failure() { return failure.exchange(0); }
 
 double elmo_adam(Index count, int threads, const Index* numbers, float* const* parameters, const float* const* gradients,
                  float* const* moments1, float* const* moments2, float rate, float beta1, float beta2, float epsilon,
                  float max_norm) {
-  return adam(count, threads, numbers, parameters, gradients, moments1, moments2,
-              {rate, beta1, beta2, epsilon, max_norm});
+  double norm = 0;
+  guarded([&] {
+    norm = adam(count, threads, numbers, parameters, gradients, moments1, moments2,
+                {rate, beta1, beta2, epsilon, max_norm});
+  });
+  return norm;
 }
 
 #define ELMO_SCATTER(T, suffix)                                                                                        \
   void elmo_scatter_rows_##suffix(Index rows, Index count, Index dim, int threads, const Index* ids, const T* from,    \
                                   T* table) {                                                                          \
-    scatter_rows<T>(rows, count, dim, threads, ids, from, table);                                                      \
+    guarded([&] { scatter_rows<T>(rows, count, dim, threads, ids, from, table); });                                    \
   }
 
 ELMO_SCATTER(float, float32)
@@ -69,7 +73,9 @@ ELMO_SCATTER(double, float64)
 #define ELMO_PRODUCT(A, B, S, suffix)                                                                                  \
   void elmo_product_##suffix(Index m, Index n, Index k, Index transposed_a, Index transposed_b, int threads,           \
                              const A* a, const B* b, float* c) {                                                       \
-    product<A, B, S>(m, n, k, transposed_a, transposed_b, threads, a, b, c);                                           \
+    guarded([&] {                                                                                                      \
+      product<A, B, S>(m, n, k, transposed_a, transposed_b, threads, a, b, c);                                         \
+    });                                                                                                                \
   }
 
 ELMO_PRODUCT(float, float, float, float32)
@@ -83,38 +89,48 @@ ELMO_PRODUCT(Bf16, Bf16, Bf16, bfloat16_bfloat16)
                                    T cell_clip, T proj_clip, const T* inputs, const T* hidden, const T* cell,          \
                                    const T* weight, const T* bias, const T* projection, T* outputs, T* last_cell,      \
                                    S* inputs_hiddens, S* gates, T* cells, S* unprojected) {                            \
-    lstmp_forward<T, S>({batch, time, input, hidden_size, proj, threads}, inputs, hidden, cell, weight, bias,          \
-                        projection, cell_clip, proj_clip, outputs, last_cell, inputs_hiddens, gates, cells,            \
-                        unprojected);                                                                                  \
+    guarded([&] {                                                                                                      \
+      lstmp_forward<T, S>({batch, time, input, hidden_size, proj, threads}, inputs, hidden, cell, weight, bias,        \
+                          projection, cell_clip, proj_clip, outputs, last_cell, inputs_hiddens, gates, cells,          \
+                          unprojected);                                                                                \
+    });                                                                                                                \
   }                                                                                                                    \
   void elmo_lstmp_backward_##suffix(Index batch, Index time, Index input, Index hidden_size, Index proj, int threads,  \
                                     T cell_clip, T proj_clip, const T* cell, const T* weight, const T* projection,     \
                                     const S* inputs_hiddens, const S* gates, const T* cells, const T* d_outputs,       \
                                     T* d_cell, T* d_hidden, T* d_inputs, S* d_gates, S* d_projected, T* d_bias) {      \
-    lstmp_backward<T, S>({batch, time, input, hidden_size, proj, threads}, cell, weight, projection, cell_clip,        \
-                         proj_clip, inputs_hiddens, gates, cells, d_outputs, d_cell, d_hidden, d_inputs, d_gates,      \
-                         d_projected, d_bias);                                                                         \
+    guarded([&] {                                                                                                      \
+      lstmp_backward<T, S>({batch, time, input, hidden_size, proj, threads}, cell, weight, projection, cell_clip,      \
+                           proj_clip, inputs_hiddens, gates, cells, d_outputs, d_cell, d_hidden, d_inputs, d_gates,    \
+                           d_projected, d_bias);                                                                       \
+    });                                                                                                                \
   }                                                                                                                    \
   void elmo_softmax_forward_##suffix(Index rows, Index count, Index dim, int threads, const T* features,               \
                                      const T* candidates, const T* biases, const T* label_logits, const Index* hits,   \
                                      T* losses, T* label_probabilities, S* probabilities, T* means) {                  \
-    softmax_forward<T, S>(rows, count, dim, threads, features, candidates, biases, label_logits, hits, losses,         \
-                          label_probabilities, probabilities, means);                                                  \
+    guarded([&] {                                                                                                      \
+      softmax_forward<T, S>(rows, count, dim, threads, features, candidates, biases, label_logits, hits, losses,       \
+                            label_probabilities, probabilities, means);                                                \
+    });                                                                                                                \
   }
 
 #define ELMO_GRU(T, S, suffix)                                                                                         \
   void elmo_gru_forward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                     \
                                  const T* gate_weight, const T* candidate_weight, T* gates, T* candidates, T* outputs, \
                                  T* before, T* reset_hiddens) {                                                        \
-    gru_forward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, outputs, \
-                   before, reset_hiddens);                                                                             \
+    guarded([&] {                                                                                                      \
+      gru_forward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates,       \
+                        outputs, before, reset_hiddens);                                                               \
+    });                                                                                                                \
   }                                                                                                                    \
   void elmo_gru_backward_##suffix(Index steps, Index hidden_size, int threads, const Index* counts,                    \
                                   const T* gate_weight, const T* candidate_weight, const T* gates,                     \
                                   const T* candidates, const T* before, const T* d_outputs, T* d_gates,                \
                                   T* d_candidates) {                                                                   \
-    gru_backward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates, before, \
-                    d_outputs, d_gates, d_candidates);                                                                 \
+    guarded([&] {                                                                                                      \
+      gru_backward<T, S>({steps, hidden_size, threads, counts}, gate_weight, candidate_weight, gates, candidates,      \
+                         before, d_outputs, d_gates, d_candidates);                                                    \
+    });                                                                                                                \
   }
 
 ELMO_FUNCTIONS(float, float, float32)
@@ -135,10 +151,12 @@ ELMO_GRU(double, double, float64)
       float* normal1, float* scale1, S* middle, S* kept_inner, S* activated, float* normal2, float* scale2) {          \
     const BlockKept<S> kept{kept_rows, kept_qkv, weights,    context, normal1, scale1,                                 \
                             middle,    kept_inner, activated, normal2, scale2};                                        \
-    block_forward<S>({batch, time, dim, inner, heads, threads, eps, is_gelu != 0},                                     \
-                     {qkv, qkv_bias, attention_output, attention_output_bias, attention_norm, attention_norm_bias,     \
-                      intermediate, intermediate_bias, output, output_bias, output_norm, output_norm_bias},            \
-                     drops(seeds, dropout, attention_dropout), rows, lengths, results, kept_rows ? &kept : nullptr);   \
+    guarded([&] {                                                                                                      \
+      block_forward<S>({batch, time, dim, inner, heads, threads, eps, is_gelu != 0},                                   \
+                       {qkv, qkv_bias, attention_output, attention_output_bias, attention_norm, attention_norm_bias,   \
+                        intermediate, intermediate_bias, output, output_bias, output_norm, output_norm_bias},          \
+                       drops(seeds, dropout, attention_dropout), rows, lengths, results, kept_rows ? &kept : nullptr); \
+    });                                                                                                                \
   }                                                                                                                    \
   void elmo_block_backward_##suffix(                                                                                   \
       Index batch, Index time, Index dim, Index inner, Index heads, Index is_gelu, int threads, float eps,             \
@@ -150,13 +168,15 @@ ELMO_GRU(double, double, float64)
       float* d_intermediate_bias, float* d_output_bias, float* d_output_norm_bias, float* d_attention_norm, float* d_output_norm) { \
     const BlockKept<S> kept{nullptr, kept_qkv,   weights, nullptr, normal1, scale1,                                    \
                             nullptr, kept_inner, nullptr, normal2, scale2};                                            \
-    block_backward<S>({batch, time, dim, inner, heads, threads, eps, is_gelu != 0},                                    \
-                      {qkv, nullptr, attention_output, nullptr, attention_norm, nullptr, intermediate, nullptr,        \
-                       output, nullptr, output_norm, nullptr},                                                         \
-                      drops(seeds, dropout, attention_dropout), lengths, kept, d_results,                              \
-                      {d_rows, d_qkv, d_attended, d_inner, d_output, d_qkv_bias, d_attention_output_bias,              \
-                       d_attention_norm, d_attention_norm_bias, d_intermediate_bias, d_output_bias, d_output_norm,     \
-                       d_output_norm_bias});                                                                           \
+    guarded([&] {                                                                                                      \
+      block_backward<S>({batch, time, dim, inner, heads, threads, eps, is_gelu != 0},                                  \
+                        {qkv, nullptr, attention_output, nullptr, attention_norm, nullptr, intermediate, nullptr,      \
+                         output, nullptr, output_norm, nullptr},                                                       \
+                        drops(seeds, dropout, attention_dropout), lengths, kept, d_results,                            \
+                        {d_rows, d_qkv, d_attended, d_inner, d_output, d_qkv_bias, d_attention_output_bias,            \
+                         d_attention_norm, d_attention_norm_bias, d_intermediate_bias, d_output_bias, d_output_norm,   \
+                         d_output_norm_bias});                                                                         \
+    });                                                                                                                \
   }
 
 ELMO_BLOCK(float, float32)

@@ -62,11 +62,15 @@ void cell_backward(Index H, T clip, const T* __restrict__ g, const T* __restrict
   }
 }
 
-// Into the type of products; what is inside the clip must not be rounded onto it, since its gradient is not cut.
+// Into the type of products; what is inside the clip must not be rounded onto it, since its gradient is not cut, and
+// what was clipped must not be rounded into it, since its gradient is.
 inline void convert_inside(Bf16* to, const float* from, float clip, Index count) {
   for (Index i = 0; i < count; ++i) {
     Bf16 value = to_bf16(from[i]);
-    if (std::fabs(from[i]) < clip && std::fabs(to_float(value)) >= clip) --value.bits;
+    const bool inside = std::fabs(from[i]) < clip, outside = std::fabs(from[i]) >= clip;  // neither: NaN
+    const float size = std::fabs(to_float(value));
+    if (inside && size >= clip) --value.bits;
+    if (outside && size < clip) ++value.bits;
     to[i] = value;
   }
 }

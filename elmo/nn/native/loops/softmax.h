@@ -10,13 +10,13 @@ namespace {
 // Sampled: a row's label is no candidate, and has its logit in label_logits; candidate hits[row], where it is not
 // negative, is the same word and left out. Full: label_logits is null, and candidate hits[row] is the label.
 // Gives the loss of each row, the probabilities of its label and of the candidates [rows, count] (S: the type of
-// products), and the mean candidate [rows, dim] under these; with probabilities null, the losses alone.
+// products), and the mean candidate [rows, dim] under these; with label_probabilities null, the losses alone.
 template <class T, class S>
 void softmax_forward(Index rows, Index count, Index dim, int threads, const T* features, const T* candidates,
                      const T* biases, const T* label_logits, const Index* hits, T* losses, T* label_probabilities,
                      S* probabilities, T* means) {
   const Weights<T, S> packed(candidates, dim, count, 1, dim, threads);
-  const bool record = probabilities != nullptr;
+  const bool record = label_probabilities != nullptr;  // not null for any row, as the others may be
   std::optional<const Weights<T, S>> packed_means;
   if (record) packed_means.emplace(candidates, count, dim, dim, 1, threads);
   const Index chunks = (rows + 23) / 24;
