@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,8 @@ from benchmarks.bf16_learning import FirstBatches, summarise
 from benchmarks.pretrain import BEFORE, programs
 from benchmarks.pretrain_results import add_size, compare, processor_key
 from benchmarks.pretrain_sizes import SIZES, MaskedSize, make_arrays
+from benchmarks.step_profile import Named, classify
+from benchmarks.step_profile import summarise as summarise_profile
 from elmo.doctor import processor_name
 from elmo.errors import InputError
 from elmo.nn import native
@@ -140,3 +145,49 @@ def test_a_processor_that_makes_no_products_in_bfloat16_says_so(monkeypatch):
     assert described["bfloat16"] == "AMX"
     assert described["name"]
     assert described["cores"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (("step_profile.py", 1, "elmo_lstmp_forward_bfloat16"), ("compiled functions", "lstmp_forward_bfloat16")),
+        (("step_profile.py", 1, "elmo_product_float32 8 x 4, 2"), ("products", "product_float32 8 x 4, 2")),
+        (("step_profile.py", 1, "elmo_adam"), ("optimiser", "adam")),
+        (("~", 0, "<built-in method paddle.base.libpaddle.eager.ops.adagrad_>"), ("optimiser", "adagrad_")),
+        (("~", 0, "<built-in method paddle.base.libpaddle.eager.ops.matmul>"), ("Paddle's operations", "matmul")),
+        (("/lib/paddle/nn/layer/layers.py", 9, "__call__"), ("Paddle's Python", "layers.py: __call__")),
+        (("/home/elmo/nn/lstmp.py", 9, "forward"), ("our Python", "lstmp.py: forward")),
+        (("~", 0, "<built-in method numpy.array>"), ("NumPy", "numpy.array")),
+        (("~", 0, "<built-in method builtins.len>"), ("Python", "builtins.len")),
+        (("~", 0, "<method 'append' of 'list' objects>"), ("Python", "append")),
+    ],
+)
+def test_a_line_of_a_profile_is_of_a_kind(place, found):
+    assert classify(place) == found
+
+
+def test_a_profile_adds_up_what_has_one_name_and_begins_with_the_slowest():
+    matmul = "<built-in method paddle.base.libpaddle.eager.ops.matmul>"
+    timings = {
+        ("~", 0, "<built-in method builtins.len>"): (9, 0.5),
+        ("~", 0, matmul): (1, 0.25),
+        ("~", 1, matmul): (2, 0.75),
+        ("~", 0, "<built-in method paddle.base.libpaddle.eager.ops.add>"): (1, 2.0),
+    }
+    kinds = summarise_profile(timings)
+    assert list(kinds) == ["Paddle's operations", "Python"]
+    assert list(kinds["Paddle's operations"].items()) == [("add", (1, 2.0)), ("matmul", (3, 1.0))]
+
+
+def test_a_compiled_function_has_its_name_in_a_profile_and_a_product_its_shape():
+    class Library:
+        elmo_product_float32 = staticmethod(lambda *sizes: sum(sizes))
+        elmo_adam = staticmethod(lambda step: step + 1)
+
+    profiler = cProfile.Profile()
+    named = Named(Library)
+    assert profiler.runcall(named.elmo_product_float32, 8, 4, 2, 0, 1) == 15
+    assert profiler.runcall(named.elmo_product_float32, 8, 4, 3, 0, 1) == 16
+    assert profiler.runcall(named.elmo_adam, 1) == 2
+    found = {function for _, _, function in pstats.Stats(profiler).stats}
+    assert {"elmo_product_float32 8 x 4, 2", "elmo_product_float32 8 x 4, 3", "elmo_adam"} <= found
