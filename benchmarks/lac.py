@@ -26,7 +26,6 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.explore.evaluate import write_results
-from elmo.processor import describe_processor
 from elmo.runtime import available_cores
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -51,6 +50,8 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(options)))
         return
+    from elmo.processor import describe_processor  # an earlier checkout, which measures above, has none
+
     if options.before is not None and not (options.before / "elmo" / "__init__.py").is_file():
         parser.error(f"--before {options.before}: there is no package elmo in it; give a checkout of this project")
     load_before = os.getloadavg()[0]
