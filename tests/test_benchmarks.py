@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import cProfile
+import dataclasses
+import json
 import pstats
 
 import numpy as np
 import pytest
 
 from benchmarks.bf16_learning import FirstBatches, summarise
-from benchmarks.pretrain import BEFORE, programs
+from benchmarks.pretrain import BEFORE, Program, System, programs
+from benchmarks.pretrain_bilm_systems import Ours, PlainPaddle
+from benchmarks.pretrain_masked_systems import is_linear
 from benchmarks.pretrain_results import add_size, compare, processor_key
-from benchmarks.pretrain_sizes import SIZES, MaskedSize, make_arrays
+from benchmarks.pretrain_sizes import SIZES, MaskedSize, Size, make_arrays
 from benchmarks.step_profile import Named, classify
 from benchmarks.step_profile import summarise as summarise_profile
 from elmo.doctor import processor_name
@@ -73,6 +77,44 @@ def test_a_masked_batch_hides_as_many_tokens_of_each_sequence_and_none_at_its_en
     assert len(set(arrays["places"])) == len(arrays["targets"]) == 3 * size.masked
     assert columns.min() >= 1
     assert columns.max() <= size.max_length - 2
+
+
+def test_plain_paddle_and_ours_find_the_same_loss_and_it_depends_on_the_states():
+    size = Size(40, embed_size=6, hidden_size=10, batch_size=3, num_steps=4, num_samples=12)
+    arrays, fields = make_arrays(size), dataclasses.asdict(size)
+    ours = Ours(fields, arrays, "none").loss()
+    for lstm in (False, True):
+        assert PlainPaddle(fields, arrays, lstm=lstm).loss() == pytest.approx(ours, rel=1e-5)
+    changed = arrays | {"backward_layers.1.recurrent_weight": 0 * arrays["backward_layers.1.recurrent_weight"]}
+    assert abs(Ours(fields, changed, "none").loss() / ours - 1) > 1e-4
+
+
+def test_a_system_answers_orders(tmp_path, repository):
+    size = MaskedSize(vocab_size=50, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8, batch_size=3)
+    np.savez(tmp_path / "arrays.npz", **make_arrays(size))
+    (tmp_path / "size.json").write_text(json.dumps(dataclasses.asdict(size) | {"objective": "masked", "threads": 1}))
+    system = System("ours", Program("elmo", path=str(repository)), tmp_path)
+    assert abs(system.loss - np.log(50)) < 1
+    for work in ("train", "encode", "product"):
+        assert system.order(work, 2).keys() == {"seconds", "cpu_seconds"}
+    memory = system.order("memory", 0)
+    assert 10 < memory["built"] <= memory["peak"]
+    system.stop()
+    assert system.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "turned"),
+    [
+        ("encoder.blocks.0.qkv.weight", True),
+        ("head.transform.weight", True),
+        ("encoder.blocks.0.output_norm.weight", False),
+        ("encoder.token_embedding", False),
+        ("head.transform.bias", False),
+    ],
+)
+def test_weights_that_pytorch_has_transposed(name, turned):
+    assert is_linear(name) is turned
 
 
 def test_the_work_of_a_step_is_counted_by_its_products():
