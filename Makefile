@@ -62,14 +62,15 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/preprocess.py
 	$(BIN)/python benchmarks/load.py
-	$(BIN)/python benchmarks/pretrain.py $(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON))
+	$(BIN)/python benchmarks/pretrain.py $(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON)) \
+		$(if $(BEFORE),--before $(BEFORE))
 	@if [ -n "$(SHARDS)" ]; then \
 		$(BIN)/python benchmarks/skipgram.py $(SHARDS) --similarity $(WORDS)/wordsim-*.txt \
 			--analogies $(WORDS)/analogy.txt $(WORDS)/ca8_morphological.txt; \
 	else \
 		echo "benchmarks/skipgram.py needs text and word sets: make bench SHARDS='shards/sentence_file_*' WORDS=words"; \
 	fi
-	@echo "benchmarks/parity.py, unknown_words.py and lac.py need other systems' models and tagged text: see their --help"
+	@echo "benchmarks/parity.py, unknown_words.py, bf16_learning.py and lac.py need other systems' models and tagged text: see their --help"
 
 fuzz: $(READY)
 	$(BIN)/python benchmarks/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))

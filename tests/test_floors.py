@@ -27,6 +27,7 @@ FLOORS = {
     "model_files": 1,
     "bilm": 2,
     "precision": 2,
+    "processor": 2,
     "convert": 2,
     "masked_lm": 2,
     "skipgram": 2,
