@@ -160,8 +160,8 @@ def _read_arrays(path: Path, config: dict[str, Any]) -> dict[str, Array]:
             config["pooler"] = any(name.startswith("pooler.") for name in names)
             if config["num_layers"] > len(names):  # before a list of all their names is made
                 raise InputError(
-                    f"{path}: holds {len(names)} parameters, {CONFIG_FILE} says {config['num_layers']:,} layers; download "
-                    "both again"
+                    f"{path}: holds {len(names)} parameters, {CONFIG_FILE} says {config['num_layers']:,} layers; "
+                    "download both again"
                 )
             wanted = _wanted(config)
             for name, shape in wanted.items():
