@@ -48,8 +48,10 @@ def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST
 
 def check_seed(value: int, name: str = "random_seed") -> None:
     """InputError unless a seed is a whole number that all generators of random numbers take."""
-    if type(value) is not int or not 0 <= value <= LARGEST_SEED:
-        raise InputError(f"{name} is {short_number(value)}: give a whole number from 0 to {LARGEST_SEED}")
+    if type(value) is not int or value < 0:
+        raise InputError(f"{name} is {short_number(value)}: give a whole number, 0 or more")
+    if value > LARGEST_SEED:
+        raise InputError(f"{name} is {short_number(value)}: give at most {LARGEST_SEED}")
 
 
 def short_number(value: object) -> str:
