@@ -111,8 +111,8 @@ def table() -> str:
     head = ("training step", "tokens/s in bfloat16", "beside our own float32", "beside PyTorch's bfloat16")
     speeds = _as_markdown(head, _speeds())
     how = (
-        f"How fast a training step is ({_read('pretrain_speed')['latest']}; median of paired rounds, from the least to\n"
-"the greatest; `python benchmarks/pretrain.py --torch_python PYTHON` measures your machine):\n"
+        f"How fast a training step is ({_read('pretrain_speed')['latest']}; median of paired rounds, least to\n"
+        "greatest; `python benchmarks/pretrain.py --torch_python PYTHON` measures your machine):\n"
     )
     return f"{gains}\n{about}\n{tasks}\n{how}\n{speeds}"
 
