@@ -9,7 +9,7 @@ PYTHON ?=
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test sanitize notebooks lint look format lock bench clean
+.PHONY: help setup book test sanitize notebooks lint look format lock bench fuzz clean
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
@@ -19,6 +19,7 @@ help:
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
 	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
 	@echo "make bench      run the benchmarks in benchmarks/"
+	@echo "make fuzz       damaged files and odd calls by chance against every reader and command: make fuzz SECONDS=600"
 	@echo "make lint       ruff, mypy and spelling only"
 	@echo "make look       open every built page in a headless Chromium: console, width, plots"
 	@echo "make format     let ruff format the code and mend what it can"
@@ -61,14 +62,18 @@ format: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/preprocess.py
 	$(BIN)/python benchmarks/load.py
-	$(BIN)/python benchmarks/pretrain.py $(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON))
+	$(BIN)/python benchmarks/pretrain.py $(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON)) \
+		$(if $(BEFORE),--before $(BEFORE))
 	@if [ -n "$(SHARDS)" ]; then \
 		$(BIN)/python benchmarks/skipgram.py $(SHARDS) --similarity $(WORDS)/wordsim-*.txt \
 			--analogies $(WORDS)/analogy.txt $(WORDS)/ca8_morphological.txt; \
 	else \
 		echo "benchmarks/skipgram.py needs text and word sets: make bench SHARDS='shards/sentence_file_*' WORDS=words"; \
 	fi
-	@echo "benchmarks/parity.py, unknown_words.py and lac.py need other systems' models and tagged text: see their --help"
+	@echo "benchmarks/parity.py, unknown_words.py, bf16_learning.py and lac.py need other systems' models and tagged text: see their --help"
+
+fuzz: $(READY)
+	$(BIN)/python benchmarks/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lock:
 	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --extra watch --universal --python-version 3.11 \

@@ -22,7 +22,17 @@ if [[ " $* " != *" --train_path"* ]]; then
 fi
 
 program=(-m elmo)
-IFS=, read -ra cards <<<"${CUDA_VISIBLE_DEVICES:-}"
+IFS=, read -ra named <<<"${CUDA_VISIBLE_DEVICES:-}"
+cards=()
+for card in ${named[@]+"${named[@]}"}; do
+    card=${card//[[:space:]]/}
+    [[ $card == -* ]] && break # as CUDA itself, which sees the cards before a -1
+    if [[ ! $card =~ ^([0-9]{1,4}|(GPU|MIG)-[A-Za-z0-9/-]+)$ || " ${cards[*]-} " == *" $card "* ]]; then
+        echo "run.sh: CUDA_VISIBLE_DEVICES is '$CUDA_VISIBLE_DEVICES': give each card once, by its number, as in 0,1" >&2
+        exit 2
+    fi
+    cards+=("$card")
+done
 if [[ ${#cards[@]} -gt 1 && " $* " != *" --local"* && " $* " != *" --help "* && " $* " != *" -h "* ]]; then
     logs=$(mktemp -d "${TMPDIR:-/tmp}/elmo-ranks.XXXXXX") # not among the checkpoints: the launcher writes its environment
     echo "run.sh: ${#cards[@]} processes, their logs in $logs" >&2

@@ -4,6 +4,7 @@ Each measurement is a fresh process with so many threads, which loads the model,
 then in rounds that take turns: Paddle in batches, NumPy in batches, Paddle a sentence at a time. What counts is the
 median over the rounds, for ratios the median of the ratios within a round. Characters per second are for all of `tag`:
 cutting into pieces, network, Viterbi, words. Where the original's answers are at hand, agreement with them is counted.
+With --before, an earlier checkout of this project takes turns with this one, a fresh process each.
 """
 
 from __future__ import annotations
@@ -42,19 +43,28 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=1024)
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--before", type=Path, help="an earlier checkout of this project, to compare with")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "lac_speed.json")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in this process
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measure(options)))
         return
+    from elmo.processor import describe_processor  # an earlier checkout, which measures above, has none
+
+    if options.before is not None and not (options.before / "elmo" / "__init__.py").is_file():
+        parser.error(f"--before {options.before}: there is no package elmo in it; give a checkout of this project")
     load_before = os.getloadavg()[0]
     threads = [count for count in THREADS if count <= available_cores()]
     runs = {str(count): measure_with_threads(count) for count in threads}
+    if options.before is not None:
+        for count, run in runs.items():
+            run["beside_before"] = measure_beside(options.before.resolve(), int(count), options.rounds)
     results = {
         "batch_size": options.batch_size,
         "rounds": options.rounds,
         "threads": runs,
+        "processor": describe_processor(),
         "machine": {
             "cores": available_cores(),
             "system": platform.system(),
@@ -66,14 +76,28 @@ def main() -> None:
     write_results(options.output, results)
 
 
-def measure_with_threads(count: int) -> dict[str, Any]:
+def measure_with_threads(count: int, checkout: Path = REPOSITORY, rounds: int | None = None) -> dict[str, Any]:
     """Run `measure` in a fresh process: threads are decided before Paddle and NumPy are imported."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **dict.fromkeys(variables, str(count))}
+    environment = {**os.environ, "PYTHONPATH": str(checkout), **dict.fromkeys(variables, str(count))}
     command = [sys.executable, __file__, *sys.argv[1:], "--measure"]
+    command += [] if rounds is None else ["--rounds", str(rounds)]
     process = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(process.stdout)
     return found
+
+
+def measure_beside(before: Path, count: int, pairs: int) -> dict[str, Any]:
+    """How many times as fast as an earlier checkout this one is: median, least and greatest over pairs of processes."""
+    ratios: dict[str, list[float]] = {"characters_per_second": [], "characters_per_cpu_second": []}
+    for _ in range(pairs):
+        ours, theirs = (measure_with_threads(count, checkout, rounds=1) for checkout in (REPOSITORY, before))
+        for unit, found in ratios.items():
+            found.append(ours[unit]["paddle"] / theirs[unit]["paddle"])
+    return {
+        unit: {"median": round(statistics.median(found), 3), "min": round(min(found), 3), "max": round(max(found), 3)}
+        for unit, found in ratios.items()
+    }
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -91,12 +115,14 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     by_numpy = lac.tag(sentences)
 
     seconds: dict[str, list[float]] = {"paddle": [], "numpy": [], "one by one": []}
+    cpu_seconds: dict[str, list[float]] = {"paddle": [], "numpy": []}
     for _ in range(options.rounds):
         for way, network in (("paddle", paddle_network), ("numpy", numpy_network)):
             lac.network = network
-            begin = time.perf_counter()
+            begin, cpu_begin = time.perf_counter(), time.process_time()
             lac.tag(sentences)
             seconds[way].append(time.perf_counter() - begin)
+            cpu_seconds[way].append(time.process_time() - cpu_begin)
         lac.network = paddle_network
         begin = time.perf_counter()
         for sentence in few:
@@ -109,6 +135,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "characters": characters["paddle"],
         "load_seconds": round(load_seconds, 2),
         "characters_per_second": {way: round(statistics.median(speed)) for way, speed in speeds.items()},
+        "characters_per_cpu_second": {
+            way: round(statistics.median(characters["paddle"] / np.array(times))) for way, times in cpu_seconds.items()
+        },
         "paddle_over_numpy": round(statistics.median(speeds["paddle"] / speeds["numpy"]), 2),
         "sentences_on_which_both_agree": sum(a == b for a, b in zip(by_paddle, by_numpy, strict=True)),
         "golden": None if options.golden is None else count_golden(lac, options.golden),
@@ -197,7 +226,12 @@ def print_results(results: dict[str, Any]) -> None:
         speeds = run["characters_per_second"]
         row = [f"{speeds[way]:,}" for way in ("paddle", "numpy", "one by one")]
         table.add_row(threads, *row[:2], f"{run['paddle_over_numpy']:.2f}", row[2], run["golden"] or "-")
-    Console().print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for threads, run in results["threads"].items():
+        for unit, ratio in run.get("beside_before", {}).items():
+            between = f"{ratio['min']:.2f} to {ratio['max']:.2f}"
+            console.print(f"{threads} thread(s), {unit}: {ratio['median']:.2f} ({between}) times those before")
 
 
 if __name__ == "__main__":

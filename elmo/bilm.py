@@ -14,8 +14,9 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from elmo.checks import check_flag, check_names, check_share, check_whole, is_number
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, is_number
 from elmo.convert import read_any, read_config
+from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, check_shapes
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
@@ -53,7 +54,8 @@ class BiLMConfig:
     token_encoder: TokenEncoderConfig | None = None  # reads words by their characters; None looks their ids up
 
     def __post_init__(self) -> None:
-        check_whole(self, "vocab_size", "embed_size", "hidden_size", "num_layers")
+        check_whole(self, "vocab_size", "embed_size", "hidden_size")
+        check_whole(self, "num_layers", most=MOST_LAYERS)
         for name in ("cell_clip", "proj_clip"):
             value = getattr(self, name)
             if value is not None and not (is_number(value) and value > 0):
@@ -68,6 +70,13 @@ class BiLMConfig:
             value = getattr(self, name)
             if type(value) is not int or not 0 <= value < self.vocab_size:
                 raise InputError(f"{name} is {value!r}: the vocabulary has {self.vocab_size} tokens")
+
+    @property
+    def num_parameters(self) -> int:
+        """About how many numbers such a biLM has, without the token encoder's."""
+        tables = (not self.token_encoder) + (self.softmax and not self.tie_softmax)
+        lstmp = 2 * self.embed_size * 4 * self.hidden_size + self.hidden_size * self.embed_size
+        return tables * self.vocab_size * self.embed_size + 2 * self.num_layers * lstmp
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -375,7 +384,9 @@ def elmo_encoder(
         vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
     """
     if not isinstance(config, BiLMConfig):
-        config = BiLMConfig.from_dict(read_config(config, kind="bilm", vocab_path=vocab_path))
+        place = config
+        config = BiLMConfig.from_dict(read_config(place, kind="bilm", vocab_path=vocab_path))
+        check_memory(4 * config.num_parameters, place)
     return ElmoEncoder(config, trainable, dropout, l2)
 
 

@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,25 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from elmo.errors import InputError, RunError
-from elmo.model_files import ModelFiles, replace_directory, write_model
+from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, write_model
 from elmo.runtime import paddle
+from elmo.whole_file import check_replaceable, first_foreign, replace_directory
 
 PathLike = str | os.PathLike[str]
 TRAINING_FILE = "training.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
 POSITION_FILE = "position.safetensors"
 BEST = "best"  # a link, or a copy, of the checkpoint with the lowest held-out perplexity
-_NAME = re.compile(r"(epoch|step)_(\d+)")
+_FILES = (WEIGHTS_FILE, VOCABULARY_FILE, TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE)
+_LARGEST_RECORD = 64 << 20  # bytes of training.json: a history of some hundred thousand epochs
+_NAME = re.compile(r"(epoch(?=_\d{3})|step(?=_\d{7}))_(\d+)")
 # What a process is at work on: a checkpoint that is being written, one whose place it takes, one that is removed.
-_AT_WORK = re.compile(rf"\.{{1,2}}((?:epoch|step)_\d+|{BEST})(?:\.(new|old|gone))?\.(\d+)(?:\.\d+)?")
+_AT_WORK = re.compile(rf"\.{{1,2}}((?:epoch|step)_\d+|{BEST})(?:\.(new|old|gone))?\.(\d+)(?:\.[0-9a-f]+)?")
+_HALF_WRITTEN = re.compile(r"\.(.+)\.[0-9a-f]{16}")  # a file of a checkpoint that is being written
+
+
+class LaterVersionError(InputError):
+    """A checkpoint of a later version of this package: it is whole, and we do not know all that it says."""
 
 
 @dataclass
@@ -77,9 +85,9 @@ def write_checkpoint(
         record["seal"] = _seal(record)
         _write_text(temporary / TRAINING_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         if in_place_of_all:
-            for path in [*checkpoints(target.parent), target.with_name(BEST)]:
+            for path in check_removable(target.parent):
                 _remove(path)
-        replace_directory(temporary, target)
+        replace_directory(temporary, target, find_foreign)
     except (OSError, SafetensorError, InputError) as error:
         raise RunError(
             f"{target}: the checkpoint could not be written ({error}); earlier ones are untouched"
@@ -112,21 +120,52 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read_record(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> Any:
+    """What a training.json says; raises OSError or ValueError."""
+    if path.stat().st_size > _LARGEST_RECORD or not path.is_file():
+        raise ValueError(f"{path.name} is too large, or no file")
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if record.pop("seal") == _seal(record):
-            return record
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deeply") from None
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """A record whose seal is right and which has the fields of a `TrainingState`, and "sha256".
+
+    Raises:
+        ValueError: it was cut or altered. LaterVersionError: it has a field that this version does not know.
+    """
+    try:
+        record: dict[str, Any] = _read_json(path)
+        is_sealed = record.pop("seal") == _seal(record)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no JSON, or not an object with a seal
-        pass
-    raise ValueError(f"{path.name} was cut or altered")
+        is_sealed = False
+    if not is_sealed:
+        raise ValueError(f"{path.name} was cut or altered")
+    if later := sorted(record.keys() - {each.name for each in fields(TrainingState)} - {"sha256"}):
+        raise LaterVersionError(
+            f"{path.parent}: its record has {later[0]!r}, which a later version of this package has written: go on "
+            "with that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
+        )
+    counts = [record.get(name) for name in ("epoch", "step", "world_size")]
+    objects = [record.get(name) for name in ("settings", "progress", "sha256")]
+    history = record.get("history")
+    if not (
+        all(type(count) is int and 0 <= count < 1 << 63 for count in counts)
+        and all(isinstance(each, dict) for each in objects)
+        and isinstance(history, list)
+        and all(isinstance(each, dict) for each in history)
+    ):
+        raise ValueError(f"{path.name} has a field that is not what it should be")
+    return record
 
 
 def read_training_state(directory: PathLike) -> TrainingState:
     """Read what `write_checkpoint` put beside the model, after comparing every file's SHA-256.
 
     Raises:
-        InputError: a file is missing, cut or altered.
+        InputError: a file is missing, cut or altered. LaterVersionError: a later version has written it.
     """
     folder = Path(directory)
     for name in (TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE):
@@ -142,6 +181,8 @@ def read_training_state(directory: PathLike) -> TrainingState:
             "position": load_file(str(folder / POSITION_FILE)),
         }
         return TrainingState(**{**record, **arrays})
+    except LaterVersionError:
+        raise
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder}: the checkpoint is damaged ({error}); use an earlier one") from None
 
@@ -164,8 +205,8 @@ def checkpoints(folder: PathLike) -> list[Path]:
 
 def _step_of(path: Path) -> float:
     try:
-        return int(json.loads((path / TRAINING_FILE).read_text(encoding="utf-8"))["step"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(_read_json(path / TRAINING_FILE)["step"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError):
         return float("inf")
 
 
@@ -174,11 +215,14 @@ def newest_checkpoint(folder: PathLike, warn: Callable[[str], None]) -> Path | N
 
     Raises:
         InputError: there are checkpoints, but none is whole: to train anew over them is not what was asked for.
+        LaterVersionError: the newest is one of a later version.
     """
     problems = []
     for path in checkpoints(folder):
         try:
             read_training_state(path)
+        except LaterVersionError:
+            raise
         except InputError as error:
             problems.append(f"{error}".rpartition("; ")[0])  # without the next step
         else:
@@ -193,6 +237,12 @@ def newest_checkpoint(folder: PathLike, warn: Callable[[str], None]) -> Path | N
     return None
 
 
+def remove(checkpoint: Path) -> None:
+    """Remove a checkpoint, if it is there and holds nothing else."""
+    if checkpoint.is_dir():
+        _remove(checkpoint)
+
+
 def prune(folder: PathLike, keep: int) -> None:
     """Remove all but the newest `keep` checkpoints within epochs, by the steps in their names."""
     named = ((path, _NAME.fullmatch(path.name)) for path in Path(folder).glob("step_*") if path.is_dir())
@@ -203,11 +253,44 @@ def prune(folder: PathLike, keep: int) -> None:
 def tidy(folder: PathLike) -> None:
     """Remove what processes that are gone left half done."""
     for path, _, _ in _left_behind(folder):
-        shutil.rmtree(path, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            names = (
+                name for name in os.listdir(path) if (match := _HALF_WRITTEN.fullmatch(name)) and match[1] in _FILES
+            )
+            if first_foreign(path, {*_FILES, *names}) is None:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def find_foreign(directory: Path) -> Path | None:
+    """First thing in a directory that is no file of a checkpoint; an empty one holds none."""
+    if foreign := first_foreign(directory, _FILES):
+        return foreign
+    names = set(os.listdir(directory))
+    if names and not names & {TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE}:  # of a model alone: not a run's to remove
+        return directory / min(names)
+    return None
+
+
+def check_removable(folder: PathLike, *, only_best: bool = False) -> list[Path]:
+    """Return all checkpoints in a folder, and `best`, or `best` alone.
+
+    Raises:
+        InputError: one of them holds something else than a checkpoint's files, or is a link.
+    """
+    best = Path(folder) / BEST
+    found = [] if only_best else checkpoints(folder)
+    found += [best] if os.path.lexists(best) else []
+    for path in found:
+        check_replaceable(path, find_foreign)
+    return found
 
 
 def _remove(path: Path) -> None:
-    """Remove a checkpoint in one step: no half of it is ever taken for a damaged one."""
+    """Remove a checkpoint in one step: no half of it is ever taken for a damaged one; one with foreign files stays."""
+    try:
+        check_replaceable(path, find_foreign)
+    except InputError:
+        return
     gone = path.with_name(f".{path.name}.gone.{os.getpid()}")
     with contextlib.suppress(OSError):
         os.rename(path, gone)
@@ -247,8 +330,8 @@ def mark_best(checkpoint: Path) -> None:
         except (OSError, shutil.Error):
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.copytree(checkpoint, temporary)
-        replace_directory(temporary, target)
-    except OSError as error:
+        replace_directory(temporary, target, find_foreign)
+    except (OSError, InputError) as error:
         raise RunError(f"{target}: could not be written ({error}); the checkpoints are untouched") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -10,6 +10,10 @@ from typing import Any
 
 from elmo.errors import InputError
 
+LARGEST_SIZE = (1 << 31) - 1  # of anything that is counted: Paddle's and the compiled loops' ints
+LARGEST_SEED = (1 << 63) - 1
+MOST_LAYERS = 1000
+
 
 def check_names(fields: Collection[str], kind: type[Any], what: str, required: Collection[str] = ()) -> None:
     """Refuse names that are no field of the dataclass, and the lack of a required one.
@@ -31,12 +35,30 @@ def check_names(fields: Collection[str], kind: type[Any], what: str, required: C
             raise InputError(f"{what} lacks {name}")
 
 
-def check_whole(config: object, *names: str, least: int = 1) -> None:
-    """InputError unless each of these fields is a whole number, at least 1 or at least 0."""
+def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST_SIZE) -> None:
+    """InputError unless each of these fields is a whole number, at least 1 or at least 0, and not absurdly large."""
     for name in names:
         value = getattr(config, name)
         if type(value) is not int or value < least:
-            raise InputError(f"{name} is {value!r}: give a whole number{' above 0' if least else ', 0 or more'}")
+            wanted = f"a whole number{' above 0' if least else ', 0 or more'}"
+            raise InputError(f"{name} is {short_number(value)}: give {wanted}")
+        if value > most:
+            raise InputError(f"{name} is {short_number(value)}: give at most {most:,}")
+
+
+def check_seed(value: int, name: str = "random_seed") -> None:
+    """InputError unless a seed is a whole number that all generators of random numbers take."""
+    if type(value) is not int or value < 0:
+        raise InputError(f"{name} is {short_number(value)}: give a whole number, 0 or more")
+    if value > LARGEST_SEED:
+        raise InputError(f"{name} is {short_number(value)}: give at most {LARGEST_SEED}")
+
+
+def short_number(value: object) -> str:
+    """A number for a message, however long it is."""
+    if isinstance(value, int) and value.bit_length() > 128:
+        return f"a number of {value.bit_length()} bits"
+    return repr(value)
 
 
 def check_share(config: object, *names: str) -> None:

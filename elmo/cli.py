@@ -16,8 +16,10 @@ import typer
 
 import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
-from elmo.commands.signals import tidy_endings
+from elmo.commands.options import bounded
 from elmo.errors import ElmoError
+from elmo.stopping import stoppable
+from elmo.terminal import complain
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
     text.preprocess,
@@ -41,8 +43,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in COMMANDS:
-    app.command(command.__name__)(command)
+    app.command(command.__name__)(bounded(command))
 for name, group in GROUPS.items():
+    for each in group.registered_commands:
+        each.callback = bounded(each.callback) if each.callback else None
     app.add_typer(group, name=name)
 
 
@@ -53,19 +57,26 @@ def main() -> None:
     """
     warnings.showwarning = _show_warning
     try:
-        with tidy_endings():
+        with stoppable():
             app(standalone_mode=True)
     except ElmoError as error:
-        print(f"elmo: {error}", file=sys.stderr)
+        complain(f"elmo: {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("elmo: interrupted", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         with contextlib.suppress(OSError):
             sys.stdout.close()
         sys.exit(1)
+    except OSError as error:  # a name that no system takes, say, in a place where nobody thinks of it
+        place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+        complain(f"elmo: {place}{error.strerror or error}; check the path, and the room on its disk")
+        sys.exit(2)
+    except MemoryError as error:
+        complain(f"elmo: there is not enough memory ({error or 'none is left'}): choose smaller sizes or batches")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        complain("elmo: interrupted")
+        sys.exit(130)
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    complain(f"warning: {message}")

@@ -28,6 +28,7 @@ import elmo
 from elmo import runtime
 from elmo.cache import cache_folder
 from elmo.errors import RunError
+from elmo.terminal import printable
 
 # The oldest driver for each major version of CUDA, by NVIDIA's guide to CUDA compatibility.
 OLDEST_DRIVERS = {11: 450, 12: 525, 13: 580}
@@ -176,7 +177,7 @@ def render(report: Report) -> str:
     lines.append("What is wrong and what to do" if report.problems else "Nothing is wrong.")
     for number, problem in enumerate(report.problems, 1):
         lines += [f"  {number}. {problem.what}", f"     -> {problem.next_step}"]
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _software(machine: Machine, build: PaddleBuild | None, problems: list[Problem]) -> dict[str, str]:
@@ -322,11 +323,16 @@ def _first(folder: Path, pattern: str) -> Path | None:
     return Path(names[0]) if names else None
 
 
+def processor_name(cpuinfo: str) -> str | None:
+    """Name of the processor in the text of /proc/cpuinfo, or None where that has none (as on ARM)."""
+    match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return match.group(1).strip() if match else None
+
+
 def _threads(machine: Machine, problems: list[Problem]) -> dict[str, str]:
     preparation = machine.preparation
     cpuinfo = machine.read("proc/cpuinfo")
-    model = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    found = {"CPU": model.group(1) if model else "unknown", "cores available": str(machine.cores)}
+    found = {"CPU": processor_name(cpuinfo) or "unknown", "cores available": str(machine.cores)}
     for name in ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE"):
         if name in preparation.chosen:
             found[name] = f"{preparation.chosen[name]}, set by elmo"

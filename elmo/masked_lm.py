@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import check_flag, check_names, check_share, check_whole, is_number
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, is_number
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.evaluating import evaluating
@@ -54,9 +54,8 @@ class MaskedLMConfig:
     pooler: bool = False  # True for weights that came with BERT's pooler, which masking does not train
 
     def __post_init__(self) -> None:
-        check_whole(
-            self, "vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "type_vocab_size"
-        )
+        check_whole(self, "vocab_size", "hidden_size", "num_heads", "intermediate_size", "type_vocab_size")
+        check_whole(self, "num_layers", most=MOST_LAYERS)
         check_whole(self, "task_type_vocab_size", least=0)
         if type(self.max_length) is not int or self.max_length < 3:
             raise InputError(f"max_length is {self.max_length!r}: give a whole number above 2")
@@ -68,6 +67,13 @@ class MaskedLMConfig:
         if self.hidden_act not in ACTIVATIONS:
             raise InputError(f"hidden_act is {self.hidden_act!r}: give one of {', '.join(ACTIVATIONS)}")
         check_flag(self, "lower_case", "head", "pooler")
+
+    @property
+    def num_parameters(self) -> int:
+        """About how many numbers such a model has."""
+        block = 4 * self.hidden_size**2 + 2 * self.hidden_size * self.intermediate_size
+        rows = self.vocab_size + self.max_length + self.type_vocab_size
+        return rows * self.hidden_size + self.num_layers * block
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""

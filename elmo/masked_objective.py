@@ -14,14 +14,17 @@ from rich.console import Console
 
 from elmo import runtime
 from elmo.convert import read_any
+from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.evaluating import evaluating
+from elmo.locks import alone_in
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
 from elmo.model_files import ModelFiles
 from elmo.objectives import Arrays, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
 from elmo.start import find_start, run
+from elmo.terminal import tell
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
@@ -175,6 +178,7 @@ class MaskedLMObjective:
         return losses * 0.0 if nothing else losses
 
 
+@alone_in("para_save_dir")
 def pretrain_masked(
     train_path: str,
     vocab_path: str,
@@ -228,11 +232,11 @@ def pretrain_masked(
 
     train = sequences(train_path)
     dev = sequences(test_path) if test_path else None
-    console.print(
+    tell(
+        console,
         f"{train.text.num_characters:,} characters in {len(train):,} training sequences ({len(train.text.paths)} "
         f"shards), {dev.text.num_characters if dev else 0:,} held out; vocabulary {len(vocabulary):,}; "
         f"masking {', '.join(settings.stages)}",
-        highlight=False,
     )
     runtime.seed_everything(settings.random_seed)
     model = MaskedLM(config)
@@ -261,7 +265,9 @@ def _configure(sizes: dict[str, Any], vocabulary: PieceVocabulary, start: ModelF
             raise InputError("the model to start from came without the head that predicts tokens: it can't go on")
         decided = ("hidden_act", "layer_norm_eps", "lower_case", "type_vocab_size", "task_type_vocab_size", "pooler")
         sizes = {**sizes, **{name: start.config[name] for name in decided if name in start.config}}
-    return MaskedLMConfig.from_dict({**sizes, "vocab_size": len(vocabulary)})
+    config = MaskedLMConfig.from_dict({**sizes, "vocab_size": len(vocabulary)})
+    check_memory(4 * config.num_parameters, "these sizes")
+    return config
 
 
 def parse_masking(text: str) -> tuple[str, ...]:

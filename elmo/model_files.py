@@ -8,8 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from elmo.errors import InputError
+from elmo.model_sizes import check_config
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
+from elmo.whole_file import check_replaceable, first_foreign, replace_directory, temporary_directory
 
 PathLike = str | os.PathLike[str]
 WEIGHTS_FILE = "model.safetensors"
@@ -56,19 +57,43 @@ def find_model(path_or_name: PathLike) -> Path:
         InputError: there is no such directory; names those that come with the project.
     """
     given = Path(path_or_name)
-    if given.is_dir():
+    if os.path.isdir(given):
         return given
     folders = [folder for folder in models_folders() if folder.is_dir()]
     if given.parent == Path():
         for folder in folders:
-            if (folder / given).is_dir():
+            if os.path.isdir(folder / given):
                 return folder / given
     known = sorted({path.name for folder in folders for path in folder.iterdir() if path.is_dir()})
     offer = f"; models that come with the project: {', '.join(known)}" if known else ""
     raise InputError(f"{path_or_name}: no such model directory{offer}")
 
 
-def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32", overwrite: bool = False) -> Path:
+def find_foreign(directory: Path) -> Path | None:
+    """First thing in a directory that `write_model` has not written there; an empty one holds none."""
+    if foreign := first_foreign(directory, (WEIGHTS_FILE, VOCABULARY_FILE)):
+        return foreign
+    try:
+        with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
+            is_ours = (weights.metadata() or {}).get("format") == FORMAT
+    except (SafetensorError, OSError):
+        is_ours = False
+    return None if is_ours else min(directory.iterdir(), default=None)
+
+
+def check_free(directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = ()) -> None:
+    """Refuse a place where no model can be written, before work is done for it; see `write_model`."""
+    check_replaceable(directory, find_foreign, overwrite=overwrite, sources=sources)
+
+
+def write_model(
+    directory: PathLike,
+    files: ModelFiles,
+    *,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    sources: Iterable[PathLike] = (),
+) -> Path:
     """Write a model directory.
 
     Args:
@@ -76,24 +101,22 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
         files: what it holds.
         dtype: "float32"; "float16" for half the size; or "int8" for a quarter: each row of a matrix as whole numbers
             from -127 to 127 times a factor of its own, everything else as float16.
-        overwrite: take the place of a directory that is there.
+        overwrite: take the place of a model of ours that is there.
+        sources: what the model was read from, which is never replaced.
 
     Raises:
-        InputError: the directory exists (and `overwrite` is false), or can't be written, or a value is not finite.
+        InputError: the directory exists (and `overwrite` is false, or it holds anything that is not such a model's), or
+            can't be written, or a value is not finite.
     """
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}: give one of {', '.join(DTYPES)}")
     target = Path(directory)
-    if target.exists() and not overwrite:
-        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
-    if target.exists() and not target.is_dir():
-        raise InputError(f"{target} is a file, a model is a directory: choose another place")
+    check_free(target, overwrite, sources)
     with np.errstate(over="ignore"):  # too large for float16: caught by the next lines
         arrays = _pack(files.arrays, dtype)
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{target}: {name} holds values that are not finite in {dtype}, so it was not written")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     metadata = {
         "format": FORMAT,
         "kind": files.kind,
@@ -102,16 +125,14 @@ def write_model(directory: PathLike, files: ModelFiles, *, dtype: str = "float32
         "provenance": json.dumps(files.provenance, ensure_ascii=False, sort_keys=True),
     }
     try:
-        temporary.mkdir(parents=True)
-        save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
-        (temporary / WEIGHTS_FILE).chmod(0o666 & ~_umask())  # safetensors lets nobody else read it
-        files.vocabulary.save(temporary / VOCABULARY_FILE)
-        replace_directory(temporary, target)
+        with temporary_directory(target, parents=True) as temporary:
+            save_file(arrays, str(temporary / WEIGHTS_FILE), metadata)
+            (temporary / WEIGHTS_FILE).chmod(0o666 & ~_umask())  # safetensors lets nobody else read it
+            files.vocabulary.save(temporary / VOCABULARY_FILE)
+            replace_directory(temporary, target, find_foreign, sources)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{target}: can't be written ({reason}); choose another place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
@@ -159,23 +180,6 @@ def _umask() -> int:
     return mask
 
 
-def replace_directory(new: Path, target: Path) -> None:
-    """Put a finished directory in the place of another, which comes back if that fails or is interrupted."""
-    if not target.exists():
-        os.rename(new, target)
-        return
-    old = target.with_name(f".{target.name}.old.{os.getpid()}")
-    shutil.rmtree(old, ignore_errors=True)
-    try:
-        os.rename(target, old)
-        os.rename(new, target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            os.rename(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
 def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles:
     """Read a model directory and check that its parts belong together; nothing in it is executed.
 
@@ -188,12 +192,13 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
     """
     directory = find_model(path_or_name)
     metadata = read_header(directory, kind=kind)
+    read_shapes(directory, metadata)
     stored = {}
     with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
         for name in weights.keys():  # noqa: SIM118 - safe_open is not a mapping
             try:
                 array = weights.get_tensor(name)
-            except (TypeError, AttributeError):  # what NumPy has no type for, such as bfloat16
+            except (TypeError, AttributeError, ValueError):  # what NumPy has no type for, such as bfloat16
                 array = None
             if array is None or array.dtype not in _STORED_TYPES:
                 kind_of_number = weights.get_slice(name).get_dtype()
@@ -218,6 +223,28 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
         arrays,
         json.loads(metadata.get("provenance", "{}")),
     )
+
+
+def read_shapes(directory: Path, metadata: Mapping[str, str]) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and kind of number of every parameter, by name, from the weights' header alone.
+
+    Args:
+        directory: of the model.
+        metadata: what `read_header` returned.
+
+    Raises:
+        InputError: the configuration describes a model that the file does not hold, see `elmo.model_sizes`.
+    """
+    path, found = directory / WEIGHTS_FILE, {}
+    with safe_open(str(path), framework="numpy") as weights:
+        names = set(weights.keys())
+        for name in sorted(names):
+            if not is_scales(name, names):
+                part = weights.get_slice(name)
+                found[name] = tuple(part.get_shape()), str(part.get_dtype())
+    shapes = {name: shape for name, (shape, _) in found.items()}
+    check_config(metadata["kind"], json.loads(metadata["config"]), shapes, path)
+    return found
 
 
 def load_vocabulary(directory: Path, kind: str) -> Vocabulary:
@@ -262,6 +289,7 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
             if not isinstance(json.loads(text), dict):
                 raise ValueError(f"{name} is no JSON object")
         str(metadata["vocabulary_sha256"])
+        str(metadata["kind"])
     except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged ({error}); copy or download it again") from None
     return metadata

@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLM, BiLMState
-from elmo.checks import check_whole
+from elmo.checks import check_seed, check_whole
 from elmo.errors import InputError
 from elmo.evaluating import evaluating
+from elmo.inputs import open_regular
 from elmo.model_files import ModelFiles
 from elmo.nn.softmax import LogUniformSampler
 from elmo.precision import PRECISIONS
@@ -70,7 +71,8 @@ class PretrainSettings:
         )
         if self.schedule_epochs is not None:
             check_whole(self, "schedule_epochs")
-        check_whole(self, "save_interval", "dev_interval", "random_seed", "warmup_steps", least=0)
+        check_whole(self, "save_interval", "dev_interval", "warmup_steps", least=0)
+        check_seed(self.random_seed)
         for name in ("learning_rate", "max_grad_norm"):
             value = getattr(self, name)
             if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):
@@ -276,7 +278,7 @@ class BiLMObjective:
             return self.train.text.folder.name
         digest = hashlib.sha256()
         for path in self.train.paths:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         return digest.hexdigest()
 

@@ -10,16 +10,20 @@ from rich.console import Console
 
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, load_arrays
+from elmo.convert.safety import check_memory
 from elmo.errors import InputError
+from elmo.locks import alone_in
 from elmo.model_files import ModelFiles, read_model
 from elmo.objectives import BiLMObjective, PretrainSettings
 from elmo.ranks import SINGLE, Ranks
 from elmo.start import find_start, run
+from elmo.terminal import tell
 from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
 from elmo.text.corpus import SentenceIds, find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
 
 
+@alone_in("para_save_dir")
 def pretrain(
     train_path: str,
     vocab_path: str,
@@ -77,23 +81,23 @@ def pretrain(
     words, lexicon = _lexicon(config, vocabulary, train_path, test_path)
     train = SentenceIds(train_path, words, workers=runtime.available_cores())
     dev = SentenceIds(test_path, words) if test_path else None
-    console.print(
+    tell(
+        console,
         f"{train.num_words:,} words in {len(train):,} training sentences ({len(train.paths)} shards), "
         f"{dev.num_words if dev else 0:,} held out; vocabulary {len(vocabulary):,}",
-        highlight=False,
     )
     if all_train_tokens is not None and all_train_tokens != train.num_words:
-        console.print(
+        tell(
+            console,
             f"warning: all_train_tokens is {all_train_tokens}, but the training shards hold {train.num_words} words: "
             "the counted number is used",
-            highlight=False,
         )
     runtime.seed_everything(settings.random_seed)
     model = BiLM(config)
     model.train()
     if (files := start.files) is not None:
         if not files.config.get("softmax", True):  # as LARK's released checkpoint
-            console.print(f"{start.source} came without its softmax: it is learnt from the beginning", highlight=False)
+            tell(console, f"{start.source} came without its softmax: it is learnt from the beginning")
             fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
             files = dataclasses.replace(files, arrays={**files.arrays, **fresh})
         load_arrays(model, files, start.source)
@@ -143,7 +147,9 @@ def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, s
     elif isinstance(characters, dict) and characters.get("alphabet") == "characters":
         symbols = Alphabet.from_counts(count_words(find_shards(train_path))).symbols
         sizes = {**sizes, "token_encoder": {**characters, "alphabet": symbols}}
-    return BiLMConfig.from_dict({**sizes, **tokens})
+    config = BiLMConfig.from_dict({**sizes, **tokens})
+    check_memory(4 * config.num_parameters, "these sizes")
+    return config
 
 
 def _lexicon(config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None) -> tuple[Vocabulary, Lexicon | None]:

@@ -16,6 +16,8 @@ import numpy as np
 from elmo.errors import InputError
 from elmo.runtime import paddle
 
+_MOST_RANKS = 1 << 16
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -71,9 +73,23 @@ SINGLE = Ranks()
 
 
 def launched_world_size() -> int:
-    """How many processes the launcher started, 1 without it."""
-    value = os.environ.get("PADDLE_TRAINERS_NUM", "1")
-    return int(value) if value.isdigit() else 1
+    """How many processes the launcher started, 1 without it; InputError where its variables make no sense."""
+    count = _variable("PADDLE_TRAINERS_NUM", 1, 1, _MOST_RANKS)
+    _variable("PADDLE_TRAINER_ID", 0, 0, count - 1)
+    return count
+
+
+def _variable(name: str, default: int, least: int, most: int) -> int:
+    """A whole number from the environment."""
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+        raise InputError(
+            f"{name} is {text[:40]!r}, not a whole number from {least} to {most}: Paddle's launcher sets it, unset it "
+            "where there is none"
+        )
+    return int(text)
 
 
 def join(local: bool) -> Ranks:

@@ -11,6 +11,7 @@ import importlib
 import io
 import os
 import random
+import re
 import signal
 import sys
 import threading
@@ -23,9 +24,11 @@ from typing import Any
 
 import numpy as np
 
+from elmo.checks import check_seed
 from elmo.errors import RunError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt (malloc.h)
+_MOST_THREADS = 4096  # more than any machine has processors for
 _AVX2_FLAGS = frozenset({"avx2", "fma"})
 _AVX512_FLAGS = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
 
@@ -81,6 +84,12 @@ def mkl_cpu_type(cpuinfo: str) -> str | None:
     return "7" if flags >= _AVX512_FLAGS else "5"
 
 
+def _are_too_many(threads: str) -> bool:
+    """Whether a value of OMP_NUM_THREADS asks for so many threads that the libraries crash."""
+    numbers = re.findall(r"[0-9]+", threads)
+    return any(len(number) > len(str(_MOST_THREADS)) or int(number) > _MOST_THREADS for number in numbers)
+
+
 def read_cpuinfo() -> str:
     """What Linux says of this machine's processors; empty elsewhere."""
     try:
@@ -106,6 +115,9 @@ def prepare(cpuinfo: str | None = None, environment: MutableMapping[str, str] | 
     for name, value in wanted.items():
         if name in variables:
             kept[name] = variables[name]
+            if name == "OMP_NUM_THREADS" and _are_too_many(kept[name]):
+                warnings.warn(f"OMP_NUM_THREADS is {kept[name][:40]!r}: {value} are used", stacklevel=2)
+                variables[name] = value
         else:
             variables[name] = chosen[name] = value
     warnings.filterwarnings("ignore", message="No ccache found")
@@ -153,6 +165,7 @@ def select_device(use_gpu: bool | None = None) -> str:
 
 def seed_everything(seed: int) -> np.random.Generator:
     """Seed Python, NumPy and Paddle; return a NumPy generator of the same seed for what draws its own numbers."""
+    check_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
     _import_paddle().seed(seed)
@@ -185,14 +198,15 @@ def _import_paddle() -> ModuleType:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Leave SIGTERM to whom it belongs: Paddle's import takes it, to print a message and end the process at once."""
+    """Give signals their handlers of before again: Paddle sets its own, which print a trace and end the process."""
     is_first = "paddle" not in sys.modules and threading.current_thread() is threading.main_thread()
-    handler = signal.getsignal(signal.SIGTERM)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        if is_first and handler is not None:  # None: not set by Python, so that Python can't set it
-            signal.signal(signal.SIGTERM, handler)
+        for number, handler in handlers.items():
+            if is_first and handler is not None:  # None: not set by Python, so that Python can't set it
+                signal.signal(number, handler)
 
 
 def __getattr__(name: str) -> Any:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from elmo.checks import check_whole
+from elmo.checks import check_seed, check_whole
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.runtime import paddle
+from elmo.terminal import PlainConsole
 from elmo.text.corpus import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
 
@@ -52,7 +52,7 @@ class SkipGramConfig:
 
     def __post_init__(self) -> None:
         check_whole(self, "vector_size", "window", "negative", "min_count", "epochs", "batch_words")
-        check_whole(self, "seed", least=0)
+        check_seed(self.seed, "seed")
         for name in ("sample", "learning_rate", "min_learning_rate"):
             value = getattr(self, name)
             if not (type(value) in (int, float) and value >= 0 and math.isfinite(value)):
@@ -443,8 +443,13 @@ def _batches(
 
 @contextmanager
 def _progress_bar(wanted: bool, total: int) -> Iterator[Callable[[int, str], None]]:
-    console = Console(stderr=True)
-    columns = (TextColumn("word2vec"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[status]}"))
+    console = PlainConsole(stderr=True)
+    columns = (
+        TextColumn("word2vec"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[status]}", markup=False),
+    )
     shown = wanted and console.is_terminal
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown, transient=True) as bar:
         task = bar.add_task("word2vec", total=total, status="")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from elmo.checkpoint import checkpoints, newest_checkpoint, read_training_state
+from elmo.checkpoint import check_removable, checkpoints, newest_checkpoint, read_training_state
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles
@@ -19,6 +18,7 @@ from elmo.objectives import PretrainSettings
 from elmo.precision import choose_precision, describe_precision
 from elmo.ranks import Ranks
 from elmo.runtime import keep_freed_memory, paddle
+from elmo.terminal import tell
 from elmo.text.vocabulary import Vocabulary
 from elmo.trainer import Trainer
 from elmo.watch import Curves
@@ -102,7 +102,7 @@ def run(
     trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
     if start.load_dir:
         trainer.load_state(read_training_state(start.load_dir), start.load_dir)
-        console.print(f"going on from {start.load_dir}, step {trainer.step}", highlight=False)
+        tell(console, f"going on from {start.load_dir}, step {trainer.step}")
     try:
         return trainer.run()
     finally:
@@ -127,13 +127,17 @@ def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Consol
     """Find what --resume True goes on from: the newest whole checkpoint, or None; raises as `newest_checkpoint`."""
     if save_dir is None or load_dir:
         raise InputError("--resume True goes on from the newest checkpoint of --para_save_dir: leave --load_dir out")
-    found = newest_checkpoint(save_dir, lambda text: console.print(f"warning: {text}", highlight=False))
+    found = newest_checkpoint(save_dir, lambda text: tell(console, f"warning: {text}"))
     return None if found is None else str(found)
 
 
 def _check_save_dir(save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
-    """Refuse a folder that holds checkpoints of another run, unless they may be overwritten."""
-    if save_dir is None or overwrite or (load_dir and Path(load_dir).resolve().parent == Path(save_dir).resolve()):
+    """Refuse a folder that holds checkpoints of another run, unless they may be overwritten and are nothing else."""
+    if save_dir is None:
+        return
+    goes_on = bool(load_dir) and os.path.dirname(os.path.realpath(str(load_dir))) == os.path.realpath(save_dir)
+    check_removable(save_dir, only_best=goes_on or not overwrite)
+    if overwrite or goes_on:
         return
     if earlier := checkpoints(save_dir):
         raise InputError(

@@ -42,6 +42,8 @@ from elmo.objectives import Batches, Objective, PretrainSettings
 from elmo.precision import choose_precision, products_in
 from elmo.ranks import SINGLE, Ranks
 from elmo.runtime import paddle
+from elmo.stopping import patient
+from elmo.terminal import tell
 from elmo.watch import Curves
 
 # Settings that may differ when a run goes on: they change what is written and when, how long it goes on, or (amp, which
@@ -63,7 +65,8 @@ def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
     return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
 
 
-_PROGRESS = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what `_save` records
+_NEEDED = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what `_save` records
+_PROGRESS = _NEEDED | {"loss_scaling"}
 
 
 class Trainer:
@@ -145,7 +148,12 @@ class Trainer:
                     f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
                 )
         self._check_same_schedule(state, place)
-        if missing := sorted(_PROGRESS - set(state.progress)):
+        if later := sorted((set(state.progress) - _PROGRESS) | (set(state.settings) - set(ours))):
+            raise InputError(
+                f"{place}: its record has {later[0]!r}, which a later version of this package has written: go on with "
+                "that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
+            )
+        if missing := sorted(_NEEDED - set(state.progress)):
             raise InputError(
                 f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "
                 "with --load_pretraining_params"
@@ -194,15 +202,15 @@ class Trainer:
         if self.save_dir is not None and not self.ranks.rank:
             tidy(self.save_dir)
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}"),
+            TextColumn("{task.fields[status]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         quiet = not self.console.is_terminal
-        with self._stoppable(), Progress(*columns, console=self.console, disable=quiet) as progress:
+        with patient(), self._stoppable(), Progress(*columns, console=self.console, disable=quiet) as progress:
             while self.epoch < self.settings.max_epoch:
                 task = progress.add_task(
                     f"epoch {self.epoch + 1}",
@@ -316,12 +324,12 @@ class Trainer:
         """Log, save and measure where it is time to."""
         settings, scores = self.settings, {}
         if self.step % settings.log_interval == 0:
-            self.console.print(f"step {self.step}: {recent.report()}", highlight=False)
+            tell(self.console, f"step {self.step}: {recent.report()}")
             self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
             recent = _Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
             scores = self.objective.evaluate()
-            self.console.print(f"step {self.step}: {_format(scores)}", highlight=False)
+            tell(self.console, f"step {self.step}: {_format(scores)}")
             self._draw(**scores)
         due = settings.save_interval and self.step % settings.save_interval == 0
         if (due or self._stop) and self.save_dir is not None:
@@ -336,16 +344,16 @@ class Trainer:
 
     def _end_stopped(self) -> None:
         advice = "no checkpoint was saved" if self.save_dir is None else "go on with --resume True"
-        self.console.print(f"stopped after step {self.step}; {advice}", highlight=False)
+        tell(self.console, f"stopped after step {self.step}; {advice}")
         raise _ending(self._stop)
 
     def _log_epoch(self, record: dict[str, Any]) -> None:
         scores = {name: value for name, value in record.items() if name.endswith("perplexity")}
         self._draw(epoch_training_loss=record["training_loss"], **scores)
-        self.console.print(
+        tell(
+            self.console,
             f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {_format(scores)}"
             f"{record['tokens_per_second']:,.0f} tokens/s",
-            highlight=False,
         )
 
     def _save(self, name: str, position: dict[str, Any], perplexity: float | None) -> None:

@@ -7,6 +7,7 @@ vectors are.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -21,6 +22,8 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from elmo.convert.hdf5 import inner_dataset
+from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.whole_file import whole_file
 
@@ -41,6 +44,7 @@ _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error),
 )
 _BLOCK = 1024  # lists of words that are written together
+_BLOCK_BYTES = 16 * _BLOCK  # of them, as HDF5 refers to strings
 
 
 def parse_layers(text: str) -> Layers:
@@ -53,7 +57,7 @@ def parse_layers(text: str) -> Layers:
         return "all"
     if text == "average":
         return "average"
-    if text.isascii() and text.isdecimal():
+    if text.isascii() and text.isdecimal() and len(text) < 10:
         return int(text)
     raise InputError(f"layers is {text!r}: give all, average, or the number of one layer, from 0")
 
@@ -91,7 +95,7 @@ def write_vectors(
     layers = parse_layers(str(layers))
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}: choose one of {', '.join(_DTYPES)}")
-    if target.exists() and not overwrite:
+    if os.path.lexists(target) and not overwrite:
         raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
     header = dict(zip(_HEADER, (FORMAT, str(layers), positions, model), strict=True))
     count = 0
@@ -198,42 +202,99 @@ def _npz_writer(path: Path, header: dict[str, str]) -> Iterator[Add]:
 @contextmanager
 def _npz_reader(path: Path) -> Iterator[Entry]:
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
+        check_memory(sum(member.file_size for member in archive.zip.infolist()), path)
         yield lambda name: _DEFAULTS[name] if name in _DEFAULTS and name not in archive else archive[name]
+
+
+class _Disk(io.FileIO):
+    """A file for HDF5 that never says that a disk is full: HDF5 would end in a segmentation fault when it is closed.
+
+    What can't be written is lost, and `check` says so.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r+")
+        self._error: OSError | None = None
+
+    def check(self) -> None:
+        """Raise the first error there was."""
+        if self._error is not None:
+            raise self._error
+
+    def write(self, data: Any, /) -> int:
+        """Write all of a piece, or lose it."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left and self._error is None:
+                left = left[super().write(left) or 0 :]
+        except OSError as error:
+            self._error = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Change the size, unless that fails."""
+        try:
+            return super().truncate(size)
+        except OSError as error:
+            self._error = self._error or error
+            return size or 0
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill a buffer, with zeros where nothing could be written."""
+        view = memoryview(buffer).cast("B")
+        count = 0
+        while count < len(view) and (read := super().readinto(view[count:])):
+            count += read
+        view[count:] = bytes(len(view) - count)
+        return len(view)
 
 
 @contextmanager
 def _hdf5_writer(path: Path, header: dict[str, str]) -> Iterator[Add]:
-    with h5py.File(path, "w") as file:
-        file.attrs.update(header)
-        sentences = file.create_dataset(
-            _SENTENCES, shape=(0,), maxshape=(None,), chunks=(_BLOCK,), dtype=h5py.string_dtype("utf-8")
-        )
-        block: list[str] = []
+    with _Disk(path) as disk:
+        with h5py.File(disk, "w") as file:
+            yield from _hdf5_datasets(file, header, disk.check)
+        disk.check()
 
-        def flush() -> None:
-            sentences.resize(len(sentences) + len(block), axis=0)
-            sentences[len(sentences) - len(block) :] = block
-            block.clear()
 
-        def add(key: str, text: str, array: Vectors) -> None:
-            file.create_dataset(key, data=array)
-            block.append(text)
-            if len(block) == _BLOCK:
-                flush()
+def _hdf5_datasets(file: h5py.File, header: dict[str, str], check: Callable[[], None]) -> Iterator[Add]:
+    """Yield what adds a sentence to a file, and write what is left at the end."""
+    file.attrs.update(header)
+    sentences = file.create_dataset(
+        _SENTENCES, shape=(0,), maxshape=(None,), chunks=(_BLOCK,), dtype=h5py.string_dtype("utf-8")
+    )
+    block: list[str] = []
 
-        yield add
-        if block:
+    def flush() -> None:
+        sentences.resize(len(sentences) + len(block), axis=0)
+        sentences[len(sentences) - len(block) :] = block
+        block.clear()
+
+    def add(key: str, text: str, array: Vectors) -> None:
+        check()
+        file.create_dataset(key, data=array)
+        block.append(text)
+        if len(block) == _BLOCK:
             flush()
+
+    yield add
+    if block:
+        flush()
 
 
 @contextmanager
 def _hdf5_reader(path: Path) -> Iterator[Entry]:
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, "r", locking=False) as file:
+        size = path.stat().st_size
 
         def entry(name: str) -> Any:
             if name in _HEADER:
                 return file.attrs.get(name, _DEFAULTS[name]) if name in _DEFAULTS else file.attrs[name]
-            return file[name].asstr()[()] if name == _SENTENCES else file[name][()]
+            dataset = inner_dataset(file, name)
+            if dataset.nbytes > size + _BLOCK_BYTES or dataset.id.get_create_plist().get_nfilters():
+                raise ValueError(f"{name} claims {dataset.nbytes:,} bytes in a file of {size:,}, or is packed")
+            return dataset.asstr()[()] if name == _SENTENCES else dataset[()]
 
         yield entry
 

@@ -23,6 +23,7 @@ from elmo.commands import pretraining
 from elmo.masked_lm import MaskedLMConfig
 from elmo.masked_objective import MaskedSettings
 from elmo.objectives import PretrainSettings
+from elmo.precision import choose_precision
 from elmo.vectors_file import read_vectors, read_vectors_header
 
 TEXT = """我昨天买了一斤苹果，又红又甜。
@@ -124,6 +125,21 @@ def test_carried_state_changes_what_comes_later(
         vectors[value] = read_vectors(tmp_path / f"{value}.npz")[1]
     assert (vectors["False"][0] == vectors["False"][1]).all()
     assert not np.allclose(vectors["True"][0], vectors["True"][1])
+
+
+def test_vectors_in_bfloat16_are_nearly_those_in_float32(capsys, model, tmp_path):
+    (tmp_path / "lines.txt").write_text("我买了1斤苹果。\n我新买了1个苹果X。\n", encoding="utf-8")
+    vectors = {}
+    for amp in ("none", "auto"):
+        target = tmp_path / f"{amp}.npz"
+        call = ["encode", model, tmp_path / "lines.txt", "-o", target, "--amp", amp, "--use_gpu", "False"]
+        assert run(capsys, *call)[0] == 0
+        with np.load(target) as file:
+            vectors[amp] = np.concatenate([file[key].reshape([-1, file[key].shape[-1]]) for key in ("0", "1")])
+    exact, rounded = vectors["none"], vectors["auto"]
+    cosines = (exact * rounded).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(rounded, axis=1)
+    assert cosines.min() > 0.999  # a factor is rounded by 2^-9 at most
+    assert (exact == rounded).all() == (choose_precision("auto") == "none")
 
 
 def test_vectors_of_the_hole_do_not_know_the_word_in_it(

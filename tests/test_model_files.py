@@ -392,7 +392,7 @@ def test_the_old_model_comes_back_when_the_new_one_cannot_take_its_place(tmp_pat
 
 def test_a_file_in_the_models_place_is_not_overwritten(tmp_path):
     (tmp_path / "model").write_text("mine", encoding="utf-8")
-    with pytest.raises(InputError, match="is a file, a model is a directory"):
+    with pytest.raises(InputError, match="is a file and no directory"):
         write_model(tmp_path / "model", make_files(), overwrite=True)
     assert tree(tmp_path) == {"model": b"mine"}
 

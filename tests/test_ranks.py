@@ -42,13 +42,20 @@ WORDS = [f"词{number}" for number in range(20)]
 SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.0}
 CHARACTERS = {**SIZES, "token_encoder": token_encoder_sizes("char_cnn")}
 SETTINGS = PretrainSettings(
-    batch_size=3, num_steps=4, max_epoch=3, n_negative_samples_batch=9, save_interval=0, keep_checkpoints=999
+    batch_size=3,
+    num_steps=4,
+    max_epoch=3,
+    n_negative_samples_batch=9,
+    save_interval=0,
+    keep_checkpoints=999,
+    amp="none",
 )
 
 # Settings and sizes of runs that two ranks and one process do alike; a rank's batch_size is half of the one process's.
 ALIKE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "adagrad": ({}, SIZES, "uneven"),
     "adam": ({"optim": "adam", "learning_rate": 0.01, "sample_softmax": False}, SIZES, "uneven"),
+    "bfloat16": ({"optim": "adam", "learning_rate": 0.01, "amp": "auto"}, SIZES, "uneven"),  # where this machine can
     "accumulate": ({"accumulate_steps": 2}, SIZES, "uneven"),
     # Adam would divide a convolution's gradients that are zero but for rounding by themselves: 2e-5 off.
     "characters": ({"max_epoch": 2}, CHARACTERS, "uneven"),
@@ -174,7 +181,7 @@ def two_ranks(texts, tmp_path_factory):
     cases = [
         case(texts, folder / name, changed(**fields), sizes, text) for name, (fields, sizes, text) in ALIKE.items()
     ]
-    random_run = changed(optim="adam", learning_rate=0.01, save_interval=2, accumulate_steps=2)
+    random_run = changed(optim="adam", learning_rate=0.01, save_interval=2, accumulate_steps=2, amp="auto")
     sizes = {**SIZES, "dropout": 0.2}
     cases.append(case(texts, folder / "whole", random_run, sizes, "uneven"))
     for step in (2, 8):
@@ -205,12 +212,15 @@ def test_two_ranks_learn_what_one_process_with_all_streams_does(two_ranks, texts
     settings = changed(**{**fields, "batch_size": 2 * fields.get("batch_size", SETTINGS.batch_size)})
     pretrain(**case(texts, tmp_path / "one", settings, sizes, text))
     last = f"epoch_{settings.max_epoch:03d}"
+    bound = 2**-9 if settings.amp != "none" else 1e-5 if settings.optim == "adam" else 1e-6
     one, two = read_model(tmp_path / "one" / last), read_model(two_ranks / name / last)
     assert one.arrays.keys() == two.arrays.keys()
     for parameter, array in one.arrays.items():
         difference = np.abs(array - two.arrays[parameter]).max() / np.abs(array).max()
-        # The ranks' sums are added in another order: roundings of float32, 1e-7 each; measured 3e-7 at most.
-        assert difference <= 1e-6, parameter
+        # The ranks' sums are added in another order: roundings of float32, 1e-7 each; measured 3e-7 at most. Adam
+        # divides gradients by their size and makes more of those of small ones: 1.5e-6 without the compiled loops. In
+        # bfloat16 such a rounding may turn another by 2^-9, of one of many terms.
+        assert difference <= bound, parameter
     ours, theirs = (read_training_state(folder / last) for folder in (tmp_path / "one", two_ranks / name))
     assert (ours.step, ours.epoch) == (theirs.step, theirs.epoch)
     assert [run["tokens_read"] for run in one.provenance["runs"]] == [
@@ -219,7 +229,7 @@ def test_two_ranks_learn_what_one_process_with_all_streams_does(two_ranks, texts
     for first, second in zip(ours.history, theirs.history, strict=True):
         for score in ("training_loss", "perplexity", "forward_perplexity", "backward_perplexity"):
             assert np.isfinite(second[score])
-            assert first[score] == pytest.approx(second[score], rel=2e-6)
+            assert first[score] == pytest.approx(second[score], rel=2 * bound)
 
 
 def test_a_rank_without_a_sentence_has_no_loss_and_gradients_of_zero(texts):

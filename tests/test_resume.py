@@ -98,6 +98,7 @@ CHARACTERS = {**SIZES, "token_encoder": token_encoder_sizes("char_cnn")}
     [
         pytest.param(SIZES, {}, id="adagrad"),
         pytest.param(SIZES, {"optim": "adam", "learning_rate": 0.01, "save_interval": 2, "num_steps": 4}, id="adam"),
+        pytest.param(SIZES, {"optim": "adam", "learning_rate": 0.01, "amp": "none"}, id="adam-float32"),
         pytest.param(SIZES, {"accumulate_steps": 2, "max_epoch": 3, "reset_states": False}, id="adagrad-accumulate"),
         pytest.param(
             SIZES, {"optim": "adam", "learning_rate": 0.01, "accumulate_steps": 2, "max_epoch": 3}, id="adam-accumulate"
@@ -277,7 +278,7 @@ def flags(text: Path, save: Path, settings: PretrainSettings, **more: object) ->
         "para_save_dir": save,
         "use_gpu": False,
         **SIZES,
-        **{name: value for name, value in dataclasses.asdict(settings).items() if value is not None and name != "amp"},
+        **{name: value for name, value in dataclasses.asdict(settings).items() if value is not None},
         **more,
     }
     return [text for name, value in values.items() for text in (f"--{name}", str(value))]
@@ -348,7 +349,7 @@ def test_leftovers_of_ended_processes_are_removed_and_no_others(unbroken, text, 
     others = [f".step_0000003.new.{os.getppid()}", ".epoch_001.backup", ".notes", "step_x", f".mine.new.{gone}"]
     for name in (*left, *others):
         (folder / name).mkdir()
-        (folder / name / "file").write_text("half", encoding="utf-8")
+        (folder / name / "vocabulary.txt").write_text("half", encoding="utf-8")
     train(text, folder, resume=True)
     after = names(folder)
     assert set(others) <= set(after) and not set(left) & set(after), after

@@ -74,19 +74,47 @@ def _tasks() -> Iterator[tuple[str, ...]]:
         yield (title, *(f"{row['mean']:.1f} ± {half:.1f}" for row, half in zip(found, halves, strict=True)))
 
 
+SPEEDS = {
+    ("sizes", "small"): "biLM, 128/512, 7,219 words, Adagrad",
+    ("sizes", "larger"): "biLM, 256/1024, 30,000 words, Adagrad",
+    ("masked_sizes", "bert"): "BERT, 4 blocks of 288, Adam",
+}
+
+
+def _speeds() -> Iterator[tuple[str, ...]]:
+    """A row a model: characters or words a second, and ours in bfloat16 as a multiple of others within the rounds."""
+    results = _read("pretrain_speed")
+    machine = results["machines"][results["latest"]]
+    for (part, size), title in SPEEDS.items():
+        train = machine[part][size]["train"]
+        ours = train["ours, bf16"]["per_second"]["median"]
+        multiples = [train[rival]["multiples"]["ours, bf16"]["per_second"] for rival in ("ours", "torch, bf16")]
+        yield (
+            title,
+            f"{ours:,.0f}",
+            *(f"{ratio['median']:.1f} ({ratio['min']:.1f} to {ratio['max']:.1f})" for ratio in multiples),
+        )
+
+
 def _as_markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ("---",) * len(head), *rows)) + "\n"
 
 
 def table() -> str:
-    """Both tables, in Markdown."""
+    """All tables, in Markdown."""
     gains = _as_markdown(("what is measured", "without ELMo", "with it", "95% interval"), [*_senses(), *_lac()])
     tasks = _as_markdown(("encoder, frozen", *SETS.values()), _tasks())
     about = (
         "Five kinds of tasks (two sets of question pairs), one small network on top, encoders of the same size that\n"
         "have read the same text (per cent; ± is the 95% interval over seeds; accuracy, F1 for MSRA, MRR for CMRC):\n"
     )
-    return f"{gains}\n{about}\n{tasks}"
+    head = ("training step", "tokens/s in bfloat16", "beside our own float32", "beside PyTorch's bfloat16")
+    speeds = _as_markdown(head, _speeds())
+    how = (
+        f"How fast a training step is ({_read('pretrain_speed')['latest']}; median of paired rounds, least to\n"
+        "greatest; `python benchmarks/pretrain.py --torch_python PYTHON` measures your machine):\n"
+    )
+    return f"{gains}\n{about}\n{tasks}\n{how}\n{speeds}"
 
 
 def main() -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from elmo.commands.console import say
 from elmo.commands.options import flag
+from elmo.terminal import PlainConsole, say, show
 
 app = typer.Typer(help="Public corpora: what there is, how to get them, how they are divided.", no_args_is_help=True)
 
@@ -19,8 +18,8 @@ def data_list() -> None:
     """Name the public corpora, their licences, and which are there."""
     from elmo.text import datasets
 
-    Console().print(datasets.table())
-    print(f"place: {datasets.data_home()}")
+    PlainConsole().print(datasets.table())
+    show(f"place: {datasets.data_home()}")
 
 
 @app.command("show")
@@ -31,7 +30,7 @@ def data_show(name: Annotated[str, typer.Argument(help="A name from `elmo data l
     print(datasets.describe(name))
     problems = datasets.verify(name, checksums=True)
     for problem in problems:
-        print(f"problem: {problem}")
+        show(f"problem: {problem}")
     raise typer.Exit(1 if problems else 0)
 
 
@@ -47,7 +46,7 @@ def data_fetch(
 
     if accept_licence:
         say(f"licence: {datasets.find(name).licence}")
-    print(datasets.fetch(name, accept_licence=accept_licence or datasets.ask))
+    show(datasets.fetch(name, accept_licence=accept_licence or datasets.ask))
 
 
 @app.command("split")

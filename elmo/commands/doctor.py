@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from elmo.terminal import show
+
 
 def doctor() -> None:
     """Say what this machine has, what is wrong, and what to do."""
@@ -14,5 +16,5 @@ def doctor() -> None:
     if not report.problems:
         from elmo.nn import native
 
-        print(f"compiled loops: {native.status()}")
+        show(f"compiled loops: {native.status()}")
     raise typer.Exit(1 if report.problems else 0)

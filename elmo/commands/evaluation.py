@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.console import say
 from elmo.commands.options import HeldOutShards, Model, ResultsFile, UseGpu, flag
+from elmo.terminal import say
 
 app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
 

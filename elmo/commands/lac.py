@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from elmo.commands.console import say
 from elmo.commands.options import Amp, RandomSeed, UseGpu, flag
+from elmo.terminal import PlainConsole, say
 
 app = typer.Typer(
     help="Lexical analysis by Baidu's LAC or one of your own: words, their parts of speech, names.",
@@ -95,7 +94,7 @@ def lac_train(
         sizes=sizes,
         resume=resume,
         overwrite=overwrite,
-        console=Console(),
+        console=PlainConsole(),
         report=say,
     )
     say(f"model and scores.json in {save_dir}")
@@ -114,7 +113,7 @@ def lac_eval(
     from elmo.tasks.tagger_command import evaluate_file, table
 
     found = evaluate_file(model, gold, form=form, features=features, batch_size=batch_size, output=output)
-    Console().print(table(found, gold.name))
+    PlainConsole().print(table(found, gold.name))
 
 
 @app.command("tag")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.console import say
 from elmo.commands.options import Half, Model, ModelVocabulary, flag
+from elmo.terminal import say
 
 
 def export(

@@ -5,10 +5,16 @@ A command writes `max_epoch: MaxEpoch = 10`: the name is the parameter's, the de
 
 from __future__ import annotations
 
+import functools
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from elmo.checks import LARGEST_SIZE, check_seed, short_number
+from elmo.errors import InputError
 
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
@@ -31,6 +37,24 @@ def _clip(value: str | float | None) -> float | None:
         return float(value)
     except ValueError:
         raise typer.BadParameter(f"{value!r} is neither a number nor none") from None
+
+
+def bounded(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose numbers are refused where no computer could do anything with them."""
+
+    @functools.wraps(command)
+    def run(*given: Any, **options: Any) -> None:
+        for name, value in options.items():
+            for number in value if isinstance(value, list | tuple) else [value]:
+                if isinstance(number, float) and not math.isfinite(number):
+                    raise InputError(f"--{name} is {number}: give a finite number")
+                if isinstance(number, int) and name.endswith("seed"):
+                    check_seed(number, f"--{name}")
+                elif isinstance(number, int) and abs(number) > LARGEST_SIZE:
+                    raise InputError(f"--{name} is {short_number(number)}: give at most {LARGEST_SIZE}")
+        command(*given, **options)
+
+    return run
 
 
 def flag(name: str, text: str) -> Any:

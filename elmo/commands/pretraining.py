@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from elmo.commands.console import stderr_console
 from elmo.commands.options import (
     AccumulateSteps,
     Amp,
@@ -39,6 +38,7 @@ from elmo.commands.options import (
     flag,
 )
 from elmo.errors import InputError
+from elmo.terminal import stderr_console, tell
 
 if TYPE_CHECKING:
     from elmo.ranks import Ranks
@@ -199,7 +199,7 @@ def _begin(use_gpu: bool | None, local: bool) -> tuple[Console, Ranks]:
     console = stderr_console()
     if joined.rank == 0:
         several = f", {joined.world_size} ranks" if joined.world_size > 1 else ""
-        console.print(f"training on {device}{several}", markup=False)
+        tell(console, f"training on {device}{several}")
     return console, joined
 
 

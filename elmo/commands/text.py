@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.console import say
 from elmo.commands.options import Segmenter, Shards, flag
 from elmo.errors import InputError
+from elmo.terminal import say
 
 
 def preprocess(

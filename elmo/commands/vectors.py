@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.console import say
 from elmo.commands.options import (
+    Amp,
     Half,
     LearningRate,
     Model,
@@ -19,7 +19,7 @@ from elmo.commands.options import (
     UseGpu,
     flag,
 )
-from elmo.errors import InputError
+from elmo.terminal import say
 
 
 def word2vec(
@@ -43,12 +43,12 @@ def word2vec(
 ) -> None:
     """Train word vectors: skip-gram with negative sampling."""
     from elmo import runtime
+    from elmo.model_files import check_free
     from elmo.skipgram import SkipGramConfig, train_skipgram
     from elmo.text.corpus import find_shards
     from elmo.text.vocabulary import Vocabulary
 
-    if output.exists() and not overwrite:
-        raise InputError(f"{output} exists already: choose another --output, or give --overwrite True")
+    check_free(output, overwrite, [*shards, *([] if vocab_path is None else [vocab_path])])
     config = SkipGramConfig(
         vector_size=vector_size,
         window=window,
@@ -81,6 +81,7 @@ def encode(
     carry_state: Annotated[
         Any, flag("carry_state", "Go on from the state of the batch before, as the first ELMo programs did.")
     ] = False,
+    amp: Amp = "none",
     use_gpu: UseGpu = None,
     overwrite: Annotated[Any, flag("overwrite", "Take the place of a file that is there.")] = False,
 ) -> None:
@@ -88,6 +89,7 @@ def encode(
     from elmo import runtime
     from elmo.bilm import check_positions
     from elmo.encoder import StatefulEncoder, load_pretrained
+    from elmo.precision import choose_precision, products_in
     from elmo.text.corpus import read_lines
     from elmo.vectors_file import parse_layers, write_vectors
 
@@ -98,7 +100,8 @@ def encode(
     stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
     encoded = stream(read_lines(sentences), batch_size, positions=read_at)
     dtype = "float16" if half else "float32"
-    count = write_vectors(
-        output, encoded, layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
-    )
+    with products_in(choose_precision(amp)):
+        count = write_vectors(
+            output, encoded, layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
+        )
     say(f"{count:,} sentences in {output}")

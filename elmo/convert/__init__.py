@@ -21,10 +21,20 @@ from typing import Any
 from elmo.convert.allennlp import is_allennlp, read_allennlp
 from elmo.convert.archive import opened
 from elmo.convert.hugging_face import is_hugging_face, read_hugging_face
-from elmo.convert.lark import is_lark, read_lark, write_lark
+from elmo.convert.lark import check_free_for_lark, is_lark, read_lark, write_lark
 from elmo.convert.manylangs import is_manylangs, read_manylangs
 from elmo.errors import InputError
-from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, find_model, read_header, read_model, write_model
+from elmo.model_files import (
+    VOCABULARY_FILE,
+    WEIGHTS_FILE,
+    ModelFiles,
+    check_free,
+    find_model,
+    read_header,
+    read_model,
+    read_shapes,
+    write_model,
+)
 
 PathLike = str | os.PathLike[str]
 FORMATS = ("elmo", "lark")  # what `convert` writes
@@ -41,18 +51,20 @@ def read_any(source: PathLike, *, kind: str | None = None, vocab_path: PathLike 
     Raises:
         InputError: it is missing, damaged or dangerous, its parts disagree, or no system is known to write such files.
     """
-    if Path(source).is_file():
+    if os.path.isfile(source):
         with opened(Path(source)) as directory:
             return _read(directory, kind, vocab_path, Path(source).name)
-    return _read(find_model(source), kind, vocab_path, Path(source).resolve().name)
+    return _read(find_model(source), kind, vocab_path, os.path.basename(os.path.realpath(source)))
 
 
 def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLike | None = None) -> dict[str, Any]:
     """Read a model's configuration, of ours from the header alone; raises as `read_any`."""
-    if not Path(source).is_file():
+    if not os.path.isfile(source):
         directory = find_model(source)
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
-            config: dict[str, Any] = json.loads(read_header(directory, kind=kind)["config"])
+            metadata = read_header(directory, kind=kind)
+            read_shapes(directory, metadata)
+            config: dict[str, Any] = json.loads(metadata["config"])
             return config
     return read_any(source, kind=kind, vocab_path=vocab_path).config
 
@@ -107,7 +119,7 @@ def convert(
         to: "elmo" or "lark".
         vocab_path: see `read_any`.
         dtype: "float16" halves the size (our format only).
-        overwrite: take the place of a directory that is there.
+        overwrite: take the place of a directory that was written so; never of the source.
 
     Raises:
         InputError: the source can't be read, or the target can't hold it or is there already.
@@ -116,11 +128,13 @@ def convert(
         raise InputError(f"to is {to!r}: give one of {', '.join(FORMATS)}")
     if to == "lark" and dtype != "float32":
         raise InputError("LARK's files hold float32: leave half precision out")
-    if Path(target).exists() and not overwrite:
-        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
+    sources = [Path(source) if os.path.isfile(source) else find_model(source)]
+    sources += [] if vocab_path is None else [Path(vocab_path)]
+    check = check_free_for_lark if to == "lark" else check_free
+    check(target, overwrite, sources)
     files = read_any(source, vocab_path=vocab_path)
     if to == "lark":
-        write_lark(files, target, overwrite=overwrite)
+        write_lark(files, target, overwrite=overwrite, sources=sources)
     else:
-        write_model(target, files, dtype=dtype, overwrite=overwrite)
+        write_model(target, files, dtype=dtype, overwrite=overwrite, sources=sources)
     return files

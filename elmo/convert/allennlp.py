@@ -20,6 +20,7 @@ from elmo.checks import is_number
 from elmo.convert.hdf5 import Hdf5File
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
+from elmo.inputs import read_whole
 from elmo.model_files import ModelFiles
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, invalid_utf8
 
@@ -140,7 +141,7 @@ def _read_vocabulary(path: PathLike | None) -> tuple[Vocabulary, int]:
         try:
             if not path.is_file() or path.stat().st_size > _MAX_VOCABULARY_BYTES:
                 raise InputError(f"{path}: is no file, or too large a one; give a vocabulary of one token a line")
-            lines = path.read_bytes().decode().removeprefix("\ufeff").split("\n")
+            lines = read_whole(path).decode().removeprefix("\ufeff").split("\n")
         except UnicodeDecodeError as error:
             raise invalid_utf8(path, error) from None
         except OSError as error:

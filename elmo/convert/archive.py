@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from elmo.errors import InputError
+from elmo.stopping import half_written
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MAX_MEMBERS = 10_000
@@ -80,7 +81,7 @@ def opened(source: Path) -> Iterator[Path]:
         temporary = tempfile.TemporaryDirectory(prefix="elmo-")
     except OSError as error:
         raise InputError(f"{source}: no temporary directory can be made ({error}); set TMPDIR to a place") from None
-    with temporary as name:
+    with temporary as name, half_written(Path(name)):
         directory = Path(name)
         try:
             _unpack(source, directory)

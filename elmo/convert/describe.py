@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
-from elmo.model_files import WEIGHTS_FILE, find_model, is_scales, load_vocabulary, read_header
+from elmo.errors import InputError
+from elmo.model_files import WEIGHTS_FILE, find_model, load_vocabulary, read_header, read_shapes
+from elmo.terminal import printable
 from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]
@@ -63,7 +63,7 @@ def describe(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelIn
     Raises:
         InputError: as `elmo.convert.read_any`.
     """
-    if not Path(source).is_file():
+    if not os.path.isfile(source):
         directory = find_model(source)
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
             return _describe_ours(directory)
@@ -78,15 +78,9 @@ _NUMBERS = {"F16": "float16", "F32": "float32", "F64": "float64", "I8": "int8"}
 
 def _describe_ours(directory: Path) -> ModelInfo:
     metadata = read_header(directory)
-    shapes, dtypes = {}, set()
-    with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
-        names = set(weights.keys())
-        for name in sorted(names):
-            if is_scales(name, names):
-                continue
-            part = weights.get_slice(name)
-            shapes[name] = tuple(part.get_shape())
-            dtypes.add(_NUMBERS.get(part.get_dtype(), part.get_dtype()))
+    found = read_shapes(directory, metadata)
+    shapes = {name: shape for name, (shape, _) in found.items()}
+    dtypes = {_NUMBERS.get(number, number) for _, number in found.values()}
     vocabulary = load_vocabulary(directory, metadata["kind"])
     config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
     return _info(directory, metadata["kind"], config, vocabulary, shapes, dtypes, provenance)
@@ -129,7 +123,17 @@ def _licence(provenance: dict[str, Any]) -> str:
 
 
 def render(info: ModelInfo) -> str:
-    """Return the lines that `elmo info` prints."""
+    """Return the lines that `elmo info` prints; InputError where what the header says of the model makes no sense."""
+    try:
+        return _render(info)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise InputError(
+            f"{info.name}: what its header says of the model is damaged ({type(error).__name__}: {error}); copy or "
+            "download it again"
+        ) from None
+
+
+def _render(info: ModelInfo) -> str:
     lines = [
         ("model", f"{info.name}, {info.kind}"),
         ("source", info.source + _came_from(info)),
@@ -142,7 +146,7 @@ def render(info: ModelInfo) -> str:
         *(("note", str(note)) for note in _notes(info)),
     ]
     width = max(24, 2 + max(len(name) for name, value in lines if value))
-    return "\n".join(f"{name:<{width}}{value}" for name, value in lines if value)
+    return "\n".join(printable(f"{name:<{width}}{value}") for name, value in lines if value)
 
 
 def _came_from(info: ModelInfo) -> str:

@@ -43,6 +43,31 @@ def damage_named(path: Path) -> Iterator[None]:
         ) from None
 
 
+def inner_dataset(file: h5py.Group, name: str) -> h5py.Dataset:
+    """A dataset of a file whose name is not a path, and whose values are in that file and nowhere else.
+
+    Raises:
+        KeyError: there is none. ValueError: it is a link, or has its values in another file.
+    """
+    link = file.get(name, getlink=True)
+    if link is None:
+        raise KeyError(name)
+    if "/" in name or not isinstance(link, h5py.HardLink):
+        raise ValueError(f"{name!r} is a link, which is not followed")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset):
+        raise ValueError(f"{name!r} is not a dataset")
+    if is_elsewhere(dataset):
+        raise ValueError(f"{name!r} has its values in another file, which is not read")
+    return dataset
+
+
+def is_elsewhere(dataset: h5py.Dataset) -> bool:
+    """Whether a dataset's values are in another file: it is virtual, or its storage is external."""
+    properties = dataset.id.get_create_plist()
+    return bool(properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count())
+
+
 class Hdf5File:
     """An HDF5 file whose datasets are in it and nowhere else, of which only the expected is read."""
 
@@ -123,8 +148,7 @@ class Hdf5File:
             raise InputError(f"{self.path}: the dataset {name} is missing; give the weights that belong to the options")
         if not isinstance(dataset, h5py.Dataset):
             raise self.refuse(name, "is not a dataset")
-        properties = dataset.id.get_create_plist()
-        if properties.get_layout() == h5py.h5d.VIRTUAL or properties.get_external_count():
+        if is_elsewhere(dataset):
             raise self.refuse(name, "has its values in another file, which is not read")
         return dataset
 

@@ -158,6 +158,11 @@ def _read_arrays(path: Path, config: dict[str, Any]) -> dict[str, Array]:
             names = {_plain(name): name for name in weights.keys()}  # noqa: SIM118 - safe_open is not a mapping
             config["head"] = any(name.startswith("cls.predictions.") for name in names)
             config["pooler"] = any(name.startswith("pooler.") for name in names)
+            if config["num_layers"] > len(names):  # before a list of all their names is made
+                raise InputError(
+                    f"{path}: holds {len(names)} parameters, {CONFIG_FILE} says {config['num_layers']:,} layers; "
+                    "download both again"
+                )
             wanted = _wanted(config)
             for name, shape in wanted.items():
                 if name not in names:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import shutil
 import stat
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +21,9 @@ import numpy.typing as npt
 from elmo.convert.fluid import FluidHeader, read_header, read_variable, write_variable
 from elmo.convert.safety import check_finite, check_memory, inside
 from elmo.errors import InputError
-from elmo.model_files import VOCABULARY_FILE, ModelFiles, check_shapes, replace_directory
+from elmo.model_files import VOCABULARY_FILE, ModelFiles, check_shapes
 from elmo.text.vocabulary import Vocabulary
+from elmo.whole_file import check_replaceable, first_foreign, replace_directory, temporary_directory
 
 PathLike = str | os.PathLike[str]
 Shape = tuple[int, ...]
@@ -99,19 +100,22 @@ def read_lark(directory: PathLike, vocab_path: PathLike | None = None) -> ModelF
     return ModelFiles("bilm", config, vocabulary, arrays, provenance)
 
 
-def write_lark(files: ModelFiles, directory: PathLike, overwrite: bool = False) -> Path:
+def write_lark(
+    files: ModelFiles, directory: PathLike, overwrite: bool = False, sources: Iterable[PathLike] = ()
+) -> Path:
     """Write a biLM as a directory that LARK's code loads, with its vocabulary as `vocabulary.txt`.
 
     Warns where the model's clips are not 3, which LARK's code would apply.
 
     Args:
-        overwrite: replace another LARK checkpoint or an empty directory.
+        overwrite: replace another checkpoint that was written so, or an empty directory.
+        sources: what the model was read from, which is never replaced.
 
     Raises:
         InputError: the format can't hold the model, the directory exists already, or it can't be written.
     """
     target = Path(directory)
-    _check_free(target, overwrite)
+    check_free_for_lark(target, overwrite, sources)
     if files.config.get("tie_softmax") and _EMBEDDING in files.arrays:  # LARK keeps two matrices
         files = dataclasses.replace(files, arrays={**files.arrays, _SOFTMAX[0]: files.arrays[_EMBEDDING]})
     parameters = _exportable(files, target)
@@ -123,21 +127,17 @@ def write_lark(files: ModelFiles, directory: PathLike, overwrite: bool = False) 
             "so its vectors will differ",
             stacklevel=2,
         )
-    place = Path(os.path.realpath(target))
-    temporary = place.with_name(f".{place.name}.{os.getpid()}")
     try:
-        temporary.mkdir(parents=True)
-        for name, parameter in parameters.items():
-            with np.errstate(over="ignore"):
-                array = np.asarray(files.arrays[parameter.name], dtype=np.float32).reshape(parameter.stored[0])
-            check_finite({parameter.name: array}, target)
-            write_variable(temporary / name, array)
-        files.vocabulary.save(temporary / VOCABULARY_FILE)
-        replace_directory(temporary, place)
+        with temporary_directory(target, parents=True) as temporary:
+            for name, parameter in parameters.items():
+                with np.errstate(over="ignore"):
+                    array = np.asarray(files.arrays[parameter.name], dtype=np.float32).reshape(parameter.stored[0])
+                check_finite({parameter.name: array}, target)
+                write_variable(temporary / name, array)
+            files.vocabulary.save(temporary / VOCABULARY_FILE)
+            replace_directory(temporary, target, _find_foreign, sources)
     except OSError as error:
         raise InputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return target
 
 
@@ -283,17 +283,17 @@ def _printable(name: str) -> str:
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in name)
 
 
-def _check_free(target: Path, overwrite: bool) -> None:
-    if not os.path.lexists(target):
-        return
-    if not overwrite:
-        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
-    if not target.is_dir():
-        raise InputError(f"{target} is a file, a checkpoint is a directory: choose another place")
-    if not is_lark(target) and any(target.iterdir()):
-        raise InputError(
-            f"{target} holds something else than a LARK checkpoint: it was not overwritten, empty it first"
-        )
+def check_free_for_lark(directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = ()) -> None:
+    """Refuse a place where no checkpoint can be written, before work is done for it; see `write_lark`."""
+    check_replaceable(directory, _find_foreign, overwrite=overwrite, sources=sources)
+
+
+def _find_foreign(directory: Path) -> Path | None:
+    """First thing in a directory that is not one of the files that `write_lark` writes."""
+    names = os.listdir(directory)
+    written = {name for name in names if _LIKE_A_PARAMETER.fullmatch(name)}
+    foreign = first_foreign(directory, {*written, _EMBEDDING, *_SOFTMAX, VOCABULARY_FILE})
+    return foreign or (directory / min(names) if names and not is_lark(directory) else None)
 
 
 def _exportable(files: ModelFiles, target: Path) -> dict[str, _Parameter]:

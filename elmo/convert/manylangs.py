@@ -19,6 +19,7 @@ import numpy.typing as npt
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
+from elmo.inputs import read_whole
 from elmo.model_files import ModelFiles
 from elmo.text.vocabulary import BOS, EOS, SPECIAL_TOKENS, UNK, Vocabulary, invalid_utf8
 
@@ -185,7 +186,7 @@ def _read_dictionary(path: Path) -> list[str]:
             raise InputError(
                 f"{path}: {path.stat().st_size:,} bytes are too many for a dictionary; give the model's own"
             )
-        lines = path.read_bytes().decode().removesuffix("\n").split("\n")
+        lines = read_whole(path).decode().removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise invalid_utf8(path, error) from None
     except OSError as error:

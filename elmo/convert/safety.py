@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.inputs import read_whole
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _JSON_BYTES = 16 << 20  # far beyond any configuration
@@ -89,7 +90,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _JSON_BYTES:
             raise InputError(f"{path}: {path.stat().st_size:,} bytes are too many for a configuration")
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_whole(path))
     except (OSError, ValueError, RecursionError) as error:
         if isinstance(error, InputError):
             raise

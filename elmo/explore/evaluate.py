@@ -109,8 +109,7 @@ def write_results(path: str | os.PathLike[str], results: dict[str, Any]) -> None
     for name in ("elmo", "paddlepaddle", "paddlepaddle-gpu", "numpy", "jieba"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-    with whole_file(path) as temporary:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path, parents=True) as temporary:
         text = json.dumps(_without_nan({**results, "versions": versions}), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.inputs import read_whole
 from elmo.text.vocabulary import invalid_utf8
 
 PathLike = str | os.PathLike[str]
@@ -15,7 +15,7 @@ PathLike = str | os.PathLike[str]
 def read_text(path: PathLike) -> str:
     """The text of a UTF-8 file, with or without a byte order mark, its line ends as \\n."""
     try:
-        return Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        return read_whole(path).decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give another file") from error
     except UnicodeDecodeError as error:

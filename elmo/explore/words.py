@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from elmo.checks import optional_module
 from elmo.errors import InputError
+from elmo.inputs import read_whole
 from elmo.text.vocabulary import invalid_utf8
 
 Floats = NDArray[np.float64]
@@ -209,7 +209,7 @@ def word_analogy(
 def _numbered_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     """Lines that hold anything, with their number from 1."""
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        text = read_whole(path).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give a word similarity or analogy set") from error
     except UnicodeDecodeError as error:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import cast
 
 from elmo.errors import InputError
+from elmo.inputs import MAX_LINE_BYTES, STANDARD_INPUT, open_regular, too_long
 from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, find_model
 from elmo.tasks.lac import Lac, format_tagged
 from elmo.tasks.tagger import Tagger
@@ -22,8 +23,6 @@ from elmo.text.vocabulary import invalid_utf8
 from elmo.whole_file import whole_file
 
 PathLike = str | os.PathLike[str]
-
-STANDARD_INPUT = "-"
 
 _BLOCK_BYTES = 1 << 18  # of text at a time: enough lines for batches of like length
 
@@ -109,9 +108,11 @@ def _name(source: PathLike) -> str:
 
 def _opened(source: PathLike) -> AbstractContextManager[BufferedReader]:
     if os.fspath(source) == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise InputError("standard input is closed: give a UTF-8 file, a text a line")
         return nullcontext(cast(BufferedReader, sys.stdin.buffer))
     try:
-        return open(source, "rb")
+        return open_regular(source)
     except OSError as error:
         raise _unreadable(_name(source), error) from error
 
@@ -129,6 +130,8 @@ def _read_blocks(file: BufferedReader, name: str) -> Iterator[list[str]]:
         whole, end, begun = block.rpartition(b"\n")
         if block and not end:
             rest.append(block)
+            if sum(map(len, rest)) > MAX_LINE_BYTES:
+                raise _unreadable(name, too_long(number))
             continue
         data = b"".join([*rest, whole, end])
         rest = [begun]
@@ -153,9 +156,6 @@ def written_whole(output: PathLike | None) -> Iterator[Callable[[bytes], object]
     if output is None:
         yield _print
         return
-    target = Path(output)
-    if target.exists() and not target.is_file():
-        raise InputError(f"{output}: is there and is no file; choose another place")
     with whole_file(output) as temporary, open(temporary, "wb") as file:
         yield file.write
 

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from elmo.convert.fluid import read_header, read_variable
 from elmo.convert.safety import check_finite, inside
 from elmo.errors import InputError
+from elmo.inputs import open_regular
 
 PathLike = str | os.PathLike[str]
 Array = npt.NDArray[Any]
@@ -110,7 +111,7 @@ def numbered_lines(path: PathLike) -> Iterator[tuple[int, str]]:
         InputError: it can't be read, is far too large, or is not UTF-8; names the line.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             data = file.read(_DICTIONARY_BYTES + 1)
     except OSError as error:
         raise InputError(f"{path}: the dictionary can't be read ({error.strerror}); check the path") from None

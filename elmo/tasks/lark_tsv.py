@@ -139,11 +139,9 @@ def write_tsv(sentences: Iterable[TokenTags], path: PathLike) -> None:
             space, tab, line end, NUL or lone surrogate in it, a `tag-I` goes on with nothing), or the file can't be
             written.
     """
-    with whole_file(path) as temporary:
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            for number, sentence in enumerate(sentences, 1):
-                file.write(_line(sentence, sentence.place or f"sentence {number}", first=number == 1))
+    with whole_file(path, parents=True) as temporary, open(temporary, "wb") as file:
+        for number, sentence in enumerate(sentences, 1):
+            file.write(_line(sentence, sentence.place or f"sentence {number}", first=number == 1))
 
 
 def read_tag_dic(path: PathLike) -> list[str]:

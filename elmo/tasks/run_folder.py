@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -14,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.inputs import open_regular, read_whole
+from elmo.locks import locked
 from elmo.tasks.lac_command import written_whole
-from elmo.whole_file import replacing
+from elmo.whole_file import whole_file
 
 PathLike = str | os.PathLike[str]
 
@@ -45,20 +46,20 @@ class RunFolder:
         """Record of a run; None if it is not done. InputError if the record is damaged."""
         path = self.folder / f"{name}.json"
         try:
-            record = json.loads(path.read_text(encoding="utf-8"))
+            record = json.loads(read_whole(path))
             if not isinstance(record, dict):
                 raise ValueError
             return record
         except FileNotFoundError:
             return None
-        except ValueError:
+        except (OSError, ValueError, RecursionError):
             raise InputError(f"{path}: is no record of a run; remove it, and the run is done anew") from None
 
     def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
         """Arrays of a run that is done."""
         path = self.folder / f"{name}.npz"
         try:
-            with np.load(path) as arrays:
+            with open_regular(path) as file, np.load(file) as arrays:
                 return {key: arrays[key] for key in arrays.files}
         except (OSError, ValueError):
             raise InputError(
@@ -68,7 +69,7 @@ class RunFolder:
     def write(self, name: str, record: dict[str, Any], arrays: dict[str, npt.NDArray[Any]] | None = None) -> None:
         """Write a run's arrays, then its record, each whole or not at all."""
         if arrays is not None:
-            with replacing(self.folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
+            with whole_file(self.folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
         with written_whole(self.folder / f"{name}.json") as write:
             write((json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode())
@@ -79,10 +80,5 @@ class RunFolder:
 
         The system lets go of the lock when its process is gone, however it ended.
         """
-        with open(self.folder / f"{name}.lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        with locked(self.folder / f"{name}.lock", wait=False) as descriptor:
+            yield descriptor is not None

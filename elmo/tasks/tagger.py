@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.model_sizes import check_config
+from elmo.runtime import paddle
 from elmo.tasks.batches import like_lengths
 from elmo.tasks.features import Features, make_features
 from elmo.tasks.lac_text import UserDictionary, read_words, spread_tags
@@ -195,7 +197,11 @@ class Tagger:
         files = read_model(path, kind=KIND)
         try:
             config = TaggerConfig.from_dict(files.config)
-            elmo, elmo_vocabulary = fine_tuned_elmo(config) if config.fine_tunes else (None, None)
+            if isinstance(bilm := (config.features or {}).get("bilm"), dict):
+                shapes = {name.removeprefix("elmo.bilm."): array.shape for name, array in files.arrays.items()}
+                check_config("bilm", bilm, shapes, path)
+            with paddle.LazyGuard():
+                elmo, elmo_vocabulary = fine_tuned_elmo(config) if config.fine_tunes else (None, None)
             if features is not None and not config.feature_layers:
                 raise InputError("the tagger reads no features from elsewhere: leave them out")
             if isinstance(features, str | os.PathLike):
@@ -206,7 +212,8 @@ class Tagger:
             raise InputError(f"{path}: {error}") from None
         if config.num_words != len(files.vocabulary):
             raise InputError(f"{path}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.num_words}")
-        network = TaggerNetwork(config, elmo)
+        with paddle.LazyGuard():  # no time and memory for first values that are thrown away
+            network = TaggerNetwork(config, elmo)
         load_network(network, files.arrays, path)
         options: dict[str, Any] = {"user_dictionary": user_dictionary, "batch_size": batch_size}
         return cls(network, files.vocabulary, features, elmo_vocabulary, provenance=files.provenance, **options)

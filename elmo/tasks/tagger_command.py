@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.errors import InputError
+from elmo.locks import alone_in
+from elmo.model_files import check_free
 from elmo.tasks.examples import place_of
 from elmo.tasks.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.tasks.gold import COARSE, LAC_TAGS, NAMES, Tagged, read_peoples_daily, read_ud
@@ -26,6 +29,7 @@ from elmo.tasks.metrics import ChunkCounts, Score, count_chunks, oracle
 from elmo.tasks.projection import OTHER, project, word_chunks
 from elmo.tasks.tagger import Tagger
 from elmo.tasks.train_tagger import TrainSettings, check_save_dir, train_tagger
+from elmo.whole_file import writable_file
 
 PathLike = str | os.PathLike[str]
 
@@ -186,11 +190,12 @@ def make_wanted_features(
     if elmo is None or fine_tune:
         return None, elmo
     numbers = None if layers == "all" else layers.split(",")
-    if numbers is not None and not all(number.isascii() and number.isdecimal() for number in numbers):
+    if numbers is not None and not all(re.fullmatch("[0-9]{1,9}", number) for number in numbers):
         raise InputError(f"--layers is {layers!r}: give all, or numbers such as 0,2")
     return ElmoFeatures(elmo, None if numbers is None else [int(number) for number in numbers]), None
 
 
+@alone_in("save_dir")
 def train_from_files(
     save_dir: PathLike,
     train: PathLike | None = None,
@@ -230,9 +235,12 @@ def train_from_files(
         InputError: bad files or settings. RunError: the run failed. KeyboardInterrupt: `resume` goes on.
     """
     folder = Path(save_dir)
-    check_save_dir(folder, resume or overwrite)
+    check_save_dir(folder, resume=resume, overwrite=overwrite)
     if not (resume or overwrite) and (folder / MODEL).exists():
         raise InputError(f"{folder} holds a model already: choose another --save_dir, or give --overwrite True")
+    inputs = (train, dev, test, elmo, word2vec)
+    check_free(folder / MODEL, True, [path for path in inputs if path is not None])
+    writable_file(folder / SCORES)
     if train is None:
         if form != "tsv":
             raise InputError(f"--format {form} is given without a file: give --train too")

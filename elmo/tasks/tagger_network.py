@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLMConfig, ElmoEncoder
-from elmo.checks import check_whole
+from elmo.checks import MOST_LAYERS, check_whole
 from elmo.errors import InputError
 from elmo.evaluating import evaluating
 from elmo.model_files import check_shapes
@@ -57,7 +57,8 @@ class TaggerConfig:
             raise InputError(f"tokens is {self.tokens!r}: give one of {', '.join(TOKENS)}")
         if not isinstance(self.segmenter, str):
             raise InputError(f"segmenter is {self.segmenter!r}: give a name such as jieba")
-        check_whole(self, "num_words", "embedding_size", "hidden_size", "num_layers")
+        check_whole(self, "num_words", "embedding_size", "hidden_size")
+        check_whole(self, "num_layers", most=MOST_LAYERS)
         for name in ("feature_layers", "feature_size"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 for no features")
@@ -74,6 +75,13 @@ class TaggerConfig:
             raise InputError(f"{len(self.tags)} tags, {len(set(self.tags))} of them different: give each tag once")
         if not isinstance(self.features, dict | None):
             raise InputError(f"features is {self.features!r}: give what `Features.describe` returned, or none")
+
+    @property
+    def num_parameters(self) -> int:
+        """About how many numbers such a tagger has, without a biLM's."""
+        layers = self.num_layers * 6 * self.hidden_size * (self.hidden_size + 2 * self.hidden_size)
+        first = 6 * self.hidden_size * (self.embedding_size + self.feature_size)
+        return self.num_words * self.embedding_size + first + layers
 
     @property
     def labels(self) -> list[str]:

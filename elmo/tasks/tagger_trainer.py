@@ -6,7 +6,6 @@ import dataclasses
 import json
 import math
 import os
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,9 +22,11 @@ from elmo.checkpoint import (
     newest_checkpoint,
     optimizer_arrays,
     read_training_state,
+    remove,
     tidy,
     write_checkpoint,
 )
+from elmo.checks import check_seed, check_whole, short_number
 from elmo.errors import InputError, RunError
 from elmo.model_files import ModelFiles, read_model
 from elmo.precision import PRECISIONS, choose_precision, products_in
@@ -66,12 +67,15 @@ class TrainSettings:
                 continue
             value = getattr(self, field.name)
             whole = field.type == "int"
-            if type(value) not in ((int,) if whole else (int, float)) or not math.isfinite(value):
-                raise InputError(f"{field.name} is {value!r}: give a {'whole ' if whole else ''}number")
+            is_odd = isinstance(value, float) and not math.isfinite(value)
+            if is_odd or type(value) not in ((int,) if whole else (int, float)):
+                raise InputError(f"{field.name} is {short_number(value)}: give a {'whole ' if whole else ''}number")
         for name in ("learning_rate", "batch_size", "max_epoch", "patience", "decay", "max_grad_norm", "min_count"):
             if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a number above 0")
-        for name in ("embedding_rate", "crf_rate", "elmo_rate", "random_seed"):
+                raise InputError(f"{name} is {short_number(getattr(self, name))}: give a number above 0")
+        check_seed(self.random_seed)
+        check_whole(self, "batch_size", "max_epoch", "patience", "min_count")
+        for name in ("embedding_rate", "crf_rate", "elmo_rate"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)!r}: give 0 or more")
         if not 0 <= self.unknown <= 1:
@@ -250,10 +254,7 @@ class TaggerTrainer:
         )
         files = ModelFiles(KIND, _as_json(self.network.config), vocabulary, self._arrays())
         write_checkpoint(folder / _name(number), files, state, in_place_of_all=number == 1)
-        if (old := folder / _name(number - _KEPT)).is_dir():
-            gone = old.with_name(f".{old.name}.gone.{os.getpid()}")  # so that no half of it is ever found
-            os.rename(old, gone)
-            shutil.rmtree(gone, ignore_errors=True)
+        remove(folder / _name(number - _KEPT))
 
 
 def _name(epoch: int) -> str:

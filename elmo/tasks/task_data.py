@@ -21,6 +21,7 @@ import numpy as np
 
 from elmo.checks import check_whole
 from elmo.errors import InputError
+from elmo.inputs import read_whole
 from elmo.tasks.gold import Tagged
 from elmo.text.corpus import read_lines
 from elmo.text.sentences import split_sentences
@@ -194,7 +195,7 @@ def read_cmrc(path: PathLike) -> Iterator[Grouped]:
     Left out are questions whose answer is not in the paragraph or reaches beyond one sentence, and paragraphs of one.
     """
     try:
-        articles = json.loads("\n".join(read_lines(path)))["data"]
+        articles = json.loads(read_whole(path))["data"]
         paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
         for paragraph in paragraphs:
             context = "".join(str(paragraph["context"]).split())
@@ -214,7 +215,9 @@ def read_cmrc(path: PathLike) -> Iterator[Grouped]:
                     questions.append((str(asked["question"]), tuple(sorted(found))))
             if questions:
                 yield Paragraph(tuple(sentences), tuple(questions)), str(paragraph["context"])
-    except (ValueError, KeyError, TypeError):
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); give CMRC 2018's file") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(f"{path}: not the JSON of CMRC 2018 (data, paragraphs, qas, answers); give its file") from None
 
 

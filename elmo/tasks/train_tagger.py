@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from elmo.checkpoint import checkpoints
+from elmo.checkpoint import check_removable, checkpoints
+from elmo.convert.safety import check_memory
 from elmo.encoder import load_pretrained
 from elmo.errors import InputError
 from elmo.runtime import paddle, seed_everything
@@ -41,11 +42,12 @@ __all__ = [
 PathLike = str | os.PathLike[str]
 
 
-def check_save_dir(save_dir: PathLike, allowed: bool) -> None:
+def check_save_dir(save_dir: PathLike, *, resume: bool, overwrite: bool) -> None:
     """Refuse a folder that holds checkpoints of another run, unless they may be gone on from or overwritten."""
     if Path(save_dir).exists() and not Path(save_dir).is_dir():
         raise InputError(f"{save_dir} is a file: give a folder")
-    if not allowed and (earlier := checkpoints(save_dir)):
+    check_removable(save_dir, only_best=resume or not overwrite)
+    if not (resume or overwrite) and (earlier := checkpoints(save_dir)):
         raise InputError(
             f"{save_dir} holds checkpoints of another run ({earlier[0].name}): go on with --resume True, choose "
             "another --save_dir, or give --overwrite True"
@@ -91,7 +93,7 @@ def train_tagger(
     if resume and save_dir is None:
         raise InputError("resume goes on from a checkpoint: give save_dir")
     if save_dir is not None:
-        check_save_dir(save_dir, resume or overwrite)
+        check_save_dir(save_dir, resume=resume, overwrite=overwrite)
     settings = settings or TrainSettings()
     seed_everything(settings.random_seed)
     segmented = segment_gold(train, segmenter)
@@ -112,6 +114,7 @@ def train_tagger(
     if odd := sorted(fields.keys() & (sizes or {}).keys()):
         raise InputError(f"sizes has {odd[0]!r}, which follows from what else is given: leave it out")
     config = TaggerConfig.from_dict({**fields, **(sizes or {})})
+    check_memory(4 * config.num_parameters, "these sizes")
     elmo, elmo_vocabulary = fine_tuned_elmo(config) if source is not None else (None, None)
     network = TaggerNetwork(config, elmo)
     if elmo is not None and source is not None:

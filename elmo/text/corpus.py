@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import queue
-import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -17,10 +16,21 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.inputs import STANDARD_INPUT, lines, opened
 from elmo.text.encoded import decode_line, encode_shards, read_sentences
 from elmo.text.vocabulary import Vocabulary, invalid_utf8
 
-__all__ = ["Batch", "Order", "Position", "SentenceIds", "Streams", "find_shards", "read_lines", "read_sentences"]
+__all__ = [
+    "Batch",
+    "Order",
+    "Position",
+    "ReadAhead",
+    "SentenceIds",
+    "Streams",
+    "find_shards",
+    "read_lines",
+    "read_sentences",
+]
 
 Ids = npt.NDArray[np.int64]
 
@@ -70,16 +80,17 @@ def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
     r"""Yield every line of a UTF-8 file, or of standard input for "-", without its end (\n or \r\n); empty ones too.
 
     Raises:
-        InputError: it can't be read, or is not UTF-8 (naming line and byte).
+        InputError: it can't be read, is no regular file, has a line of more than `elmo.inputs.MAX_LINE_BYTES`, or is
+            not UTF-8 (naming line and byte).
     """
-    standard_input = os.fspath(path) == "-"
     try:
-        with contextlib.nullcontext(sys.stdin.buffer) if standard_input else open(path, "rb") as file:
-            for number, line in enumerate(file, 1):
+        with opened(path) as file:
+            for number, line in enumerate(lines(file), 1):
                 try:
                     text = decode_line(line, number)
                 except UnicodeDecodeError as error:
-                    raise invalid_utf8("standard input" if standard_input else path, error, number) from None
+                    name = "standard input" if os.fspath(path) == STANDARD_INPUT else path
+                    raise invalid_utf8(name, error, number) from None
                 yield text.removesuffix("\n").removesuffix("\r")
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give a UTF-8 file, a sentence a line") from error

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from elmo.cache import cache_folder
 from elmo.errors import InputError, RunError
+from elmo.terminal import printable
 from elmo.text.download import check_address, fetch_file, find_problem
 from elmo.text.registry import DATASETS, DataFile, Dataset
 
@@ -108,7 +109,7 @@ def describe(name: str) -> str:
             lines.append(f"  at     {file.url}")
     if dataset.by_hand:
         lines.append(f"by hand: {dataset.by_hand}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def table() -> Table:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +15,20 @@ from uuid import uuid4
 
 import pooch
 import requests
-from rich.console import Console
+import urllib3
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from elmo.errors import InputError, RunError
+from elmo.locks import locked
+from elmo.terminal import PlainConsole, printable
 from elmo.text.registry import DataFile
+from elmo.trusted import is_ours
 
 _ATTEMPTS = 4
 _WAIT_SECONDS = 1.0  # before the second attempt; doubles each time
 _TIMEOUT_SECONDS = (10.0, 60.0)  # to connect, and between two pieces
+_SLOWEST = 256  # bytes a second ...
+_SLOW_SECONDS = 120.0  # ... over so long: a server that sends less, or has not answered by then, is given up
 _MAX_REDIRECTS = 5
 _CHUNK_BYTES = 1 << 12  # less than this is lost when the connection is cut
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -63,14 +70,13 @@ def fetch_file(home: Path, file: DataFile, progress: bool) -> None:
 @contextmanager
 def _only_one(home: Path) -> Iterator[bool]:
     """Wait until no other process downloads into the data home; yields False where files can't be locked."""
-    with open(home / ".lock", "ab") as file:
-        locked = False
-        with contextlib.suppress(ImportError, OSError):
-            import fcntl  # not on Windows
+    with contextlib.ExitStack() as stack:
+        is_locked = False
+        with contextlib.suppress(ImportError, OSError, InputError):  # InputError: what is there is no lock of ours
+            import fcntl  # noqa: F401 - not on Windows
 
-            fcntl.flock(file, fcntl.LOCK_EX)
-            locked = True
-        yield locked
+            is_locked = stack.enter_context(locked(home / ".lock")) is not None
+        yield is_locked
 
 
 class _CutOffError(Exception):
@@ -123,6 +129,8 @@ class _Resumed:
 
     def _transfer(self, url: str) -> bool:
         """Receive what is missing of the part; returns whether it had a beginning already."""
+        if not is_ours(self.part):  # a link, say, that somebody has put into a shared folder
+            self.forget()
         start = self.part.stat().st_size if self.part.exists() else 0
         if start == self.file.num_bytes:
             return True
@@ -131,7 +139,7 @@ class _Resumed:
             headers["Range"] = f"bytes={start}-"
             if self.validator.exists():
                 headers["If-Range"] = self.validator.read_text(encoding="latin-1")
-        with requests.Session() as session, _open(session, url, headers) as response:
+        with requests.Session() as session, _answer(session, url, headers) as response:
             resumed = "Range" in headers and response.status_code == requests.codes.partial_content
             content_range = response.headers.get("Content-Range", "").replace("=", " ")
             if response.status_code == requests.codes.range_not_satisfiable or (
@@ -145,7 +153,8 @@ class _Resumed:
                 validator = response.headers.get("ETag", "")
                 self.forget()
                 if validator.startswith('"'):  # a weak one doesn't promise the same bytes
-                    self.validator.write_text(validator, encoding="latin-1")
+                    with open(self.validator, "x", encoding="latin-1") as file:
+                        file.write(validator)
             self._write(response, start)
         return resumed
 
@@ -162,14 +171,14 @@ class _Resumed:
             raise RunError(f"{response.url}: the server refuses it ({status}); try it later")
 
     def _write(self, response: requests.Response, start: int) -> None:
-        console = Console(stderr=True)
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        console = PlainConsole(stderr=True)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
         hidden = not (self.progress and console.is_terminal)
         with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
-            task = bar.add_task(self.place.name, total=self.file.num_bytes, completed=start)
-            with open(self.part, "ab" if start else "wb") as part:
+            task = bar.add_task(printable(self.place.name), total=self.file.num_bytes, completed=start)
+            with open(self.part, "ab" if start else "xb", opener=_without_links) as part:
                 received = start
-                for piece in response.iter_content(_CHUNK_BYTES):
+                for piece in _pieces(response):
                     received += len(piece)
                     if received > self.file.num_bytes:
                         self.forget()
@@ -181,6 +190,46 @@ class _Resumed:
                     bar.update(task, completed=received)
         if received < self.file.num_bytes and "Content-Length" not in response.headers:
             raise _CutOffError("the server stopped early")
+
+
+def _pieces(response: requests.Response) -> Iterator[bytes]:
+    """What has arrived, as it arrives: waiting for a piece of full size, a byte a minute would keep us for ever."""
+    received, since = 0, time.monotonic()
+    try:
+        while piece := response.raw.read1(_CHUNK_BYTES, decode_content=False):
+            received += len(piece)
+            elapsed = time.monotonic() - since
+            if elapsed > _SLOW_SECONDS:
+                if received < _SLOWEST * elapsed:
+                    raise _CutOffError(f"the server sent {received:,} bytes in {elapsed:.0f} seconds")
+                received, since = 0, time.monotonic()
+            yield piece
+    except urllib3.exceptions.HTTPError as error:
+        raise _CutOffError(" ".join(str(error).split())) from None
+
+
+def _answer(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:
+    """As `_open`, with a limit to the time that a server takes for its headers, a byte of which may come at a time."""
+    outcome: queue.Queue[requests.Response | Exception] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            outcome.put(_open(session, url, headers))
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=ask, daemon=True, name="elmo-download").start()
+    try:
+        answer = outcome.get(timeout=_SLOW_SECONDS)
+    except queue.Empty:
+        raise _CutOffError(f"the server did not answer in {_SLOW_SECONDS:.0f} seconds") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o644)
 
 
 def _open(session: requests.Session, url: str, headers: dict[str, str]) -> requests.Response:

@@ -24,7 +24,11 @@ import numpy.typing as npt
 
 from elmo.cache import CACHE_VARIABLE, cache_folder
 from elmo.errors import InputError
+from elmo.inputs import lines, open_regular
+from elmo.locks import locked
 from elmo.text.vocabulary import Vocabulary, invalid_utf8
+from elmo.trusted import UntrustedError, private_folder
+from elmo.whole_file import sync, temporary_directory
 
 PathLike = str | os.PathLike[str]
 _FORMAT = "elmo-ids/1"
@@ -41,8 +45,8 @@ def read_sentences(paths: Iterable[PathLike]) -> Iterator[list[str]]:
     """
     for path in paths:
         try:
-            with open(path, "rb") as file:
-                for number, line in enumerate(file, 1):
+            with open_regular(path) as file:
+                for number, line in enumerate(lines(file), 1):
                     try:
                         words = decode_line(line, number).split()
                     except UnicodeDecodeError as error:
@@ -80,8 +84,8 @@ class EncodedText:
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         self.folder, self.num_words, self.num_sentences = folder, int(meta["words"]), int(meta["sentences"])
         self.dtype = np.dtype(meta["dtype"])
-        self._ids = os.open(folder / "ids.bin", os.O_RDONLY)
-        self._starts = os.open(folder / "starts.bin", os.O_RDONLY)
+        self._ids = os.open(folder / "ids.bin", os.O_RDONLY | os.O_CLOEXEC)
+        self._starts = os.open(folder / "starts.bin", os.O_RDONLY | os.O_CLOEXEC)
 
     def __del__(self) -> None:
         for name in ("_ids", "_starts"):
@@ -112,7 +116,7 @@ class EncodedText:
 def encode_shards(
     paths: Sequence[Path], vocabulary: Vocabulary, workers: int = 1, scheme: Scheme | None = None
 ) -> EncodedText:
-    """Encode shards into the cache, or find them there.
+    """Encode shards into the cache, or find them there; what is damaged there is encoded again.
 
     Args:
         paths: the shards, in their order.
@@ -125,41 +129,49 @@ def encode_shards(
     """
     scheme = scheme or Scheme(_FORMAT, _encode_shard)
     target = cache_folder() / "encoded" / _fingerprint(paths, vocabulary, scheme)
-    if not (target / "meta.json").is_file():
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with _locked(target.with_suffix(".lock")) as alone:
-                if alone:  # nobody is at work on what a process that was killed has left behind
-                    for left in target.parent.glob(f".{target.name}.*"):
-                        shutil.rmtree(left, ignore_errors=True)
-                if not (target / "meta.json").is_file():  # another process may have been first
-                    _encode(paths, vocabulary, target, workers, scheme)
-        except OSError as error:
-            reason = error.strerror or error
-            raise InputError(
-                f"{target.parent}: can't be written ({reason}); name a folder by {CACHE_VARIABLE}"
-            ) from error
-    return EncodedText(target)
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[bool]:
-    """Let one process encode while others wait for it; without file locks, each does it for itself (False)."""
+    kind = "H" if len(vocabulary) <= 1 << 16 else "i"
     try:
-        import fcntl
-    except ImportError:
-        yield False
-        return
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield True
+        target = private_folder(target.parent, parents=False) / target.name
+        if not _is_sound(target, scheme, kind):
+            with locked(target.with_suffix(".lock")):  # others wait until one has encoded
+                if not _is_sound(target, scheme, kind):
+                    for left in (target, *target.parent.glob(f".{target.name}.*")):  # damaged, or of a killed process
+                        shutil.rmtree(left, ignore_errors=True)
+                    _encode(paths, vocabulary, target, workers, scheme, kind)
+        return EncodedText(target)
+    except UntrustedError as error:
+        raise InputError(f"{error}; or name another folder by {CACHE_VARIABLE}") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(f"{target.parent}: can't be written ({reason}); name a folder by {CACHE_VARIABLE}") from error
+
+
+def _is_sound(folder: Path, scheme: Scheme, kind: str) -> bool:
+    """Whether a text that was encoded so is there, byte for byte as it was written."""
+    try:
+        meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+        words, sentences = meta["words"], meta["sentences"]
+        sizes = {"ids.bin": words * np.dtype(kind).itemsize, "starts.bin": 8 * (sentences + 1)}
+        sizes |= {f"{name}.bin": words for name in scheme.beside}
+        return (
+            (meta["format"], meta["dtype"]) == (scheme.name, np.dtype(kind).str)
+            and all((folder / name).stat().st_size == size for name, size in sizes.items())
+            and all(_digest(folder / name) == meta["sha256"][name] for name in sizes)
+        )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary, scheme: Scheme) -> str:
     digest = hashlib.sha256(f"{scheme.name} {vocabulary.fingerprint} {len(paths)}".encode())
     for path in paths:
         try:
-            with open(path, "rb") as file:
+            with open_regular(path) as file:
                 content = hashlib.file_digest(file, "sha256")
         except OSError as error:
             raise InputError(
@@ -169,12 +181,10 @@ def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary, scheme: Scheme) 
     return digest.hexdigest()[:24]
 
 
-def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers: int, scheme: Scheme) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        temporary.mkdir()
-        kind = "H" if len(vocabulary) <= 1 << 16 else "i"
+def _encode(
+    paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers: int, scheme: Scheme, kind: str
+) -> None:
+    with temporary_directory(target, mode=0o700) as temporary:
         parts = [temporary / f"part_{number}" for number in range(len(paths))]
         jobs = [(path, part, vocabulary.tokens, kind) for path, part in zip(paths, parts, strict=True)]
         enough = sum(path.stat().st_size for path in paths) >= _PARALLEL_BYTES
@@ -187,11 +197,17 @@ def _encode(paths: Sequence[Path], vocabulary: Vocabulary, target: Path, workers
         if not sentences:
             raise InputError(f"{paths[0]}: holds no sentence; run `elmo preprocess` on documents with text")
         assert words == sum(lengths)
-        meta = {"format": scheme.name, "dtype": np.dtype(kind).str, "words": words, "sentences": sentences}
+        meta = {
+            "format": scheme.name,
+            "dtype": np.dtype(kind).str,
+            "words": words,
+            "sentences": sentences,
+            "sha256": {path.name: _digest(path) for path in sorted(temporary.iterdir())},
+        }
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        for path in (*temporary.iterdir(), temporary):
+            sync(path)
         os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

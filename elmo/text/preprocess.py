@@ -12,25 +12,26 @@ import os
 import re
 import secrets
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from elmo.errors import InputError, RunError
+from elmo.inputs import STANDARD_INPUT, opened
 from elmo.runtime import available_cores
+from elmo.stopping import half_written
+from elmo.terminal import PlainConsole
 from elmo.text.segment import segment_chunks, segmenter_factory
 from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
 
-STANDARD_INPUT = "-"
 SHARD_PREFIX = "sentence_file_"
 
+_MOST_WORKERS = 1024
 _BLOCK_BYTES = 1 << 18
 _CHUNK_CHARS = 1 << 15  # what a worker segments at a time: about 0.1 s of work
 _BYTES_WORTH_A_WORKER = 1 << 20  # starting a worker takes as long as segmenting about this much
@@ -93,8 +94,8 @@ def preprocess(
     codec = _find_codec(encoding)
     if sentences_per_shard < 1:
         raise InputError(f"sentences_per_shard is {sentences_per_shard}: give 1 or more")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers is {workers}: give 1 or more")
+    if workers is not None and not 1 <= workers <= _MOST_WORKERS:
+        raise InputError(f"workers is {workers}: give a whole number from 1 to {_MOST_WORKERS}")
     if not prefix or Path(prefix).name != prefix:
         raise InputError(f"prefix is {prefix!r}: give the beginning of a file name")
     if line_ends == "join" and segmenter == "whitespace":
@@ -102,8 +103,9 @@ def preprocess(
     splitter = SentenceSplitter(line_ends=line_ends, max_sentence_chars=max_sentence_chars)
     make_segmenter = segmenter_factory(segmenter, **(segmenter_options or {}))
     target = Path(os.path.abspath(output_dir))
-    is_shard = re.compile(re.escape(prefix) + r"\d+").fullmatch
-    documents = _find_documents(inputs, lambda path: path.parent == target.resolve() and bool(is_shard(path.name)))
+    is_shard = re.compile(re.escape(prefix) + r"\d{5,}").fullmatch
+    real_target = Path(os.path.realpath(target))
+    documents = _find_documents(inputs, lambda path: path.parent == real_target and bool(is_shard(path.name)))
     warnings: list[str] = []
     size = _total_size(documents)
     if workers is None:
@@ -212,7 +214,7 @@ def _decoded(document: str, codec: str, advance: Callable[[int], None], warnings
     offset = line_ends = 0
     last = b""  # byte before this block, for a line end of two bytes that two blocks share
     try:
-        with _open(document) as file:
+        with opened(document) as file:
             while data := file.read(_BLOCK_BYTES):
                 if offset == 0 and codec != "utf-8" and _is_utf8(data):
                     warnings.append(f"{name}: reads as UTF-8 too; if its text looks wrong, use encoding utf-8")
@@ -229,10 +231,6 @@ def _decoded(document: str, codec: str, advance: Callable[[int], None], warnings
         raise InputError(f"{name}:{line}: {problem}; {_encoding_hint(codec, error.object, error.start)}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror}); check that it is a file you may read") from error
-
-
-def _open(document: str) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdin.buffer) if document == STANDARD_INPUT else open(document, "rb")
 
 
 def _name(document: str) -> str:
@@ -304,8 +302,9 @@ def _staged(target: Path, prefix: str, is_shard: Callable[[str], object], overwr
     except OSError as error:
         raise InputError(f"{target}: cannot be written to ({error.strerror}); choose another folder") from error
     try:
-        yield staging
-        _publish(staging, target, old if exists else None)
+        with half_written(staging):
+            yield staging
+            _publish(staging, target, old if exists else None)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         with suppress(OSError):
@@ -331,22 +330,24 @@ def _publish(staging: Path, target: Path, old: set[str] | None) -> None:
 
 
 def _old_shards(target: Path, prefix: str, is_shard: Callable[[str], object], overwrite: bool) -> set[str]:
-    if not target.exists():
+    if not os.path.lexists(target):
         return set()
+    if not os.path.exists(target):
+        raise InputError(f"{target}: is a symbolic link that leads nowhere; choose a folder for the shards")
     if not target.is_dir():
         raise InputError(f"{target}: is a file; choose a folder for the shards")
     found = sorted(path.name for path in target.iterdir() if path.name.startswith(prefix))
     if found and not overwrite:
         raise InputError(f"{target}: holds {found[0]} already; choose another folder, or overwrite")
     for name in found:
-        if not is_shard(name) or not (target / name).is_file():
+        if not is_shard(name) or not (target / name).is_file() or (target / name).is_symlink():
             raise InputError(f"{target / name}: would be read with the shards but is none; move it away")
     return set(found)
 
 
 @contextmanager
 def _progress_bar(wanted: bool, total: int | None) -> Iterator[Callable[[int], None]]:
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     columns = (TextColumn("segmenting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not (wanted and console.is_terminal), transient=True) as bar:
         task = bar.add_task("segmenting", total=total)

@@ -23,6 +23,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from elmo.cache import cache_folder
 from elmo.errors import InputError, RunError
+from elmo.inputs import read_whole
+from elmo.trusted import UntrustedError, is_ours, private_folder
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -77,17 +79,32 @@ class JiebaSegmenter:
         self._tokenizer = jieba.Tokenizer()
         self._tokenizer.calc = partial(_find_best_route, self._tokenizer)
         cache = cache_folder()
-        self._tokenizer.tmp_dir = str(cache)
+        self._tokenizer.tmp_dir = str(cache / "none")  # is not there
         self._tokenizer.cache_file = f"jieba-{jieba.__version__}.cache"
         with _silenced(jieba.default_logger):
             with suppress(OSError):  # without the folder jieba parses its dictionary anew, which takes a second
-                cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._tokenizer.tmp_dir = str(_trusted_cache(cache, cache / self._tokenizer.cache_file))
             self._tokenizer.initialize()
             self._tokenizer.load_userdict(StringIO(added_words))
 
     def cut(self, sentence: str) -> list[str]:
         """Return the words of a sentence in their order."""
         return [word for word in self._tokenizer.cut(sentence) if not word.isspace()]
+
+
+def _trusted_cache(folder: Path, file: Path) -> Path:
+    """The folder of jieba's cache, where nobody else can write to it; a file there that is not ours is removed.
+
+    Raises:
+        OSError: there is no such folder, so that there is no cache.
+    """
+    try:
+        folder = private_folder(folder, parents=False)
+    except UntrustedError as error:
+        raise OSError(str(error)) from None
+    if not is_ours(file):
+        file.unlink(missing_ok=True)
+    return folder
 
 
 # Where a further segmenter goes: a class of the top level of a module, or a function, since workers import it. One from
@@ -230,7 +247,7 @@ def _segment_in_worker(sentences: list[str]) -> SegmentedChunk:
 
 def _read_user_dictionary(path: str | os.PathLike[str]) -> str:
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return read_whole(path).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: the user dictionary cannot be read ({error.strerror}); check the path") from error
     except UnicodeDecodeError as error:

@@ -13,14 +13,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.inputs import lines, open_regular, read_whole
 from elmo.text.pool import FULL_WIDTH, write_pool
 from elmo.text.vocabulary import invalid_utf8
+from elmo.whole_file import temporary_directory
 
 REVIEWS_FILE = "shopping_reviews.txt"
 PEOPLES_DAILY_FILE = "peoples_daily_199801_01-24.txt"
@@ -105,43 +106,41 @@ def split_raw(
     sources, target = sorted(Path(raw_dir).glob("*.txt")), Path(output_dir)
     if not sources:
         raise InputError(f"{raw_dir}: no .txt file; give the folder raw/ of the public corpora")
-    if target.exists():
+    if os.path.lexists(target):
         raise InputError(f"{target} exists already: choose another place")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     train = dev = reviews = pool_dev = 0
     try:
-        for part in ("train", "dev"):
-            (temporary / part).mkdir(parents=True)
-        for source in sources:
-            with (
-                open(source, "rb") as lines,
-                open(temporary / "train" / source.name, "w", encoding="utf-8", newline="\n") as train_file,
-                open(temporary / "dev" / source.name, "w", encoding="utf-8", newline="\n") as dev_file,
-            ):
-                for number, data in enumerate(lines, 1):
-                    try:
-                        line = data.decode()
-                    except UnicodeDecodeError as error:
-                        raise invalid_utf8(source, error, number) from None
-                    if source.name == REVIEWS_FILE and is_held_out_review(line):
-                        reviews += 1
-                    elif source.name != REVIEWS_FILE and is_held_out_paragraph(line):
-                        dev_file.write(line)
-                        dev += 1
-                    else:
-                        train_file.write(line)
-                        train += 1
-        if lac_dir is not None:
-            train += _write_tagged(Path(lac_dir), temporary / "train")
-        if pool_dir is not None:
-            (temporary / "pool_dev").mkdir()
-            pool_train, pool_dev = write_pool(pool_dir, temporary / "train", temporary / "pool_dev")
-            train += pool_train
-        os.rename(temporary, target)
+        with temporary_directory(target, parents=True) as temporary:
+            for part in ("train", "dev"):
+                (temporary / part).mkdir(parents=True)
+            for source in sources:
+                with (
+                    open_regular(source) as source_file,
+                    open(temporary / "train" / source.name, "w", encoding="utf-8", newline="\n") as train_file,
+                    open(temporary / "dev" / source.name, "w", encoding="utf-8", newline="\n") as dev_file,
+                ):
+                    for number, data in enumerate(lines(source_file), 1):
+                        try:
+                            line = data.decode()
+                        except UnicodeDecodeError as error:
+                            raise invalid_utf8(source, error, number) from None
+                        if source.name == REVIEWS_FILE and is_held_out_review(line):
+                            reviews += 1
+                        elif source.name != REVIEWS_FILE and is_held_out_paragraph(line):
+                            dev_file.write(line)
+                            dev += 1
+                        else:
+                            train_file.write(line)
+                            train += 1
+            if lac_dir is not None:
+                train += _write_tagged(Path(lac_dir), temporary / "train")
+            if pool_dir is not None:
+                (temporary / "pool_dev").mkdir()
+                pool_train, pool_dev = write_pool(pool_dir, temporary / "train", temporary / "pool_dev")
+                train += pool_train
+            os.rename(temporary, target)
     except OSError as error:
         raise InputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return SplitReport(train, dev, reviews, pool_dev)
 
 
@@ -156,10 +155,10 @@ def _write_tagged(lac_dir: Path, target: Path) -> int:
         if not (lac_dir / name).is_file():
             raise InputError(f"{lac_dir}: {name} is missing; give the folder lac/ of the public corpora")
         try:
-            lines = (lac_dir / name).read_text(encoding="utf-8").splitlines()
+            tagged = read_whole(lac_dir / name).decode().splitlines()
         except UnicodeDecodeError as error:
             raise invalid_utf8(lac_dir / name, error) from None
-        paragraphs = [text for text in read(lines) if text]
+        paragraphs = [text for text in read(tagged) if text]
         (target / f"{Path(name).stem}.txt").write_text("".join(f"{text}\n" for text in paragraphs), encoding="utf-8")
         count += len(paragraphs)
     return count

@@ -6,10 +6,10 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Self
 
 from elmo.errors import InputError
+from elmo.inputs import blocks_of_lines, open_regular, read_whole
 from elmo.whole_file import replacing
 
 BOS = "<S>"
@@ -92,8 +92,7 @@ class Vocabulary:
     def save(self, path: str | os.PathLike[str]) -> None:
         r"""Write one token a line, UTF-8, each line ended by \n; the file appears whole or not at all."""
         try:
-            with replacing(path) as temporary:
-                temporary.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path, parents=True) as temporary:
                 temporary.write_bytes("".join(f"{token}\n" for token in self._tokens).encode())
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror}); choose another place") from error
@@ -167,11 +166,11 @@ def count_words(paths: Iterable[str | os.PathLike[str]]) -> Counter[str]:
     for path in paths:
         line_number = 1
         try:
-            with open(path, "rb") as file:
-                while lines := file.readlines(_READ_BYTES):
-                    text = b"".join(lines).decode()
+            with open_regular(path) as file:
+                for block in blocks_of_lines(file):
+                    text = block.decode()
                     counts.update((text.removeprefix(_BYTE_ORDER_MARK) if line_number == 1 else text).split())
-                    line_number += len(lines)
+                    line_number += block.count(b"\n")
         except UnicodeDecodeError as error:
             raise invalid_utf8(path, error, line_number) from None
         except OSError as error:
@@ -193,7 +192,7 @@ def invalid_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError, first_
 
 def _read_bytes(path: str | os.PathLike[str]) -> bytes:
     try:
-        return Path(path).read_bytes()
+        return read_whole(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a vocabulary of one token a line") from error
 

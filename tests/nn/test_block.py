@@ -1,4 +1,4 @@
-"""The Transformer's block in compiled loops: as Paddle's operations, on any number of threads; and its dropout."""
+"""The block of a Transformer in compiled loops: what Paddle gives, on any number of threads, and its dropout."""
 
 from __future__ import annotations
 

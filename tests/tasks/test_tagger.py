@@ -197,7 +197,7 @@ def changed_config(folder: Path, **fields: Any) -> None:
 BAD_CONFIGS = [
     ({"colour": 1}, "unknown or missing field: 'colour'"),
     ({"num_words": ...}, "unknown or missing field: 'num_words'"),
-    ({"num_words": 3}, "the model 3"),
+    ({"num_words": 3}, "num_words 3"),
     ({"tags": 5}, "tags is 5"),
     ({"tags": ["n", 5]}, "the tag 5"),
     ({"tags": ["n", "n"]}, "2 tags, 1 of them different"),
@@ -207,7 +207,7 @@ BAD_CONFIGS = [
     ({"segmenter": "knife"}, "there is no segmenter 'knife'"),
     ({"hidden_size": 0}, "hidden_size is 0"),
     ({"hidden_size": 9}, "has shape"),
-    ({"num_layers": "2"}, "num_layers is '2'"),
+    ({"num_layers": "2"}, "num_layers '2'"),
     ({"dropout": "much"}, "dropout is 'much'"),
     ({"feature_dropout": 1.0}, "feature_dropout is 1.0"),
     ({"feature_size": 4}, "0 feature layers of size 4"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -392,7 +393,7 @@ def test_an_interruption_leaves_the_part(sample, server, home, monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=interrupt))
+    monkeypatch.setattr(download, "time", SimpleNamespace(sleep=interrupt, monotonic=time.monotonic))
     with pytest.raises(KeyboardInterrupt):
         fetch_sample()
     assert sample.with_name(".sample.txt.part").stat().st_size == CUT
@@ -447,7 +448,8 @@ def test_a_full_disk_fails_the_run_and_names_the_place(sample, server):
     sample.parent.mkdir(parents=True)
 
     def open_full(name, mode="r", **options):
-        return open("/dev/full" if "w" in mode and str(name).endswith(".part") else name, mode, **options)
+        is_full = "x" in mode and str(name).endswith(".part")
+        return open("/dev/full", "wb") if is_full else open(name, mode, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(download, "open", open_full, raising=False)
@@ -521,3 +523,57 @@ def test_an_address_without_encryption_is_refused_before_anything_is_asked(home,
     with pytest.raises(InputError, match="no https address"):
         fetch_sample()
     assert not home.exists()
+
+
+@pytest.mark.parametrize("name", [".sample.txt.part", ".sample.txt.part.etag", "../.lock"])
+@pytest.mark.parametrize("kind", ["link", "hard link", "dangling"])
+def test_planted_links_are_not_followed(sample, server, home, tmp_path, name, kind):
+    sample.parent.mkdir(parents=True)
+    victim, planted = tmp_path / "victim", sample.parent / name
+    victim.write_text("x" * 10)
+    if kind == "hard link":
+        os.link(victim, planted)
+    else:
+        planted.symlink_to(victim if kind == "link" else tmp_path / "none")
+    assert fetch_sample().read_bytes() == CONTENT
+    assert victim.read_text() == "x" * 10 and not (tmp_path / "none").exists()
+
+
+class Trickle(BaseHTTPRequestHandler):
+    """Sends a byte now and then, for ever: of the body, or of the headers already."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.server.told == "body":
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+        else:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        with contextlib.suppress(OSError):
+            while not self.server.over.wait(0.05):
+                self.wfile.write(CONTENT[:1])
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("part", ["body", "headers"])
+def test_a_server_that_trickles_is_given_up(home, monkeypatch, part):
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Trickle)
+    listening.told, listening.over = part, threading.Event()
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    monkeypatch.setattr(download, "_SLOW_SECONDS", 0.4)
+    file = DataFile("texts/sample.txt", len(CONTENT), SHA256, "here", f"http://127.0.0.1:{listening.server_port}/x")
+    home.mkdir(parents=True)
+    try:
+        with pytest.raises(RunError, match=r"failed 4 times \(the server (sent \d+ bytes in|did not answer in)"):
+            download.fetch_file(home, file, progress=False)
+    finally:
+        listening.over.set()
+        listening.shutdown()
+        listening.server_close()
+        thread.join()

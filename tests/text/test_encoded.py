@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,8 @@ from elmo.errors import InputError
 from elmo.text import encoded
 from elmo.text.corpus import SentenceIds
 from elmo.text.encoded import encode_shards
+from elmo.text.pieces import PieceVocabulary
+from elmo.text.units import UnitText
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨花木鱼鸟"])
@@ -151,3 +156,91 @@ def test_a_corpus_says_its_numbers(shards: list[Path], tmp_path: Path):
     assert (len(corpus), corpus.num_words) == (len(words), sum(map(len, words)))
     assert corpus.num_targets == corpus.num_words + len(corpus)
     assert [corpus[index].tolist() for index in range(len(corpus))] == words
+
+
+DAMAGES = {
+    "ids are short": lambda folder: (folder / "ids.bin").write_bytes((folder / "ids.bin").read_bytes()[:-2]),
+    "ids are missing": lambda folder: (folder / "ids.bin").unlink(),
+    "an id beyond the vocabulary": lambda folder: put(folder / "ids.bin", 0, b"\xff\xff"),
+    "a start of 2^40": lambda folder: put(folder / "starts.bin", 8, (1 << 40).to_bytes(8, "little")),
+    "starts are empty": lambda folder: (folder / "starts.bin").write_bytes(b""),
+    "starts are a folder": lambda folder: ((folder / "starts.bin").unlink(), (folder / "starts.bin").mkdir()),
+    "meta is empty": lambda folder: (folder / "meta.json").write_bytes(b""),
+    "meta is a list": lambda folder: (folder / "meta.json").write_text("[]"),
+    "meta is deep": lambda folder: (folder / "meta.json").write_text("[" * 100_000),
+    "meta says more": lambda folder: change(folder / "meta.json", words=1 << 40),
+    "meta says less": lambda folder: change(folder / "meta.json", words=1, sentences=1),
+    "meta says text": lambda folder: change(folder / "meta.json", words="many"),
+    "meta of the version before": lambda folder: change(folder / "meta.json", sha256=None),
+    "all is missing": lambda folder: [path.unlink() for path in folder.iterdir()],
+}
+
+
+def put(path: Path, place: int, data: bytes) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:place] + data + content[place + len(data) :])
+
+
+def change(path: Path, **fields: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_is_damaged_is_encoded_again(shards: list[Path], damage: str):
+    folder = encode_shards(shards, VOCABULARY).folder
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    DAMAGES[damage](folder)
+    assert sentences_of(encode_shards(shards, VOCABULARY)) == expected(shards)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_units_of_characters_are_watched_too(shards: list[Path]):
+    vocabulary = PieceVocabulary.from_words(Counter("山水风雨花木鱼鸟火星"))
+    text = UnitText(shards[0], vocabulary)
+    before = (text.text.folder / "units.bin").read_bytes()
+    put(text.text.folder / "units.bin", 0, b"\xff")
+    assert UnitText(shards[0], vocabulary).read(0, 1)[1].tolist() == [before[0]]
+
+
+def test_what_a_killed_process_left_is_removed(shards: list[Path]):
+    folder = encode_shards(shards, VOCABULARY).folder
+    left = folder.with_name(f".{folder.name}.0123456789abcdef")
+    folder.rename(left)
+    encode_shards(shards, VOCABULARY)
+    assert folder.is_dir() and not left.exists()
+
+
+@pytest.mark.parametrize("kind", ["lock", "folder"])
+def test_a_planted_link_is_not_followed(shards: list[Path], cache: Path, tmp_path: Path, kind: str):
+    folder = encode_shards(shards, VOCABULARY).folder
+    shutil.rmtree(folder)
+    (tmp_path / "victim").write_text("mine", encoding="utf-8")
+    (tmp_path / "victims").mkdir()
+    (tmp_path / "victims/file").write_text("mine", encoding="utf-8")
+    folder.with_suffix(".lock").unlink()
+    if kind == "lock":
+        folder.with_suffix(".lock").symlink_to(tmp_path / "victim")
+        with pytest.raises(InputError, match="ELMO_CACHE"):
+            encode_shards(shards, VOCABULARY)
+    else:
+        folder.with_name(f".{folder.name}.{os.getpid()}").symlink_to(tmp_path / "victims")
+        assert sentences_of(encode_shards(shards, VOCABULARY)) == expected(shards)
+    assert (tmp_path / "victim").read_text(encoding="utf-8") == "mine" and (tmp_path / "victims/file").exists()
+
+
+def test_a_cache_that_others_can_write_to_is_refused(shards: list[Path], cache: Path):
+    (cache / "encoded").mkdir(parents=True)
+    (cache / "encoded").chmod(0o777)
+    with pytest.raises(InputError, match=r"encoded: other users can write there.*; or name another folder by ELMO_"):
+        encode_shards(shards, VOCABULARY)
+    (cache / "encoded").chmod(0o755)
+    assert encode_shards(shards, VOCABULARY).folder.stat().st_mode & 0o77 == 0
+
+
+def test_files_are_on_the_disk_before_they_have_their_name(shards: list[Path], monkeypatch: pytest.MonkeyPatch):
+    done: list[str] = []
+    sync, rename = encoded.sync, os.rename
+    monkeypatch.setattr(encoded, "sync", lambda path: (done.append(path.name), sync(path)))
+    monkeypatch.setattr(os, "rename", lambda old, new: (done.append("rename"), rename(old, new)))
+    encode_shards(shards, VOCABULARY)
+    assert {"ids.bin", "starts.bin", "meta.json"} < set(done[:-1]) and done[-1] == "rename"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import marshal
 import os
 import pickle
 import stat
@@ -225,3 +226,24 @@ class DyingSegmenter:
 def test_a_worker_that_dies_is_an_error_and_no_hang():
     with pytest.raises(RunError, match="a worker died"):
         list(segment_chunks(iter([(0, ["好"]), (1, ["好"])]), DyingSegmenter, 2))
+
+
+def test_jieba_takes_no_cache_that_others_could_have_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("ELMO_CACHE", str(tmp_path))
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))
+    get_segmenter("jieba")
+    (cache,) = tmp_path.glob("jieba-*.cache")
+    real = cache.read_bytes()
+    planted = marshal.dumps(({"我买": 10**9}, 10**9))
+    cache.write_bytes(planted)
+    cache.chmod(0o666)  # another user could write to the file
+    assert get_segmenter("jieba").cut("我买苹果") == ["我", "买", "苹果"]
+    cache.write_bytes(planted)
+    cache.chmod(0o600)
+    tmp_path.chmod(0o777)  # or to the folder
+    assert get_segmenter("jieba").cut("我买苹果") == ["我", "买", "苹果"] and cache.read_bytes() == planted
+    tmp_path.chmod(0o755)
+    cache.unlink()
+    cache.symlink_to(tmp_path / "elsewhere")
+    get_segmenter("jieba")
+    assert cache.read_bytes() == real and not cache.is_symlink()

@@ -146,13 +146,13 @@ def test_a_token_that_a_file_cannot_hold_is_refused(token, message):
 def test_a_failed_save_leaves_the_folder_as_it_was(tmp_path):
     target = tmp_path / "vocabulary.txt"
     target.mkdir()
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="can't be written"):
         Vocabulary(SPECIAL_TOKENS).save(target)
     assert [path.name for path in tmp_path.iterdir()] == ["vocabulary.txt"]
 
 
 def test_a_place_below_a_file_cannot_be_written(write):
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="can't be written"):
         Vocabulary(SPECIAL_TOKENS).save(write(b"") / "vocabulary.txt")
 
 

@@ -13,10 +13,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import platformdirs
-
+from elmo.cache import cache_folder
 from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
 from elmo.runtime import available_cores
+from elmo.stopping import half_written
+from elmo.trusted import is_sound, private_folder, publish
+from elmo.whole_file import beside
 
 SWITCH = "ELMO_NATIVE"  # "0" switches the compiled loops off
 _SOURCES = Path(__file__).with_name("loops")
@@ -109,19 +111,19 @@ def _build(compiler: list[str]) -> Path:
     sources = [path.read_bytes() for path in sorted(_SOURCES.iterdir()) if path.suffix in (".h", ".cc")]
     marks = [*sources, *(part.encode() for part in (*compiler, *_FLAGS, *_LINK_FLAGS, _cpu()))]
     digest = hashlib.sha256(b"\0".join(marks)).hexdigest()[:20]
-    target = Path(platformdirs.user_cache_dir("elmo")) / "native" / f"{digest}.so"
-    if target.is_file():
+    target = private_folder(cache_folder() / "native") / f"{digest}.so"
+    if is_sound(target):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{digest}.{os.getpid()}.so")  # of this process alone: several may compile at once
-    try:
-        command = [*compiler, *_FLAGS, *_LINK_FLAGS, str(_SOURCES / "loops.cc"), "-o", str(temporary), *_LIBRARIES]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
-        if result.returncode:
-            raise RuntimeError(f"{compiler[0]} failed: {result.stderr.strip() or result.returncode}")
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    temporary = beside(target, ".so")  # of this process alone: several may compile at once
+    with half_written(temporary):
+        try:
+            command = [*compiler, *_FLAGS, *_LINK_FLAGS, str(_SOURCES / "loops.cc"), "-o", str(temporary), *_LIBRARIES]
+            result = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
+            if result.returncode:
+                raise RuntimeError(f"{compiler[0]} failed: {result.stderr.strip() or result.returncode}")
+            publish(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
     return target
 
 

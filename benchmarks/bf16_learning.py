@@ -1,0 +1,197 @@
+"""Does learning suffer from products in bfloat16? Held-out perplexity against float32's, for both objectives.
+
+A run is so many steps of a small biLM or masked language model. For each seed there are two, which differ in `--amp`
+alone: first parameters, batches, dropout and candidates are the same. Held-out text is measured in float32. What counts
+is the ratio of the two perplexities: its mean over the seeds, with Student's 95% interval. A run that the results file
+has, of the same settings and processor, is not made again.
+
+    OMP_NUM_THREADS=1 python benchmarks/bf16_learning.py 'SHARDS' --dev 'HELD_OUT_SHARDS'
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import itertools
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+from rich.console import Console
+
+from elmo import runtime
+from elmo.bilm import BiLM, BiLMConfig
+from elmo.errors import InputError
+from elmo.explore.evaluate import write_results
+from elmo.masked_lm import MaskedLM, MaskedLMConfig
+from elmo.masked_objective import MaskedLMObjective, MaskedSettings
+from elmo.objectives import BiLMObjective, PretrainSettings
+from elmo.precision import choose_precision
+from elmo.processor import describe_processor
+from elmo.tasks.metrics import mean_interval
+from elmo.text.corpus import SentenceIds, find_shards
+from elmo.text.masking import MaskedSequences
+from elmo.text.pieces import PieceVocabulary
+from elmo.text.units import UnitText
+from elmo.text.vocabulary import Vocabulary, count_words
+from elmo.trainer import Trainer
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PRECISIONS = ("none", "bf16")
+BOUND = 0.01  # how much higher than float32's the perplexity may be
+COMMAND = "OMP_NUM_THREADS=1 python benchmarks/bf16_learning.py SHARDS --dev HELD_OUT_SHARDS"
+_RUN: dict[str, Any] = {"lr_schedule": "cosine", "optim": "adam", "max_epoch": 1, "log_interval": 500}
+_RUN |= {"save_interval": 0, "dev_interval": 0}
+SETTINGS = {
+    "bilm": PretrainSettings(
+        batch_size=32, num_steps=20, learning_rate=0.003, warmup_steps=100, n_negative_samples_batch=2048, **_RUN
+    ),
+    "masked": MaskedSettings(batch_size=16, learning_rate=0.001, warmup_steps=300, **_RUN),
+}
+SIZES: dict[str, dict[str, int]] = {
+    "bilm": {"embed_size": 64, "hidden_size": 256},
+    "masked": {"hidden_size": 128, "num_layers": 2, "intermediate_size": 512, "max_length": 64},
+}
+VOCABULARIES = {"bilm": 30_000, "masked": 6_000}  # tokens at most
+
+
+class FirstBatches:
+    """An objective of which an epoch has the first `count` batches alone."""
+
+    def __init__(self, objective: Any, count: int) -> None:
+        if objective.batches_per_epoch() < count:
+            raise InputError(
+                f"the training text has {objective.batches_per_epoch():,} batches, not {count:,}: give more of it, or "
+                "a smaller --steps"
+            )
+        self._objective, self._count = objective, count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objective, name)
+
+    def batches_per_epoch(self) -> int:
+        """How many there are."""
+        return self._count
+
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Any]:
+        """The first ones of the objective's own."""
+        return itertools.islice(self._objective.begin_epoch(epoch, state), self._count)
+
+
+def make_vocabularies(pattern: str) -> dict[str, Any]:
+    """Words, and characters and pieces, that are frequent in the text."""
+    counts = count_words(find_shards(pattern))
+    words = Vocabulary.from_counts(counts, max_size=VOCABULARIES["bilm"])
+    return {"bilm": words, "masked": PieceVocabulary.from_words(counts, max_size=VOCABULARIES["masked"])}
+
+
+def make_objective(kind: str, vocabulary: Any, train: str, dev: str, settings: Any) -> Any:
+    """A new model and what it learns, from the settings' seed."""
+    workers = runtime.available_cores()
+    runtime.seed_everything(settings.random_seed)
+    if kind == "bilm":
+        text, held_out = (SentenceIds(pattern, vocabulary, workers) for pattern in (train, dev))
+        ends = {"bos_id": vocabulary.bos_id, "eos_id": vocabulary.eos_id}
+        bilm = BiLM(BiLMConfig.from_dict({"vocab_size": len(vocabulary), **ends, **SIZES[kind]}))
+        return BiLMObjective(bilm, vocabulary, text, held_out, settings)
+    config = MaskedLMConfig.from_dict({"vocab_size": len(vocabulary), **SIZES[kind]})
+    sequences, held_out_sequences = (
+        MaskedSequences(UnitText(pattern, vocabulary, workers=workers), config.max_length) for pattern in (train, dev)
+    )
+    masked = MaskedLM(config)
+    masked.head.begin_with_frequencies(sequences.text.count_tokens())
+    return MaskedLMObjective(masked, vocabulary, sequences, held_out_sequences, settings)
+
+
+def train_run(kind: str, vocabulary: Any, train: str, dev: str, settings: Any, steps: int) -> dict[str, float]:
+    """Perplexity of one run, its mean training loss (nats), and the seconds that it took."""
+    objective: Any = FirstBatches(make_objective(kind, vocabulary, train, dev, settings), steps)
+    started, cpu = time.perf_counter(), time.process_time()
+    record = Trainer(objective, settings, console=Console()).run()[0]
+    if record["step"] != steps:
+        raise InputError(f"the training text ended after {record['step']:,} steps: give more of it")
+    seconds = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}
+    return {"perplexity": record["perplexity"], "training_loss": record["training_loss"], **seconds}
+
+
+def summarise(runs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
+    """Compare the seeds whose runs are both there: perplexities, their ratio, and its mean with an interval.
+
+    Args:
+        runs: by seed, then by precision.
+
+    Returns:
+        `seeds` and, from two of them on, `ratio` (mean, low, high) and `within_bound`: whether the mean is.
+    """
+    seeds = {}
+    for seed, pair in runs.items():
+        if set(pair) >= set(PRECISIONS):
+            float32, bfloat16 = (pair[amp]["perplexity"] for amp in PRECISIONS)
+            seeds[seed] = {"float32": float32, "bf16": bfloat16, "ratio": bfloat16 / float32}
+    summary: dict[str, Any] = {"seeds": seeds}
+    if len(seeds) > 1:
+        mean, low, high = mean_interval([seed["ratio"] for seed in seeds.values()])
+        summary |= {"ratio": {"mean": mean, "low": low, "high": high}, "within_bound": mean <= 1 + BOUND}
+    return summary
+
+
+def main() -> None:
+    """Make the runs that are missing, and write the results after each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("train", help="path or glob of segmented shards to learn from")
+    parser.add_argument("--dev", required=True, help="held-out shards")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--objectives", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("-o", "--output", type=Path, default=REPOSITORY / "data" / "results" / "bf16_learning.json")
+    arguments = parser.parse_args()
+    console = Console(highlight=False)
+    try:
+        run_all(arguments, console)
+    except InputError as error:
+        parser.error(str(error))
+
+
+def run_all(arguments: argparse.Namespace, console: Console) -> None:
+    """See `main`."""
+    choose_precision("bf16")  # refuses, where the processor can't
+    runtime.keep_freed_memory()
+    vocabularies = make_vocabularies(arguments.train)
+    inputs = {
+        "processor": describe_processor(),
+        "steps": arguments.steps,
+        "settings": {kind: dataclasses.asdict(settings) for kind, settings in SETTINGS.items()},
+        "sizes": SIZES,
+        "vocabularies": {kind: [len(each), each.fingerprint] for kind, each in vocabularies.items()},
+    }
+    inputs = json.loads(json.dumps(inputs))
+    runs: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    if arguments.output.exists():
+        earlier = json.loads(arguments.output.read_text(encoding="utf-8"))
+        if {name: earlier.get(name) for name in inputs} == inputs:
+            runs = earlier["runs"]
+    for seed, kind, amp in itertools.product(range(arguments.seeds), arguments.objectives, PRECISIONS):
+        done = runs.setdefault(kind, {}).setdefault(str(seed), {})
+        if amp in done:
+            continue
+        settings = dataclasses.replace(SETTINGS[kind], random_seed=seed, amp=amp)
+        paths = (arguments.train, arguments.dev)
+        done[amp] = train_run(kind, vocabularies[kind], *paths, settings, arguments.steps)
+        console.print(f"{kind}, seed {seed}, amp {amp}: perplexity {done[amp]['perplexity']:.3f}")
+        summaries = {name: summarise(each) for name, each in runs.items()}
+        write_results(
+            arguments.output,
+            {"command": COMMAND, "bound": BOUND, **inputs, "summary": summaries, "runs": runs},
+        )
+    for kind, each in runs.items():
+        summary = summarise(each)
+        if ratio := summary.get("ratio"):
+            interval = f"{ratio['low']:.4f} to {ratio['high']:.4f}"
+            console.print(f"{kind}: bf16's perplexity is {ratio['mean']:.4f} of float32's (95%: {interval})")
+
+
+if __name__ == "__main__":
+    main()

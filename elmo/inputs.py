@@ -1,0 +1,110 @@
+"""Reading what users name: regular files and standard input, a bounded line at a time.
+
+A device never ends, a named pipe may never begin, and a line of a gigabyte is no sentence: each is refused by an
+OSError whose text says so, which every reader turns into its own message, as it does with a file that is missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from io import BufferedReader
+from typing import BinaryIO, cast
+
+PathLike = str | os.PathLike[str]
+
+STANDARD_INPUT = "-"
+MAX_LINE_BYTES = 1 << 20  # of a line of any input: some 350,000 Chinese characters
+MAX_FILE_BYTES = 1 << 30  # of a file that is read as a whole, such as a vocabulary
+
+_BLOCK_BYTES = 1 << 20
+_KINDS = {
+    stat.S_IFCHR: "it is a device",
+    stat.S_IFBLK: "it is a device",
+    stat.S_IFIFO: "it is a named pipe",
+    stat.S_IFSOCK: "it is a socket",
+}
+
+
+def open_regular(path: PathLike) -> BufferedReader:
+    """Open a regular file for reading, without waiting for anything.
+
+    Raises:
+        OSError: it can't be opened, or is no regular file.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except ValueError as error:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return open(descriptor, "rb")
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+    kind = _KINDS.get(stat.S_IFMT(mode), "it is no file")
+    raise OSError(errno.EINVAL, f"{kind}: only regular files and - for standard input are read", os.fspath(path))
+
+
+@contextlib.contextmanager
+def opened(source: PathLike) -> Iterator[BinaryIO]:
+    """A regular file, or standard input for "-", which stays open; raises as `open_regular`."""
+    if os.fspath(source) != STANDARD_INPUT:
+        with open_regular(source) as file:
+            yield file
+        return
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    yield cast(BinaryIO, sys.stdin.buffer)
+
+
+def read_whole(path: PathLike) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        OSError: as `open_regular`; or it has more than MAX_FILE_BYTES.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > MAX_FILE_BYTES:
+            raise OSError(errno.EFBIG, f"it has {size:,} bytes, more than {MAX_FILE_BYTES:,}", os.fspath(path))
+        return file.read(MAX_FILE_BYTES)
+
+
+def lines(file: BinaryIO) -> Iterator[bytes]:
+    """Lines of a file with their ends.
+
+    Raises:
+        OSError: a line has more than MAX_LINE_BYTES.
+    """
+    for number, line in enumerate(iter(functools.partial(file.readline, MAX_LINE_BYTES + 1), b""), 1):
+        if len(line) > MAX_LINE_BYTES:
+            raise too_long(number)
+        yield line
+
+
+def blocks_of_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Whole lines, about a megabyte at a time, which is faster where nobody counts them; raises as `lines`."""
+    rest, number = b"", 1
+    while block := file.read(_BLOCK_BYTES):
+        whole, end, begun = block.rpartition(b"\n")
+        if not end:
+            rest += block
+        else:
+            yield rest + whole + end
+            number += block.count(b"\n")
+            rest = begun
+        if len(rest) > MAX_LINE_BYTES:
+            raise too_long(number)
+    if rest:
+        yield rest
+
+
+def too_long(number: int) -> OSError:
+    """The error of a line, counted from 1, that is too long."""
+    return OSError(errno.EFBIG, f"line {number} has more than {MAX_LINE_BYTES:,} bytes")

@@ -1,0 +1,117 @@
+"""How a command ends when it is told to: within a second, and with nothing half-written left behind.
+
+SIGTERM raises SystemExit as Ctrl-C raises KeyboardInterrupt, so that every `finally` has its turn. While a library
+computes, Python can't raise anything: then a thread that the signal wakes removes what is being written and ends the
+process. A training that saves a checkpoint first asks for patience (`patient`); a second signal ends it at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+GRACE_SECONDS = 0.7
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+_written: set[Path] = set()  # files and directories that are half-written
+_patience = 0  # blocks of `patient` that are at work
+
+
+@contextlib.contextmanager
+def half_written(path: Path) -> Iterator[None]:
+    """Have a file or directory removed should the process end within the block, however that is."""
+    _written.add(path)
+    try:
+        yield
+    finally:
+        _written.discard(path)
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """Let the block itself see to signals, and end when it has saved."""
+    global _patience
+    _patience += 1
+    try:
+        yield
+    finally:
+        _patience -= 1
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Let signals end the process within the block as described; for the main thread of a command.
+
+    Raises:
+        KeyboardInterrupt, SystemExit: after a signal, whatever the block raises: what a library makes of an exception
+            that a signal raised within it, say.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        received.append(number)
+        raise _ending(number)
+
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    for number, handler in before.items():
+        if handler in (signal.SIG_DFL, signal.default_int_handler):  # not where nohup has the terminal's end ignored
+            signal.signal(number, stop)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    woken_before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(read_end, over), daemon=True, name="elmo-stopping").start()
+    try:
+        yield
+    except Exception:
+        if received:
+            raise _ending(received[0]) from None
+        raise
+    finally:
+        over.set()
+        signal.set_wakeup_fd(woken_before)
+        os.close(write_end)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _ending(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _watch(read_end: int, over: threading.Event) -> None:
+    """Wait for a signal, then for the block to end; end the process if it does not, and nobody asked for patience."""
+    received = 0
+    while data := os.read(read_end, 1):
+        number = data[0]
+        if number not in _SIGNALS:
+            continue
+        received += 1
+        if over.wait(GRACE_SECONDS):
+            break
+        is_ours = signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL)
+        if is_ours and not (_patience and received == 1):
+            _end(128 + number)
+    os.close(read_end)
+
+
+def _end(code: int) -> None:
+    import multiprocessing  # which takes longer to import than this module is worth, where nothing is stopped
+
+    for child in multiprocessing.active_children():
+        child.kill()
+    for path in sorted(_written):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    os._exit(code)

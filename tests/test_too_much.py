@@ -1,0 +1,404 @@
+"""What asks for more than there can be is refused: configurations, numbers, environment, disks, servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from elmo import cli, ranks, runtime, vectors_file
+from elmo.bilm import elmo_encoder
+from elmo.checks import LARGEST_SEED
+from elmo.convert import read_any
+from elmo.convert.describe import describe, render
+from elmo.encoder import load_pretrained
+from elmo.errors import InputError
+from elmo.masked_lm import Bert, MaskedLMConfig
+from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.objectives import PretrainSettings
+from elmo.skipgram import SkipGramConfig, WordVectors
+from elmo.tasks.tagger import Tagger
+from elmo.tasks.train_tagger import TrainSettings
+from elmo.text.pieces import PieceVocabulary
+from elmo.text.preprocess import preprocess
+from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from elmo.vectors_file import parse_layers, read_vectors, write_vectors
+
+FILES = ModelFiles("skipgram", {"vector_size": 2}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
+
+
+def with_config(source: Path, target: Path, **changes: Any) -> Path:
+    """A copy of a model whose configuration says something else."""
+    files = read_model(source)
+    config = json.loads(json.dumps(files.config))
+    for name, value in changes.items():
+        *above, last = name.split("__")
+        inner = config
+        for each in above:
+            inner = inner[each]
+        inner[last] = value
+    return write_model(target, ModelFiles(files.kind, config, files.vocabulary, files.arrays, files.provenance))
+
+
+# Each of these would take hours or all memory; the test's own limits stop it if it is tried.
+pytestmark = pytest.mark.timeout(60)
+HUGE = [pytest.param(10**9, id="10^9"), pytest.param(1 << 40, id="2^40"), pytest.param(10**4000, id="10^4000")]
+
+
+@pytest.fixture(autouse=True)
+def little_memory():
+    """Let this process grow by 6 GB at most, so that a test that fails does not take the machine along."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
+    resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + (6 << 30), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.parametrize("size", HUGE)
+@pytest.mark.parametrize("field", ["num_layers", "hidden_size", "embed_size", "vocab_size"])
+def test_a_bilm_is_not_built_larger_than_its_file(data, tmp_path, field, size):
+    model = with_config(data / "models/elmo-zh-small", tmp_path / "m", **{field: size})
+    for use in (load_pretrained, elmo_encoder, describe, read_any):
+        with pytest.raises(InputError, match=f"its configuration says {field}"):
+            use(model)
+
+
+@pytest.mark.parametrize("size", HUGE)
+@pytest.mark.parametrize("field", ["num_layers", "hidden_size", "intermediate_size", "max_length", "type_vocab_size"])
+def test_nor_is_a_masked_model(data, tmp_path, field, size):
+    model = with_config(data / "models/bert-zh-small", tmp_path / "m", **{field: size})
+    for use in (Bert.from_pretrained, describe):
+        with pytest.raises(InputError, match=f"its configuration says {field}"):
+            use(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"token_encoder": {"filters": [[1, 1 << 40]]}},
+        {"token_encoder": {"filters": [[1, 1]] * 100_000}},
+        {"token_encoder": {"num_highway": 10**9}},
+        {"token_encoder": {"max_characters": 1 << 40}},
+        {"token_encoder": {"char_embed_size": 1 << 40}},
+        {"num_layers": True},
+        {"num_layers": "many"},
+        {"num_layers": 2.5},
+        {"num_layers": None},
+        {"num_layers": [1]},
+        {"token_encoder": {"alphabet": 3, "filters": 3, "word_embed_size": "x", "max_characters": 3}},
+        {"token_encoder": [1]},
+    ],
+)
+def test_odd_configurations_are_named(data, tmp_path, change):
+    model = with_config(data / "models/elmo-zh-small", tmp_path / "m", **change)
+    with pytest.raises(InputError):
+        load_pretrained(model)
+    with pytest.raises(InputError):
+        render(describe(model))
+
+
+def test_word_vectors_and_taggers_too(tmp_path):
+    write_model(tmp_path / "w", ModelFiles("skipgram", {"vector_size": 1 << 40}, FILES.vocabulary, FILES.arrays))
+    with pytest.raises(InputError, match="vector_size"):
+        WordVectors.load(tmp_path / "w")
+    for field in ("num_layers", "hidden_size", "embedding_size", "num_words"):
+        config = {"tags": ["n"], "num_words": 3, "embedding_size": 2, "hidden_size": 2, "num_layers": 1, field: 10**9}
+        arrays = {"embedding.weight": np.ones((3, 2), np.float32)}
+        write_model(tmp_path / field, ModelFiles("tagger", config, FILES.vocabulary, arrays))
+        with pytest.raises(InputError, match=field):
+            Tagger.from_pretrained(tmp_path / field)
+
+
+def test_a_public_configuration_of_10_to_the_9_layers(repository, tmp_path):
+    folder = Path(shutil.copytree(repository / "tests/convert/transformers/BertForMaskedLM", tmp_path / "m"))
+    config = json.loads((folder / "config.json").read_text())
+    for value in ((1 << 24) - 1, 10**9, 1 << 40):
+        (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": value}))
+        for use in (Bert.from_pretrained, describe):
+            with pytest.raises(InputError, match=r"layers|num_hidden_layers"):
+                use(folder)
+
+
+@pytest.mark.parametrize("dimensions", [9, 33, 64])
+def test_tensors_of_70_dimensions(tmp_path, dimensions):
+    write_model(tmp_path / "m", FILES)
+    path = tmp_path / "m/model.safetensors"
+    blob = path.read_bytes()
+    length = int.from_bytes(blob[:8], "little")
+    for count in (dimensions, 70):
+        header = json.loads(blob[8 : 8 + length])
+        header["vectors"]["shape"] = [1] * (count - 1) + [6]
+        text = json.dumps(header).encode()
+        path.write_bytes(len(text).to_bytes(8, "little") + text + blob[8 + length :])
+        for use in (read_model, describe, WordVectors.load):
+            with pytest.raises(InputError, match=rf"'vectors' has {count} dimensions"):
+                use(tmp_path / "m")
+
+
+def test_a_models_own_story_can_be_anything(tmp_path):
+    for provenance in ({"runs": 3}, {"runs": [3]}, {"runs": [{"tokens_read": "x"}]}, {"runs": {"a": 1}}):
+        write_model(tmp_path / "m", ModelFiles("bilm", {}, FILES.vocabulary, FILES.arrays, provenance), overwrite=True)
+        with pytest.raises(InputError, match="what its header says of the model is damaged"):
+            render(describe(tmp_path / "m"))
+
+
+# Numbers
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1 << 31, 1 << 63, 1 << 64, 10**5000, -(1 << 70), -(10**5000)],
+    ids=["31", "63", "64", "long", "-70", "-long"],
+)
+def test_sizes_and_seeds_beyond_64_bits_are_refused(value):
+    for make in (
+        lambda: PretrainSettings(batch_size=value),
+        lambda: SkipGramConfig(vector_size=value),
+        lambda: TrainSettings(batch_size=value),
+        lambda: MaskedLMConfig(10, num_layers=value),
+    ):
+        with pytest.raises(InputError) as caught:
+            make()
+        assert len(str(caught.value)) < 200
+    if not 0 <= value <= LARGEST_SEED:
+        for make in (
+            lambda: PretrainSettings(random_seed=value),
+            lambda: SkipGramConfig(seed=value),
+            lambda: TrainSettings(random_seed=value),
+            lambda: runtime.seed_everything(value),
+        ):
+            with pytest.raises(InputError, match="seed is"):
+                make()
+    else:
+        assert PretrainSettings(random_seed=value).random_seed == value
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["encode", "elmo-zh-small", "none", "--output", "v.npz", "--batch_size", "99999999999999999999999"],
+        ["vocab", "none", "--output", "v", "--min_count", str(1 << 63)],
+        ["vocab", "none", "--output", "v", "--max_size", str(-(1 << 65))],
+        ["word2vec", "none", "--output", "v", "--random_seed", str(1 << 64)],
+        ["word2vec", "none", "--output", "v", "--random_seed", "-1"],
+        ["word2vec", "none", "--output", "v", "--learning_rate", "nan"],
+        ["word2vec", "none", "--output", "v", "--sample", "inf"],
+        ["lac", "train", "--save_dir", "v", "--random_seed", str(1 << 64)],
+        ["lac", "train", "--save_dir", "v", "--hidden_size", str(1 << 40)],
+        ["preprocess", "none", "--output", "v", "--workers", str(1 << 40)],
+        ["eval", "perplexity", "none", "--test_path", "x", "--output", "v", "--batch_size", str(1 << 64)],
+        ["encode", "elmo-zh-small", "none", "--output", "v.npz", "--layers", "9" * 5000],
+    ],
+)
+def test_commands_refuse_them_in_one_line(flags, tmp_path, repository):
+    done = subprocess.run(
+        [sys.executable, "-m", "elmo", *flags],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        check=False,
+    )
+    assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.count("\n") < 9
+    assert os.listdir(tmp_path) == []
+
+
+def test_so_do_functions(tmp_path):
+    with pytest.raises(InputError, match="layers is"):
+        parse_layers("9" * 5000)
+    (tmp_path / "text").write_text("我")
+    for workers in (1 << 20, 1 << 64):
+        with pytest.raises(InputError, match="give a whole number from 1 to 1024"):
+            preprocess([tmp_path / "text"], tmp_path / "out", workers=workers)
+
+
+@pytest.mark.parametrize(
+    ("variables", "wrong"),
+    [
+        ({"PADDLE_TRAINERS_NUM": "rubbish"}, "PADDLE_TRAINERS_NUM is 'rubbish'"),
+        ({"PADDLE_TRAINERS_NUM": "9" * 5000}, "PADDLE_TRAINERS_NUM is '9"),
+        ({"PADDLE_TRAINERS_NUM": "²"}, "PADDLE_TRAINERS_NUM"),
+        ({"PADDLE_TRAINERS_NUM": "0"}, "PADDLE_TRAINERS_NUM is '0'"),
+        ({"PADDLE_TRAINERS_NUM": "-2"}, "PADDLE_TRAINERS_NUM is '-2'"),
+        ({"PADDLE_TRAINERS_NUM": ""}, "PADDLE_TRAINERS_NUM is ''"),
+        ({"PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ID": "2"}, "PADDLE_TRAINER_ID is '2'"),
+        ({"PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ID": "x"}, "PADDLE_TRAINER_ID is 'x'"),
+    ],
+)
+def test_rubbish_from_a_launcher_is_named(monkeypatch, variables, wrong):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    for local in (True, False):
+        with pytest.raises(InputError) as caught:
+            ranks.join(local)
+        assert wrong in str(caught.value) and len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("threads", ["3000000000", "9" * 40, "4,3000000000"])
+def test_threads_that_no_machine_has_are_not_asked_for(threads, repository):
+    code = "import os, elmo; from elmo.runtime import paddle; paddle.ones([9, 9]) @ paddle.ones([9, 9])\n"
+    code += (
+        "from elmo.nn.lstmp import LSTMP; LSTMP(4, 4, 4)(paddle.ones([2, 3, 4])); print(os.environ['OMP_NUM_THREADS'])"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": threads}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == runtime.available_cores() and "OMP_NUM_THREADS is" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "told"),
+    [("0,-1,1", 2, "not set up"), ("0,x", 2, "give each card once"), ("0,0", 2, "give each card once")],
+)
+def test_run_sh_reads_cards_as_cuda_does(repository, tmp_path, named, code, told):
+    """A list ends at -1, so that 0,-1,1 is one card and needs no launcher; what is no list is refused."""
+    (tmp_path / "run.sh").write_bytes((repository / "run.sh").read_bytes())
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python3").write_text(
+        '#!/bin/sh\ncase "$1" in -c) exit 0;; esac\necho "not set up: $*" >&2; exit 2\n'
+    )
+    (tmp_path / "bin/python3").chmod(0o755)
+    done = subprocess.run(
+        ["bash", str(tmp_path / "run.sh")],
+        env={"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "CUDA_VISIBLE_DEVICES": named},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code and told in done.stderr and "distributed.launch" not in done.stderr
+
+
+# Vectors: full disks, and files that lead to others
+
+
+def vectors(count: int = 2000):
+    array = np.ones((3, 2, 64), np.float32)
+    return ((["我", "买"], array) for _ in range(count))
+
+
+@pytest.mark.parametrize("name", ["v.h5", "v.npz"])
+@pytest.mark.parametrize("limit", [1_000, 200_000, 2_000_000])
+def test_a_full_disk_is_an_error_and_no_crash(tmp_path, repository, name, limit):
+    """A limit to the size of files fails in the same places as a full disk, and needs no rights."""
+    code = (
+        "import resource, sys, numpy as np\nfrom elmo.vectors_file import write_vectors\n"
+        "from elmo.errors import InputError\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
+        "array = np.ones((3, 2, 64), np.float32)\n"
+        "try: write_vectors(sys.argv[1], ((['a', 'b'], array) for _ in range(2000)))\n"
+        "except InputError as error: print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / name)],
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    assert "can't be written (File too large); choose another place" in done.stdout and os.listdir(tmp_path) == []
+
+
+def test_every_size_of_disk_ends_well(tmp_path, monkeypatch):
+    """Wherever the disk becomes full, in data or at the end, there is an error and no file."""
+    write_vectors(tmp_path / "whole.h5", vectors(300))
+    size, real = (tmp_path / "whole.h5").stat().st_size, vectors_file._Disk.write
+
+    for share in (0.0, 0.01, 0.3, 0.6, 0.9, 0.97, 0.99, 0.999, 1.1):
+
+        class Full(vectors_file._Disk):
+            limit = int(share * size)
+
+            def write(self, data):
+                if self._error is None and self.tell() + memoryview(data).nbytes > self.limit:
+                    self._error = OSError(28, "No space left on device")
+                return real(self, data)
+
+        monkeypatch.setattr(vectors_file, "_Disk", Full)
+        if share > 1:
+            write_vectors(tmp_path / "v.h5", vectors(300))
+            assert len(read_vectors(tmp_path / "v.h5")[0]) == 300
+        else:
+            with pytest.raises(InputError, match="No space left on device"):
+                write_vectors(tmp_path / "v.h5", vectors(300))
+            assert os.listdir(tmp_path) == ["whole.h5"]
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    with h5py.File(tmp_path / "secret.h5", "w") as file:
+        file["0"] = np.full((1, 2), 42, np.float32)
+    np.full((1, 2), 42, np.float32).tofile(tmp_path / "secret.bin")
+    return tmp_path
+
+
+LINKS = ["external link", "soft link", "external storage", "virtual", "group", "claim", "packed", "link to sentences"]
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_a_file_of_vectors_leads_to_no_other(secret, kind):
+    path = secret / "v.h5"
+    write_vectors(path, [(["我"], np.ones((1, 1, 2), np.float32))], layers=0)
+    with h5py.File(path, "r+") as file:
+        del file["0"]
+        if kind == "external link":
+            file["0"] = h5py.ExternalLink(str(secret / "secret.h5"), "/0")
+        elif kind == "soft link":
+            file["x"] = h5py.ExternalLink(str(secret / "secret.h5"), "/0")
+            file["0"] = h5py.SoftLink("/x")
+        elif kind == "external storage":
+            external = [(str(secret / "secret.bin"), 0, 8)]
+            file.create_dataset("0", shape=(1, 2), dtype="f4", external=external)
+        elif kind == "virtual":
+            layout = h5py.VirtualLayout(shape=(1, 2), dtype="f4")
+            layout[:] = h5py.VirtualSource(str(secret / "secret.h5"), "0", shape=(1, 2))
+            file.create_virtual_dataset("0", layout)
+        elif kind == "group":
+            file.create_group("0")
+        elif kind == "claim":
+            file.create_dataset("0", shape=(1, 1 << 40), dtype="f4", chunks=(1, 1 << 10))
+        elif kind == "packed":
+            file.create_dataset("0", data=np.zeros((1, 2), np.float32), compression="gzip")
+        else:
+            file["0"] = np.ones((1, 2), np.float32)
+            del file["sentences"]
+            file["sentences"] = h5py.ExternalLink(str(secret / "secret.h5"), "/0")
+    with pytest.raises(InputError, match="damaged or not a file of vectors"):
+        read_vectors(path)
+
+
+TRAININGS = {
+    "pretrain": ["pretrain", "--train_path", "s", "--vocab_path", "v", "--para_save_dir", "ck", "--use_gpu", "False"],
+    "pretrain_masked": [
+        *("pretrain_masked", "--train_path", "s", "--vocab_path", "p", "--para_save_dir", "ck", "--use_gpu", "False"),
+        *("--num_heads", "1"),
+    ],
+    "lac": ["lac", "train", "--save_dir", "ck", "--use_gpu", "False"],
+}
+
+
+@pytest.mark.parametrize("flag", ["--hidden_size=500000000", "--hidden_size=2000000000", "--num_layers=100000000"])
+@pytest.mark.parametrize("training", TRAININGS)
+def test_sizes_that_no_machine_holds_are_refused_before_they_are_built(tmp_path, monkeypatch, capsys, training, flag):
+    monkeypatch.chdir(tmp_path)
+    words = "我 买 苹果 。".split()
+    Path("s").write_text(" ".join(words) + "\n", encoding="utf-8")
+    Vocabulary([*SPECIAL_TOKENS, *words]).save("v")
+    PieceVocabulary.from_words(Counter(words)).save("p")
+    monkeypatch.setattr(sys, "argv", ["elmo", *TRAININGS[training], *flag.split("=")])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert stop.value.code == 2 and ("num_layers is 100000000" in error or "GB of memory to load" in error)
+    assert sorted(os.listdir()) == ["p", "s", "v"]
