@@ -82,7 +82,7 @@ except InputError as error:
 def test_machines_that_cannot_go_on_in_float32_and_say_so(variables, reason, repository):
     if reason == NO_INSTRUCTIONS and not native.onednn():
         pytest.skip(f"compiled loops are {native.status()}, or this Paddle has no oneDNN to ask")
-    environment = {**os.environ, **variables}
+    environment = {**os.environ, native.SWITCH: "1", **variables}
     found = subprocess.run(
         [sys.executable, "-c", REPORT], cwd=repository, env=environment, capture_output=True, text=True, check=True
     )
