@@ -2,8 +2,9 @@
 
 A run is so many steps of a small biLM or masked language model. For each seed there are two, which differ in `--amp`
 alone: first parameters, batches, dropout and candidates are the same. Held-out text is measured in float32. What counts
-is the ratio of the two perplexities: its mean over the seeds, with Student's 95% interval. A run that the results file
-has, of the same settings and processor, is not made again.
+is the ratio of the two perplexities: its mean over the seeds, with Student's 95% interval. What rounding does to a run
+by chance alone, a control says: float32 again, from parameters that differ in the sixth digit. A run that the results
+file has, of the same settings and processor, is not made again.
 
     OMP_NUM_THREADS=1 python benchmarks/bf16_learning.py 'SHARDS' --dev 'HELD_OUT_SHARDS'
 """
@@ -40,7 +41,7 @@ from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.trainer import Trainer
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PRECISIONS = ("none", "bf16")
+RUNS = {"float32": ("none", 1.0), "bf16": ("bf16", 1.0), "control": ("none", 1.0 + 2**-20)}  # amp, parameters times
 BOUND = 0.01  # how much higher than float32's the perplexity may be
 COMMAND = "OMP_NUM_THREADS=1 python benchmarks/bf16_learning.py SHARDS --dev HELD_OUT_SHARDS"
 _RUN: dict[str, Any] = {"lr_schedule": "cosine", "optim": "adam", "max_epoch": 1, "log_interval": 500}
@@ -106,9 +107,9 @@ def make_objective(kind: str, vocabulary: Any, train: str, dev: str, settings: A
     return MaskedLMObjective(masked, vocabulary, sequences, held_out_sequences, settings)
 
 
-def train_run(kind: str, vocabulary: Any, train: str, dev: str, settings: Any, steps: int) -> dict[str, float]:
+def train_run(objective: Any, settings: Any, steps: int) -> dict[str, float]:
     """Perplexity of one run, its mean training loss (nats), and the seconds that it took."""
-    objective: Any = FirstBatches(make_objective(kind, vocabulary, train, dev, settings), steps)
+    objective = FirstBatches(objective, steps)
     started, cpu = time.perf_counter(), time.process_time()
     record = Trainer(objective, settings, console=Console()).run()[0]
     if record["step"] != steps:
@@ -117,25 +118,30 @@ def train_run(kind: str, vocabulary: Any, train: str, dev: str, settings: Any, s
     return {"perplexity": record["perplexity"], "training_loss": record["training_loss"], **seconds}
 
 
+def nudge(model: Any, factor: float) -> None:
+    """Multiply all parameters."""
+    for parameter in model.parameters():
+        parameter.set_value(parameter * factor)
+
+
 def summarise(runs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str, Any]:
-    """Compare the seeds whose runs are both there: perplexities, their ratio, and its mean with an interval.
+    """Compare the runs of each seed with its run in float32.
 
     Args:
-        runs: by seed, then by precision.
+        runs: by seed, then by name (see `RUNS`).
 
     Returns:
-        `seeds` and, from two of them on, `ratio` (mean, low, high) and `within_bound`: whether the mean is.
+        `seeds`: perplexities by seed and name; `ratios`: by name, from two seeds on, the mean of the perplexities as
+        multiples of float32's, with `low` and `high` of its interval; `within_bound`: whether the mean of bf16's is.
     """
-    seeds = {}
-    for seed, pair in runs.items():
-        if set(pair) >= set(PRECISIONS):
-            float32, bfloat16 = (pair[amp]["perplexity"] for amp in PRECISIONS)
-            seeds[seed] = {"float32": float32, "bf16": bfloat16, "ratio": bfloat16 / float32}
-    summary: dict[str, Any] = {"seeds": seeds}
-    if len(seeds) > 1:
-        mean, low, high = mean_interval([seed["ratio"] for seed in seeds.values()])
-        summary |= {"ratio": {"mean": mean, "low": low, "high": high}, "within_bound": mean <= 1 + BOUND}
-    return summary
+    seeds = {seed: {name: run["perplexity"] for name, run in named.items()} for seed, named in runs.items()}
+    ratios = {}
+    for name in ("bf16", "control"):
+        found = [seed[name] / seed["float32"] for seed in seeds.values() if seed.keys() >= {name, "float32"}]
+        if len(found) > 1:
+            ratios[name] = mean_interval(found)._asdict()
+    within = {"within_bound": ratios["bf16"]["mean"] <= 1 + BOUND} if "bf16" in ratios else {}
+    return {"seeds": seeds, "ratios": ratios, **within}
 
 
 def main() -> None:
@@ -173,24 +179,26 @@ def run_all(arguments: argparse.Namespace, console: Console) -> None:
         earlier = json.loads(arguments.output.read_text(encoding="utf-8"))
         if {name: earlier.get(name) for name in inputs} == inputs:
             runs = earlier["runs"]
-    for seed, kind, amp in itertools.product(range(arguments.seeds), arguments.objectives, PRECISIONS):
+    everything = itertools.product(range(arguments.seeds), arguments.objectives, RUNS)
+    for seed, kind, name in sorted(everything, key=lambda run: run[-1] == "control"):
         done = runs.setdefault(kind, {}).setdefault(str(seed), {})
-        if amp in done:
+        if name in done:
             continue
+        amp, factor = RUNS[name]
         settings = dataclasses.replace(SETTINGS[kind], random_seed=seed, amp=amp)
-        paths = (arguments.train, arguments.dev)
-        done[amp] = train_run(kind, vocabularies[kind], *paths, settings, arguments.steps)
-        console.print(f"{kind}, seed {seed}, amp {amp}: perplexity {done[amp]['perplexity']:.3f}")
-        summaries = {name: summarise(each) for name, each in runs.items()}
+        objective = make_objective(kind, vocabularies[kind], arguments.train, arguments.dev, settings)
+        nudge(objective.model, factor)
+        done[name] = train_run(objective, settings, arguments.steps)
+        console.print(f"{kind}, seed {seed}, {name}: perplexity {done[name]['perplexity']:.3f}")
+        summaries = {kind: summarise(each) for kind, each in runs.items()}
         write_results(
             arguments.output,
             {"command": COMMAND, "bound": BOUND, **inputs, "summary": summaries, "runs": runs},
         )
     for kind, each in runs.items():
-        summary = summarise(each)
-        if ratio := summary.get("ratio"):
+        for name, ratio in summarise(each)["ratios"].items():
             interval = f"{ratio['low']:.4f} to {ratio['high']:.4f}"
-            console.print(f"{kind}: bf16's perplexity is {ratio['mean']:.4f} of float32's (95%: {interval})")
+            console.print(f"{kind}, {name}: perplexity {ratio['mean']:.4f} of float32's (95%: {interval})")
 
 
 if __name__ == "__main__":

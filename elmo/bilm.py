@@ -188,11 +188,17 @@ class BiLM(paddle.nn.Layer):
     ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
         """As `forward`, with ids that are rows of a table [words, embed] of word vectors."""
         forward_states, backward_states = (None, None) if state is None else state
-        # One look-up for both: the table's gradient, which is as large as the table, is then made once.
-        forward_words, backward_words = paddle.split(self.look_up(paddle.concat([forward_ids, backward_ids]), table), 2)
+        forward_words, backward_words = self._look_up_both(forward_ids, backward_ids, table)
         forward_outputs, forward_states = self.run_direction(self.forward_layers, forward_words, forward_states)
         backward_outputs, backward_states = self.run_direction(self.backward_layers, backward_words, backward_states)
         return forward_outputs, backward_outputs, (forward_states, backward_states)
+
+    def _look_up_both(self, forward_ids: Tensor, backward_ids: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        """As `look_up`, for both directions; a gradient of the table, which is as large as it, is then made once."""
+        if not paddle.is_grad_enabled():
+            return self.look_up(forward_ids, table), self.look_up(backward_ids, table)
+        forward_words, backward_words = paddle.split(self.look_up(paddle.concat([forward_ids, backward_ids]), table), 2)
+        return forward_words, backward_words
 
     def layers(
         self, token_ids: Tensor, lengths: Tensor, lexicon: Lexicon | None = None, positions: Positions = "own"

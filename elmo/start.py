@@ -117,9 +117,9 @@ def _with_precision(settings: PretrainSettings, start: Start, console: Console) 
         recorded = read_training_state(start.load_dir).settings.get("amp", "none")
         amp = recorded if recorded == "none" or native.bfloat16_refusal() is None else "none"
         if amp != recorded:
-            console.print(f"warning: the run multiplied in {recorded} so far; this machine can't", highlight=False)
+            tell(console, f"warning: the run multiplied in {recorded} so far; this machine can't")
     amp = choose_precision(amp)
-    console.print(describe_precision(amp), highlight=False)
+    tell(console, describe_precision(amp))
     return dataclasses.replace(settings, amp=amp)
 
 

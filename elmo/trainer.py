@@ -179,7 +179,7 @@ class Trainer:
                 f"{place}: its learning rate or masking changes over {theirs} epochs, not {ours}: with this "
                 f"--max_epoch give --schedule_epochs {theirs} to keep to that, or {ours} to change it"
             )
-        self.console.print(f"the schedule, of {theirs} epochs so far, now has {ours}", highlight=False)
+        tell(self.console, f"the schedule, of {theirs} epochs so far, now has {ours}")
 
     def run(self) -> list[dict[str, Any]]:
         """Train until `max_epoch` epochs are finished.

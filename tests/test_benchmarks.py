@@ -131,21 +131,23 @@ def run_of(perplexity: float) -> dict[str, float]:
     return {"perplexity": perplexity}
 
 
-def test_seeds_are_compared_in_pairs_and_the_mean_ratio_has_an_interval():
+def test_runs_are_compared_with_float32_of_their_seed_and_the_mean_ratio_has_an_interval():
     runs = {
-        "0": {"none": run_of(100.0), "bf16": run_of(101.0)},
-        "1": {"none": run_of(200.0), "bf16": run_of(198.0)},
-        "2": {"none": run_of(50.0), "bf16": run_of(51.0)},
-        "3": {"none": run_of(50.0)},
+        "0": {"float32": run_of(100.0), "bf16": run_of(101.0), "control": run_of(100.0)},
+        "1": {"float32": run_of(200.0), "bf16": run_of(198.0)},
+        "2": {"float32": run_of(50.0), "bf16": run_of(51.0)},
+        "3": {"float32": run_of(50.0)},
     }
     summary = summarise(runs)
-    assert list(summary["seeds"]) == ["0", "1", "2"]
-    assert summary["ratio"]["mean"] == pytest.approx((1.01 + 0.99 + 1.02) / 3)
-    assert summary["ratio"]["high"] - summary["ratio"]["mean"] == pytest.approx(4.302653 * 0.0152753 / 3**0.5, rel=1e-5)
+    assert summary["seeds"]["0"] == {"float32": 100.0, "bf16": 101.0, "control": 100.0}
+    ratio = summary["ratios"].pop("bf16")
+    assert summary["ratios"] == {}  # one control has no interval
+    assert ratio["mean"] == pytest.approx((1.01 + 0.99 + 1.02) / 3)
+    assert ratio["high"] - ratio["mean"] == pytest.approx(4.302653 * 0.0152753 / 3**0.5, rel=1e-5)
     assert summary["within_bound"]
     runs["2"]["bf16"] = run_of(54.0)
     assert not summarise(runs)["within_bound"]
-    assert summarise({"0": runs["0"]}).keys() == {"seeds"}
+    assert summarise({"0": runs["0"]}).keys() == {"seeds", "ratios"}
 
 
 class Objective:

@@ -541,11 +541,11 @@ def test_damaged_vectors_are_refused_in_one_line(space, tmp_path, damage, messag
         (
             {"vector_size": 4},
             {"vectors": np.zeros((9, 3))},
-            r"vectors has shape \[9, 3\], the configuration says \[9, 4\]",
+            r"configuration says vector_size 4, vectors has shape \[9, 3\]",
         ),
         ({"vector_size": 3}, {"vectors": np.zeros((8, 3))}, r"vectors has shape \[8, 3\]"),
-        ({"vector_size": 3}, {}, "vectors is missing"),
-        ({"vector_size": -3}, {"vectors": np.zeros((9, 3))}, "configuration is damaged"),
+        ({"vector_size": 3}, {}, "all its parameters together have 0 numbers"),
+        ({"vector_size": -3}, {"vectors": np.zeros((9, 3))}, "configuration says vector_size -3"),
         ({"sizes": 3}, {"vectors": np.zeros((9, 3))}, "configuration is damaged"),
     ],
 )

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "onednn.h"
 
 namespace {
@@ -107,8 +109,12 @@ void lstmp_forward(const Sizes& s, const T* inputs, const T* hidden, const T* ce
       for (Index r = 0; r < rows; ++r) {
         const Index row = t * s.batch + first + r;
         T *g = &pre[r * p_pre], *c = last_cell + (first + r) * H;
-        cell_forward(H, bias, cell_clip, g, c, raw.data());
-        convert(&out[r * p_out], raw.data(), H);
+        if constexpr (std::is_same_v<T, S>) {
+          cell_forward(H, bias, cell_clip, g, c, &out[r * p_out]);
+        } else {
+          cell_forward(H, bias, cell_clip, g, c, raw.data());
+          convert(&out[r * p_out], raw.data(), H);
+        }
         if (gates) {
           convert(gates + row * 4 * H, g, 4 * H);
           std::memcpy(cells + row * H, c, H * sizeof(T));
