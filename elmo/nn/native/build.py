@@ -16,9 +16,8 @@ from pathlib import Path
 from elmo.cache import cache_folder
 from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
 from elmo.runtime import available_cores
-from elmo.stopping import half_written
 from elmo.trusted import is_sound, private_folder, publish
-from elmo.whole_file import beside
+from elmo.whole_file import temporary_directory
 
 SWITCH = "ELMO_NATIVE"  # "0" switches the compiled loops off
 _SOURCES = Path(__file__).with_name("loops")
@@ -114,16 +113,19 @@ def _build(compiler: list[str]) -> Path:
     target = private_folder(cache_folder() / "native") / f"{digest}.so"
     if is_sound(target):
         return target
-    temporary = beside(target, ".so")  # of this process alone: several may compile at once
-    with half_written(temporary):
-        try:
-            command = [*compiler, *_FLAGS, *_LINK_FLAGS, str(_SOURCES / "loops.cc"), "-o", str(temporary), *_LIBRARIES]
-            result = subprocess.run(command, capture_output=True, text=True, timeout=_COMPILE_SECONDS, check=False)
-            if result.returncode:
-                raise RuntimeError(f"{compiler[0]} failed: {result.stderr.strip() or result.returncode}")
-            publish(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with temporary_directory(target) as folder:  # of this process alone: several may compile at once
+        compiled = folder / target.name
+        result = subprocess.run(
+            [*compiler, *_FLAGS, *_LINK_FLAGS, str(_SOURCES / "loops.cc"), "-o", str(compiled), *_LIBRARIES],
+            env={**os.environ, "TMPDIR": str(folder)},  # what a compiler that is ended leaves goes with the folder
+            capture_output=True,
+            text=True,
+            timeout=_COMPILE_SECONDS,
+            check=False,
+        )
+        if result.returncode:
+            raise RuntimeError(f"{compiler[0]} failed: {result.stderr.strip() or result.returncode}")
+        publish(compiled, target)
     return target
 
 
