@@ -51,6 +51,18 @@ def writable_file(path: PathLike) -> Path:
     return target
 
 
+def check_not_read(path: PathLike, sources: Iterable[PathLike]) -> None:
+    """Refuse to write a file that is read for it, by whatever name.
+
+    Raises:
+        InputError: the path leads to one of the sources.
+    """
+    for source in sources:
+        with contextlib.suppress(OSError):  # one of them is not there
+            if os.path.samefile(path, source):
+                raise _unwritable(path, "it is read for it")
+
+
 def _check_link(path: Path) -> None:
     """Refuse a link that neither we nor the folder's owner has put there: in /tmp it may lead to a victim."""
     if path.is_symlink():

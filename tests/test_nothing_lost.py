@@ -234,6 +234,22 @@ def test_preprocess_replaces_shards_only(place, capsys):
 # Files
 
 
+@pytest.mark.parametrize("options", [[], ["--pieces", "True"]])
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
+def test_a_vocabulary_takes_no_shards_place(tmp_path, capsys, kind, options):
+    shard, output = tmp_path / "shard", tmp_path / "output"
+    shard.write_text("今天 天气 好\n", encoding="utf-8")
+    if kind == "itself":
+        output = shard
+    elif kind == "link":
+        output.symlink_to(shard)
+    else:
+        output.hardlink_to(shard)
+    assert elmo("vocab", shard, "--output", output, *options) == 2
+    assert "it is read for it" in capsys.readouterr().err
+    assert shard.read_text(encoding="utf-8") == "今天 天气 好\n"
+
+
 def special(folder: Path, kind: str) -> Path:
     path = folder / kind
     if kind == "fifo":
