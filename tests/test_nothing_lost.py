@@ -250,6 +250,16 @@ def test_a_vocabulary_takes_no_shards_place(tmp_path, capsys, kind, options):
     assert shard.read_text(encoding="utf-8") == "今天 天气 好\n"
 
 
+@pytest.mark.parametrize("command", [["encode", "elmo-zh-small"], ["lac", "tag"]])
+def test_the_text_that_is_read_is_not_written_over(tmp_path, capsys, command):
+    text = tmp_path / "text.npz"
+    text.write_text("今天 天气 好\n", encoding="utf-8")
+    overwrite = ["--overwrite", "True"] if "encode" in command else []
+    assert elmo(*command, text, "--output", text, *overwrite) == 2
+    assert "it is read for it" in capsys.readouterr().err
+    assert text.read_text(encoding="utf-8") == "今天 天气 好\n"
+
+
 def special(folder: Path, kind: str) -> Path:
     path = folder / kind
     if kind == "fifo":
