@@ -213,8 +213,7 @@ def replace_directory(new: Path, target: Path, find_foreign: FindForeign, source
         os.rename(new, target)
         return
     check_replaceable(target, find_foreign, sources=sources)
-    old = target.with_name(f".{target.name}.old.{os.getpid()}")
-    shutil.rmtree(old, ignore_errors=True)
+    old = target.with_name(f".{target.name}.old.{os.getpid()}.{secrets.token_hex(8)}")  # as `checkpoint.tidy` knows it
     try:
         os.rename(target, old)
         os.rename(new, target)
