@@ -76,6 +76,11 @@ def launched_world_size() -> int:
     """How many processes the launcher started, 1 without it; InputError where its variables make no sense."""
     count = _variable("PADDLE_TRAINERS_NUM", 1, 1, _MOST_RANKS)
     _variable("PADDLE_TRAINER_ID", 0, 0, count - 1)
+    if count > 1 and "PADDLE_TRAINER_ID" not in os.environ:
+        raise InputError(
+            f"PADDLE_TRAINERS_NUM is {count}, and PADDLE_TRAINER_ID is not set: Paddle's launcher sets both, "
+            "unset both where there is none"
+        )
     return count
 
 

@@ -51,6 +51,18 @@ def writable_file(path: PathLike) -> Path:
     return target
 
 
+def check_not_read(path: PathLike, sources: Iterable[PathLike]) -> None:
+    """Refuse to write a file that is read for it, by whatever name.
+
+    Raises:
+        InputError: the path leads to one of the sources.
+    """
+    for source in sources:
+        with contextlib.suppress(OSError):  # one of them is not there
+            if os.path.samefile(path, source):
+                raise _unwritable(path, "it is read for it")
+
+
 def _check_link(path: Path) -> None:
     """Refuse a link that neither we nor the folder's owner has put there: in /tmp it may lead to a victim."""
     if path.is_symlink():
@@ -201,8 +213,7 @@ def replace_directory(new: Path, target: Path, find_foreign: FindForeign, source
         os.rename(new, target)
         return
     check_replaceable(target, find_foreign, sources=sources)
-    old = target.with_name(f".{target.name}.old.{os.getpid()}")
-    shutil.rmtree(old, ignore_errors=True)
+    old = target.with_name(f".{target.name}.old.{os.getpid()}.{secrets.token_hex(8)}")  # as `checkpoint.tidy` knows it
     try:
         os.rename(target, old)
         os.rename(new, target)

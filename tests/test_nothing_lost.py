@@ -36,7 +36,7 @@ from elmo.pretrain import pretrain
 from elmo.text.preprocess import preprocess
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.vectors_file import write_vectors
-from elmo.whole_file import check_replaceable, first_foreign, replacing, whole_file, writable_file
+from elmo.whole_file import check_replaceable, first_foreign, replace_directory, replacing, whole_file, writable_file
 
 SENTENCES = "河水 涨 了 。\n我 买 苹果 。\n他 走 了 。\n"
 SETTINGS = PretrainSettings(max_epoch=1, n_negative_samples_batch=4)
@@ -232,6 +232,41 @@ def test_preprocess_replaces_shards_only(place, capsys):
 
 
 # Files
+
+
+@pytest.mark.parametrize("options", [[], ["--pieces", "True"]])
+@pytest.mark.parametrize("kind", ["itself", "link", "hard link"])
+def test_a_vocabulary_takes_no_shards_place(tmp_path, capsys, kind, options):
+    shard, output = tmp_path / "shard", tmp_path / "output"
+    shard.write_text("今天 天气 好\n", encoding="utf-8")
+    if kind == "itself":
+        output = shard
+    elif kind == "link":
+        output.symlink_to(shard)
+    else:
+        output.hardlink_to(shard)
+    assert elmo("vocab", shard, "--output", output, *options) == 2
+    assert "it is read for it" in capsys.readouterr().err
+    assert shard.read_text(encoding="utf-8") == "今天 天气 好\n"
+
+
+@pytest.mark.parametrize("command", [["encode", "elmo-zh-small"], ["lac", "tag"]])
+def test_the_text_that_is_read_is_not_written_over(tmp_path, capsys, command):
+    text = tmp_path / "text.npz"
+    text.write_text("今天 天气 好\n", encoding="utf-8")
+    overwrite = ["--overwrite", "True"] if "encode" in command else []
+    assert elmo(*command, text, "--output", text, *overwrite) == 2
+    assert "it is read for it" in capsys.readouterr().err
+    assert text.read_text(encoding="utf-8") == "今天 天气 好\n"
+
+
+def test_what_has_the_name_of_a_directory_put_aside_stays(tmp_path):
+    new, target, foreign = tmp_path / "new", tmp_path / "model", tmp_path / f".model.old.{os.getpid()}"
+    for folder in (new, target, foreign):
+        folder.mkdir()
+    (foreign / "thesis.txt").write_text("a year's work")
+    replace_directory(new, target, lambda _: None)
+    assert tree(tmp_path) == {"model": None, foreign.name: None, f"{foreign.name}/thesis.txt": b"a year's work"}
 
 
 def special(folder: Path, kind: str) -> Path:

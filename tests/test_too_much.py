@@ -233,16 +233,28 @@ def test_so_do_functions(tmp_path):
         ({"PADDLE_TRAINERS_NUM": "-2"}, "PADDLE_TRAINERS_NUM is '-2'"),
         ({"PADDLE_TRAINERS_NUM": ""}, "PADDLE_TRAINERS_NUM is ''"),
         ({"PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ID": "2"}, "PADDLE_TRAINER_ID is '2'"),
+        ({"PADDLE_TRAINERS_NUM": "2"}, "PADDLE_TRAINER_ID is not set"),
         ({"PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ID": "x"}, "PADDLE_TRAINER_ID is 'x'"),
     ],
 )
 def test_rubbish_from_a_launcher_is_named(monkeypatch, variables, wrong):
+    monkeypatch.delenv("PADDLE_TRAINER_ID", raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     for local in (True, False):
         with pytest.raises(InputError) as caught:
             ranks.join(local)
         assert wrong in str(caught.value) and len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("rank", ["rubbish", "-1", "", "9" * 5000])
+def test_a_rank_that_is_no_number_is_named_before_paddle_reads_it(rank, repository):
+    code = "from elmo.errors import InputError\ntry:\n    from elmo.runtime import paddle\n"
+    code += "except InputError as error:\n    print(error)"
+    environment = {**os.environ, "PYTHONPATH": str(repository), "PADDLE_TRAINER_ID": rank}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("PADDLE_TRAINER_ID is ") and len(done.stdout) < 250
 
 
 @pytest.mark.parametrize("threads", ["3000000000", "9" * 40, "4,3000000000"])

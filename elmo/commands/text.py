@@ -81,19 +81,22 @@ def vocab(
     """Count words and write the vocabulary: <S>, </S>, <UNK>, then words by falling count; or --pieces."""
     from elmo.text.corpus import find_shards
     from elmo.text.vocabulary import Vocabulary, count_words
+    from elmo.whole_file import check_not_read
 
+    paths = [path for shard in shards for path in find_shards(shard)]
+    check_not_read(output, paths)
     if pieces:
         from elmo.text.pieces import PieceVocabulary
         from elmo.text.units import count_shard_words
 
-        words = count_shard_words([path for shard in shards for path in find_shards(shard)], tagged)
+        words = count_shard_words(paths, tagged)
         made = PieceVocabulary.from_words(words, min_count, max_size)
         made.save(output)
         say(f"{len(made):,} characters and pieces in {output}")
         return
     if tagged:
         raise InputError("--tagged True is for a vocabulary of --pieces True: words are counted as they stand")
-    counts = count_words([path for shard in shards for path in find_shards(shard)])
+    counts = count_words(paths)
     vocabulary = Vocabulary.from_counts(counts, min_count, max_size)
     vocabulary.save(output)
     total = sum(counts.values())
