@@ -28,7 +28,7 @@ for card in ${named[@]+"${named[@]}"}; do
     card=${card//[[:space:]]/}
     [[ $card == -* ]] && break # as CUDA itself, which sees the cards before a -1
     if [[ ! $card =~ ^([0-9]{1,4}|(GPU|MIG)-[A-Za-z0-9/-]+)$ || " ${cards[*]-} " == *" $card "* ]]; then
-        echo "run.sh: CUDA_VISIBLE_DEVICES is '$CUDA_VISIBLE_DEVICES': give each card once, by its number, as in 0,1" >&2
+        echo "run.sh: CUDA_VISIBLE_DEVICES is $(printf %q "$CUDA_VISIBLE_DEVICES"): give each card once, by its number, as in 0,1" >&2
         exit 2
     fi
     cards+=("$card")

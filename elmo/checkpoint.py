@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -74,7 +75,7 @@ def write_checkpoint(
         RunError: it can't be written.
     """
     target = Path(directory)
-    temporary = target.with_name(f".{target.name}.new.{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.new.{_mark()}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         write_model(temporary, files)
@@ -291,7 +292,7 @@ def _remove(path: Path) -> None:
         check_replaceable(path, find_foreign)
     except InputError:
         return
-    gone = path.with_name(f".{path.name}.gone.{os.getpid()}")
+    gone = path.with_name(f".{path.name}.gone.{_mark()}")
     with contextlib.suppress(OSError):
         os.rename(path, gone)
     shutil.rmtree(gone, ignore_errors=True)
@@ -302,6 +303,11 @@ def _left_behind(folder: PathLike) -> Iterator[tuple[Path, str, str | None]]:
     for path in sorted(Path(folder).glob(".*")):
         if (match := _AT_WORK.fullmatch(path.name)) and not _is_alive(int(match[3])):
             yield path, match[1], match[2]
+
+
+def _mark() -> str:
+    """End of a name for what this process is at work on; nobody can foresee it."""
+    return f"{os.getpid()}.{secrets.token_hex(8)}"
 
 
 def _is_alive(process: int) -> bool:
@@ -322,7 +328,7 @@ def _is_alive(process: int) -> bool:
 def mark_best(checkpoint: Path) -> None:
     """Make `best` beside a checkpoint the same as it: by links to its files, or copies where there can be none."""
     target = checkpoint.with_name(BEST)
-    temporary = checkpoint.with_name(f".{BEST}.{os.getpid()}")
+    temporary = checkpoint.with_name(f".{BEST}.{_mark()}")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         try:

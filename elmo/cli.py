@@ -16,7 +16,7 @@ import typer
 
 import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
-from elmo.commands.options import bounded
+from elmo.commands.options import guarded
 from elmo.errors import ElmoError
 from elmo.stopping import stoppable
 from elmo.terminal import complain
@@ -43,10 +43,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in COMMANDS:
-    app.command(command.__name__)(bounded(command))
+    app.command(command.__name__)(guarded(command))
 for name, group in GROUPS.items():
     for each in group.registered_commands:
-        each.callback = bounded(each.callback) if each.callback else None
+        each.callback = guarded(each.callback) if each.callback else None
     app.add_typer(group, name=name)
 
 

@@ -546,3 +546,28 @@ def test_a_record_that_is_a_pipe_does_not_hang(tmp_path):
     os.mkfifo(tmp_path / "step_0000002/training.json")
     found = newest_checkpoint(tmp_path, lambda _: None)
     assert found is not None and found.name == "step_0000001"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["eval", "perplexity", "elmo-zh-small", "--test_path", "{f}", "-o", "{f}"],
+        ["eval", "perplexity", "elmo-zh-small", "--test_path", "{d}/*", "-o", "{f}"],
+        ["eval", "masked", "bert-zh-small", "--test_path", "{f}", "-o", "{f}"],
+        ["eval", "words", "word2vec-zh-small", "{f}", "-o", "{f}"],
+        ["eval", "senses", "elmo-zh-small", "--senses", "{f}", "-o", "{f}"],
+        ["eval", "cloze", "bert-zh-small", "--questions", "{f}", "-o", "{f}"],
+        ["lac", "eval", "model", "{f}", "-o", "{f}"],
+    ],
+)
+def test_results_never_take_the_place_of_what_they_are_of(call, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    text = folder / "text"
+    text.write_text("我 买 了 苹果\n", encoding="utf-8")
+    monkeypatch.setattr("sys.argv", ["elmo", *(part.format(f=text, d=folder) for part in call)])
+    with pytest.raises(SystemExit) as ending:
+        cli.main()
+    assert ending.value.code == 2
+    assert "it is read for it" in capsys.readouterr().err
+    assert text.read_text(encoding="utf-8") == "我 买 了 苹果\n"

@@ -132,10 +132,7 @@ def lac_tag(
 ) -> None:
     """Cut each line into words with their tags: word/tag, separated by spaces."""
     from elmo.tasks.lac_command import tag_file
-    from elmo.whole_file import check_not_read
 
-    if output is not None:
-        check_not_read(output, [text])
     options: dict[str, Any] = {"features": features, "user_dictionary": user_dictionary, "batch_size": batch_size}
     count = tag_file(text, output, model=model, as_json=as_json, **options)
     if output is not None:

@@ -6,8 +6,10 @@ A command writes `max_epoch: MaxEpoch = 10`: the name is the parameter's, the de
 from __future__ import annotations
 
 import functools
+import glob
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +17,9 @@ import typer
 
 from elmo.checks import LARGEST_SIZE, check_seed, short_number
 from elmo.errors import InputError
+from elmo.whole_file import check_not_read
 
+_OUTPUTS = frozenset({"output", "results"})  # options that name what is written
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -39,8 +43,8 @@ def _clip(value: str | float | None) -> float | None:
         raise typer.BadParameter(f"{value!r} is neither a number nor none") from None
 
 
-def bounded(command: Callable[..., None]) -> Callable[..., None]:
-    """A command whose numbers are refused where no computer could do anything with them."""
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """A command that refuses numbers no computer could do anything with, and an output that is one of its inputs."""
 
     @functools.wraps(command)
     def run(*given: Any, **options: Any) -> None:
@@ -52,9 +56,21 @@ def bounded(command: Callable[..., None]) -> Callable[..., None]:
                     check_seed(number, f"--{name}")
                 elif isinstance(number, int) and abs(number) > LARGEST_SIZE:
                     raise InputError(f"--{name} is {short_number(number)}: give at most {LARGEST_SIZE}")
+        for name in _OUTPUTS & options.keys():
+            if options[name] is not None:
+                inputs = (value for other, value in options.items() if other not in _OUTPUTS)
+                check_not_read(options[name], (path for value in inputs for path in _files(value)))
         command(*given, **options)
 
     return run
+
+
+def _files(value: Any) -> Iterator[str]:
+    """What an option may name: files, or globs of them."""
+    for each in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(each, str | os.PathLike):
+            yield os.fspath(each)
+            yield from glob.iglob(os.fspath(each))
 
 
 def flag(name: str, text: str) -> Any:

@@ -81,10 +81,8 @@ def vocab(
     """Count words and write the vocabulary: <S>, </S>, <UNK>, then words by falling count; or --pieces."""
     from elmo.text.corpus import find_shards
     from elmo.text.vocabulary import Vocabulary, count_words
-    from elmo.whole_file import check_not_read
 
     paths = [path for shard in shards for path in find_shards(shard)]
-    check_not_read(output, paths)
     if pieces:
         from elmo.text.pieces import PieceVocabulary
         from elmo.text.units import count_shard_words

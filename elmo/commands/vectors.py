@@ -92,9 +92,7 @@ def encode(
     from elmo.precision import choose_precision, products_in
     from elmo.text.corpus import read_lines
     from elmo.vectors_file import parse_layers, write_vectors
-    from elmo.whole_file import check_not_read
 
-    check_not_read(output, [sentences])
     wanted = parse_layers(layers)
     read_at = check_positions(positions)
     runtime.select_device(use_gpu)
