@@ -234,13 +234,19 @@ class BiLM(paddle.nn.Layer):
         forward_outputs, backward_outputs, _ = self.run(forward_ids, backward_ids, table)
         first = 1 if positions == "own" else 0  # step 0 read the boundary, step t the t-th word
         steps = slice(first, first + time)
-        forward_steps = [self.look_up(forward_ids[:, steps], table), *(output[:, steps] for output in forward_outputs)]
-        backward_steps = [self.look_up(backward_ids[:, steps], table), *(out[:, steps] for out in backward_outputs)]
         index = order.unsqueeze(2).expand([batch, time, self.config.embed_size])
-        return [
-            paddle.concat([ahead, paddle.take_along_axis(behind, index, axis=1)], axis=2)
-            for ahead, behind in zip(forward_steps, backward_steps, strict=True)
-        ]
+
+        def side_by_side(ahead: Tensor, behind: Tensor) -> Tensor:
+            return paddle.concat([ahead, paddle.take_along_axis(behind, index, axis=1)], axis=2)
+
+        if positions == "own":
+            words = self.look_up(token_ids, table)
+            layers = [paddle.concat([words, words], axis=2)]
+        else:
+            layers = [side_by_side(*(self.look_up(ids[:, steps], table) for ids in (forward_ids, backward_ids)))]
+        for ahead, behind in zip(forward_outputs, backward_outputs, strict=True):
+            layers.append(side_by_side(ahead[:, steps], behind[:, steps]))
+        return layers
 
     def boundary_ids(self, lexicon: Lexicon | None = None) -> tuple[int, int]:
         """Ids of `<S>` and `</S>`: the vocabulary's, or the first two rows of a lexicon."""
