@@ -38,7 +38,7 @@ _FILES = (WEIGHTS_FILE, VOCABULARY_FILE, TRAINING_FILE, OPTIMIZER_FILE, POSITION
 _LARGEST_RECORD = 64 << 20  # bytes of training.json: a history of some hundred thousand epochs
 _NAME = re.compile(r"(epoch(?=_\d{3})|step(?=_\d{7}))_(\d+)")
 # What a process is at work on: a checkpoint that is being written, one whose place it takes, one that is removed.
-_AT_WORK = re.compile(rf"\.{{1,2}}((?:epoch|step)_\d+|{BEST})(?:\.(new|old|gone))?\.(\d+)(?:\.[0-9a-f]+)?")
+_AT_WORK = re.compile(rf"\.{{1,2}}((?:epoch|step)_\d+|{BEST})(?:\.(new|old|gone))?\.(\d+)(?:\.[0-9a-f]+)*")
 _HALF_WRITTEN = re.compile(r"\.(.+)\.[0-9a-f]{16}")  # a file of a checkpoint that is being written
 
 

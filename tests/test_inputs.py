@@ -150,7 +150,7 @@ def test_closed_standard_input_is_said(monkeypatch):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("place")
-    (folder / "long.txt").write_text("我 买 苹果 。\n" * 300_000, encoding="utf-8")
+    (folder / "long.txt").write_text("我 买 苹果 。\n" * 3_000_000, encoding="utf-8")
     Vocabulary.from_counts({"我": 9, "买": 9, "苹果": 9, "。": 9}).save(folder / "vocab.txt")
     return folder
 

@@ -59,7 +59,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         for name in _OUTPUTS & options.keys():
             if options[name] is not None:
                 inputs = (value for other, value in options.items() if other not in _OUTPUTS)
-                check_not_read(options[name], (path for value in inputs for path in _files(value)))
+                paths = (path for value in inputs for path in _files(value))
+                check_not_read(options[name], filter(os.path.isfile, paths))
         command(*given, **options)
 
     return run
