@@ -26,19 +26,19 @@ from rich.console import Console
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMConfig
 from elmo.errors import InputError
-from elmo.explore.evaluate import write_results
+from elmo.explore.report import write_results
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
-from elmo.masked_objective import MaskedLMObjective, MaskedSettings
-from elmo.objectives import BiLMObjective, PretrainSettings
-from elmo.precision import choose_precision
-from elmo.processor import describe_processor
-from elmo.tasks.metrics import mean_interval
-from elmo.text.corpus import SentenceIds, find_shards
+from elmo.nn.native.precision import choose_precision
+from elmo.nn.native.processor import describe_processor
+from elmo.tagging.score import mean_interval
+from elmo.text.batches import SentenceIds, find_shards
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
 from elmo.text.vocabulary import Vocabulary, count_words
-from elmo.trainer import Trainer
+from elmo.training.loop import Trainer
+from elmo.training.masked import MaskedLMObjective, MaskedSettings
+from elmo.training.settings import BiLMObjective, PretrainSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUNS = {"float32": ("none", 1.0), "bf16": ("bf16", 1.0), "control": ("none", 1.0 + 2**-20)}  # amp, parameters times

@@ -16,10 +16,10 @@ from typing import Any
 from safetensors import safe_open
 
 from elmo.errors import InputError
-from elmo.explore.evaluate import write_results
+from elmo.explore.report import write_results
 from elmo.masked_lm import Bert
-from elmo.model_files import WEIGHTS_FILE, read_header
-from elmo.text.corpus import find_shards, read_lines
+from elmo.models import WEIGHTS_FILE, read_header
+from elmo.text.batches import find_shards, read_lines
 from elmo.text.pieces import PieceTokenizer
 
 _LOSS = re.compile(r"step (\d+): training loss ([\d.]+),")

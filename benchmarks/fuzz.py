@@ -195,13 +195,13 @@ def _tree(folder: Path) -> dict[str, tuple[int, int]]:
 def make_samples(folder: Path) -> Path:
     """Write a small whole file or directory of every kind."""
     from elmo.bilm import BiLM, BiLMConfig
-    from elmo.checkpoint import TrainingState, write_checkpoint
     from elmo.convert.lark import write_lark
+    from elmo.encoding.vectors_file import write_vectors
     from elmo.masked_lm import MaskedLM, MaskedLMConfig
-    from elmo.model_files import ModelFiles, write_model
+    from elmo.models import ModelFiles, write_model
     from elmo.text.pieces import PieceVocabulary
     from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-    from elmo.vectors_file import write_vectors
+    from elmo.training.checkpoint import TrainingState, write_checkpoint
 
     folder.mkdir()
     text = "我 买 了 苹果 。\n河水 涨 到 桥边 。\n他 没有 说 。\n"
@@ -329,21 +329,21 @@ def _damage_header(path: Path, generator: random.Random) -> None:
 
 def reader_cases(samples: Path) -> dict[str, Case]:
     """Every reader, on a damaged file."""
-    from elmo.checkpoint import newest_checkpoint
     from elmo.convert.describe import describe, render
-    from elmo.encoder import load_pretrained
-    from elmo.explore.senses import read_senses
+    from elmo.corpora.lark_tsv import read_tag_dic, read_tsv
+    from elmo.corpora.tagged import read_peoples_daily, read_ud
+    from elmo.corpora.tasks import read_cmrc
+    from elmo.encoding.encoder import load_pretrained
+    from elmo.encoding.vectors_file import read_vectors
+    from elmo.explore.polysemy.senses import read_senses
     from elmo.explore.words import read_analogies, read_similarity
     from elmo.masked_lm import Bert
     from elmo.skipgram import WordVectors
-    from elmo.tasks.gold import read_peoples_daily, read_ud
-    from elmo.tasks.lac_text import UserDictionary
-    from elmo.tasks.lark_tsv import read_tag_dic, read_tsv
-    from elmo.tasks.task_data import read_cmrc
-    from elmo.text.corpus import SentenceIds
+    from elmo.tagging.baidu_text import UserDictionary
+    from elmo.text.batches import SentenceIds
     from elmo.text.pieces import PieceVocabulary
     from elmo.text.vocabulary import Vocabulary, count_words
-    from elmo.vectors_file import read_vectors
+    from elmo.training.checkpoint import newest_checkpoint
 
     vocabulary = Vocabulary.load(samples / "vocabulary.txt")
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from elmo.explore.evaluate import write_results
+from elmo.explore.report import write_results
 from elmo.runtime import available_cores
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -50,7 +50,7 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(options)))
         return
-    from elmo.processor import describe_processor  # an earlier checkout, which measures above, has none
+    from elmo.nn.native.processor import describe_processor  # an earlier checkout, which measures above, has none
 
     if options.before is not None and not (options.before / "elmo" / "__init__.py").is_file():
         parser.error(f"--before {options.before}: there is no package elmo in it; give a checkout of this project")
@@ -102,7 +102,7 @@ def measure_beside(before: Path, count: int, pairs: int) -> dict[str, Any]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Time all ways in this process."""
-    from elmo.tasks.lac import Lac
+    from elmo.tagging.baidu import Lac
 
     begin = time.perf_counter()
     lac: Any = Lac.from_pretrained(options.model, batch_size=options.batch_size)

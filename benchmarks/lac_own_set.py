@@ -18,12 +18,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from elmo.corpora.lark_tsv import TokenTags, read_tag_dic, read_tsv
 from elmo.errors import InputError
 from elmo.runtime import paddle
-from elmo.tasks.lac import Lac
-from elmo.tasks.lark_tsv import TokenTags, read_tag_dic, read_tsv
-from elmo.tasks.metrics import ChunkCounts, Score, SentenceCounts, count_chunks
-from elmo.tasks.projection import word_chunks
+from elmo.tagging.baidu import Lac
+from elmo.tagging.projection import word_chunks
+from elmo.tagging.score import ChunkCounts, Score, SentenceCounts, count_chunks
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PARTS = ("train", "dev", "test")

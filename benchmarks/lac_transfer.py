@@ -26,16 +26,16 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from elmo.explore.evaluate import write_results
+from elmo.corpora.tagged import COARSE, GROUPS, LAC_TAGS, Tagged, read_peoples_daily, read_ud, widen_punctuation
+from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
+from elmo.encoding.lark_defects import DEFECTS
+from elmo.explore.report import write_results
 from elmo.runtime import paddle, seed_everything
-from elmo.tasks.features import ElmoFeatures, Features, WordVectorFeatures
-from elmo.tasks.gold import COARSE, GROUPS, LAC_TAGS, Tagged, read_peoples_daily, read_ud, widen_punctuation
-from elmo.tasks.lac_files import read_model
-from elmo.tasks.lac_start import LacSentenceReader, start_from_lac
-from elmo.tasks.lark_defects import DEFECTS
-from elmo.tasks.metrics import ChunkCounts, SentenceCounts, bootstrap_difference, mean_interval, oracle
-from elmo.tasks.tagger import Sentence, SentenceReader, TaggerConfig, TaggerNetwork
-from elmo.tasks.train_tagger import (
+from elmo.tagging.baidu_files import read_model
+from elmo.tagging.baidu_start import LacSentenceReader, start_from_lac
+from elmo.tagging.score import ChunkCounts, SentenceCounts, bootstrap_difference, mean_interval, oracle
+from elmo.tagging.tagger import Sentence, SentenceReader, TaggerConfig, TaggerNetwork
+from elmo.tagging.train import (
     Examples,
     TaggerTrainer,
     TrainSettings,

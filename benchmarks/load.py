@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.convert.lark import write_lark
-from elmo.explore.evaluate import write_results
-from elmo.model_files import ModelFiles, write_model
+from elmo.explore.report import write_results
+from elmo.models import ModelFiles, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -16,13 +16,13 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
-from elmo.checkpoint import checkpoints, read_training_state
-from elmo.explore.evaluate import write_results
-from elmo.explore.scores import percentile_interval
+from elmo.explore.polysemy.scores import percentile_interval
+from elmo.explore.report import write_results
 from elmo.masked_lm import Bert
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
-from elmo.text.corpus import find_shards, read_lines
+from elmo.text.batches import find_shards, read_lines
+from elmo.training.checkpoint import checkpoints, read_training_state
 
 Floats = npt.NDArray[np.float64]
 Gap = tuple[list[int], int, int]  # ids with [CLS], [SEP] and [MASK], place of the mask, what stood there

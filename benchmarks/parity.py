@@ -18,8 +18,8 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from elmo.encoder import Encoder, StatefulEncoder, load_pretrained
-from elmo.explore.evaluate import write_results
+from elmo.encoding.encoder import Encoder, StatefulEncoder, load_pretrained
+from elmo.explore.report import write_results
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TOLERANCE = 1e-5

@@ -26,10 +26,10 @@ class Ours:
         from elmo import runtime
         from elmo.bilm import BiLM, BiLMConfig
         from elmo.nn.softmax import LogUniformSampler
-        from elmo.objectives import BiLMObjective, PretrainSettings
         from elmo.runtime import paddle
-        from elmo.text.corpus import Batch
-        from elmo.trainer import make_optimizer
+        from elmo.text.batches import Batch
+        from elmo.training.loop import make_optimizer
+        from elmo.training.settings import BiLMObjective, PretrainSettings
 
         class Sampler(LogUniformSampler):
             """Draws, which takes its time, but gives the candidates that all systems use."""
@@ -318,10 +318,10 @@ def torch_weights(arrays: Arrays, direction: str, layer: int) -> Arrays:
 
 
 def products_in(amp: str) -> AbstractContextManager[object]:
-    """As `elmo.precision` has it, which earlier versions lack."""
+    """As `elmo.nn.native.precision` has it, which earlier versions lack."""
     if amp == "none":
         return nullcontext()
-    made: AbstractContextManager[object] = importlib.import_module("elmo.precision").products_in(amp)
+    made: AbstractContextManager[object] = importlib.import_module("elmo.nn.native.precision").products_in(amp)
     return made
 
 

@@ -23,10 +23,10 @@ class Ours:
     def __init__(self, size: dict[str, Any], arrays: Arrays, amp: str) -> None:
         from elmo import runtime
         from elmo.masked_lm import MaskedLM, MaskedLMConfig
-        from elmo.masked_objective import MaskedLMObjective, MaskedSettings
         from elmo.runtime import paddle
         from elmo.text.masking import MaskedBatch
-        from elmo.trainer import make_optimizer
+        from elmo.training.loop import make_optimizer
+        from elmo.training.masked import MaskedLMObjective, MaskedSettings
 
         self.paddle, self.amp = paddle, amp
         self.products_in = importlib.import_module("pretrain_bilm_systems").products_in

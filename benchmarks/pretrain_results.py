@@ -62,7 +62,7 @@ def add_size(
     Args:
         results: `machines` by `processor_key`, each with `processor`, `sizes` and `masked_sizes`; and `latest`, the key
             of the one that was measured last. Empty for none yet.
-        processor: as `elmo.processor.describe_processor` returns it.
+        processor: as `elmo.nn.native.processor.describe_processor` returns it.
         objective: "bilm" or "masked".
         name: of the size.
         measured: what is known of it.

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from elmo.errors import InputError
-from elmo.explore.evaluate import write_results
-from elmo.text.corpus import read_lines
+from elmo.explore.report import write_results
+from elmo.text.batches import read_lines
 
 _LOSS = re.compile(r"step (\d+): training loss ([\d.]+), ([\d,]+) tokens/s")
 _SCORES = re.compile(

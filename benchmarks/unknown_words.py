@@ -29,13 +29,13 @@ from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from elmo.encoder import load_pretrained
-from elmo.explore.evaluate import write_results
-from elmo.objectives import PretrainSettings
-from elmo.pretrain import pretrain, token_encoder_sizes
+from elmo.encoding.encoder import load_pretrained
+from elmo.explore.report import write_results
 from elmo.runtime import paddle
-from elmo.text.corpus import find_shards, read_sentences
+from elmo.text.batches import find_shards, read_sentences
 from elmo.text.vocabulary import Vocabulary, count_words
+from elmo.training.bilm import pretrain, token_encoder_sizes
+from elmo.training.settings import PretrainSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ENCODERS = ("word", "char_cnn")

@@ -14,12 +14,12 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "load_pretrained", "preparation"]
 
 if TYPE_CHECKING:
-    from elmo.encoder import load_pretrained
+    from elmo.encoding.encoder import load_pretrained
 
 
 def __getattr__(name: str) -> Any:
     if name == "load_pretrained":
-        from elmo.encoder import load_pretrained
+        from elmo.encoding.encoder import load_pretrained
 
         return load_pretrained
     raise AttributeError(f"module 'elmo' has no attribute {name!r}")

@@ -18,7 +18,7 @@ from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check
 from elmo.convert import read_any, read_config
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, check_shapes
+from elmo.models import ModelFiles, check_shapes
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import LSTMP, State

@@ -18,8 +18,8 @@ import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
 from elmo.commands.options import guarded
 from elmo.errors import ElmoError
-from elmo.stopping import stoppable
-from elmo.terminal import complain
+from elmo.system.stopping import stoppable
+from elmo.system.terminal import complain
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
     text.preprocess,

@@ -28,7 +28,7 @@ import elmo
 from elmo import runtime
 from elmo.cache import cache_folder
 from elmo.errors import RunError
-from elmo.terminal import printable
+from elmo.system.terminal import printable
 
 # The oldest driver for each major version of CUDA, by NVIDIA's guide to CUDA compatibility.
 OLDEST_DRIVERS = {11: 450, 12: 525, 13: 580}

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, is_number
 from elmo.convert import read_any
 from elmo.errors import InputError
-from elmo.evaluating import evaluating
-from elmo.model_files import ModelFiles, check_shapes
+from elmo.models import ModelFiles, check_shapes
+from elmo.nn.evaluating import evaluating
 from elmo.nn.transformer import ACTIVATIONS, MaskedHead, Pooler, Sizes, TransformerEncoder
 from elmo.runtime import paddle
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary

@@ -17,10 +17,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from elmo.checks import check_seed, check_whole
 from elmo.errors import InputError, RunError
-from elmo.model_files import ModelFiles, PathLike, check_shapes, read_model, write_model
+from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.runtime import paddle
-from elmo.terminal import PlainConsole
-from elmo.text.corpus import read_sentences
+from elmo.system.terminal import PlainConsole
+from elmo.text.batches import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
 
 Floats = npt.NDArray[np.floating]
@@ -133,7 +133,7 @@ class WordVectors:
         return self.most_similar([b, c], [a], topn)
 
     def save(self, directory: PathLike, *, overwrite: bool = False) -> None:
-        """Write a model directory, see `elmo.model_files.write_model`; it appears whole or not at all."""
+        """Write a model directory, see `elmo.models.write_model`; it appears whole or not at all."""
         config = dataclasses.asdict(self.config)
         files = ModelFiles("skipgram", config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
         write_model(directory, files, overwrite=overwrite)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from elmo.checkpoint import read_training_state
-from elmo.model_files import read_model
+from elmo.models import read_model
+from elmo.training.checkpoint import read_training_state
 
 SPEEDS = ("seconds", "tokens_per_second")
 

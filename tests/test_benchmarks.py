@@ -21,7 +21,7 @@ from benchmarks.step_profile import summarise as summarise_profile
 from elmo.doctor import processor_name
 from elmo.errors import InputError
 from elmo.nn import native
-from elmo.processor import describe_processor
+from elmo.nn.native.processor import describe_processor
 
 AMX = {"name": "Xeon", "cores": 2, "bfloat16": "AMX"}
 OLD = {"name": "Core 2", "cores": 2, "bfloat16": None}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, elmo_encoder, init_pretraining_params, load_arrays
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, read_model, write_model
 from elmo.nn import native
 from elmo.nn.char_cnn import TokenEncoderConfig
 from elmo.nn.softmax import LogUniformSampler

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from elmo.cache import cache_folder
+from elmo.corpora.datasets import data_home
 from elmo.doctor import Machine
-from elmo.text.corpus import SentenceIds
-from elmo.text.datasets import data_home
+from elmo.text.batches import SentenceIds
 from elmo.text.segment import JiebaSegmenter
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 

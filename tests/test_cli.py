@@ -20,11 +20,11 @@ import pytest
 from elmo import cli
 from elmo.bilm import BiLMConfig
 from elmo.commands import pretraining
+from elmo.encoding.vectors_file import read_vectors, read_vectors_header
 from elmo.masked_lm import MaskedLMConfig
-from elmo.masked_objective import MaskedSettings
-from elmo.objectives import PretrainSettings
-from elmo.precision import choose_precision
-from elmo.vectors_file import read_vectors, read_vectors_header
+from elmo.nn.native.precision import choose_precision
+from elmo.training.masked import MaskedSettings
+from elmo.training.settings import PretrainSettings
 
 TEXT = """我昨天买了一斤苹果，又红又甜。
 他把旧手机换成了一部新的苹果，屏幕大得多！

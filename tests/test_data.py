@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from elmo.explore.senses import SenseSentence, read_senses, target_index
-from elmo.text.corpus import read_sentences
+from elmo.explore.polysemy.senses import SenseSentence, read_senses, target_index
+from elmo.text.batches import read_sentences
 from elmo.text.preprocess import preprocess
 from elmo.text.segment import get_segmenter
 from elmo.text.vocabulary import Vocabulary, count_words

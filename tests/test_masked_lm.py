@@ -7,7 +7,7 @@ import pytest
 
 from elmo.errors import InputError
 from elmo.masked_lm import KIND, Bert, MaskedLM, MaskedLMConfig, _windows, masked_lm_from_files
-from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, read_model, write_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary
 

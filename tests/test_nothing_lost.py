@@ -15,7 +15,17 @@ import numpy as np
 import pytest
 
 from elmo import cli
-from elmo.checkpoint import (
+from elmo.convert import convert
+from elmo.convert.lark import write_lark
+from elmo.encoding.vectors_file import write_vectors
+from elmo.errors import InputError
+from elmo.models import ModelFiles, export_model, read_model, write_model
+from elmo.system.files import check_replaceable, first_foreign, replace_directory, replacing, whole_file, writable_file
+from elmo.system.locks import RUN_LOCK, locked, one_run
+from elmo.text.preprocess import preprocess
+from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from elmo.training.bilm import pretrain
+from elmo.training.checkpoint import (
     LaterVersionError,
     TrainingState,
     _seal,
@@ -26,17 +36,7 @@ from elmo.checkpoint import (
     tidy,
     write_checkpoint,
 )
-from elmo.convert import convert
-from elmo.convert.lark import write_lark
-from elmo.errors import InputError
-from elmo.locks import RUN_LOCK, locked, one_run
-from elmo.model_files import ModelFiles, export_model, read_model, write_model
-from elmo.objectives import PretrainSettings
-from elmo.pretrain import pretrain
-from elmo.text.preprocess import preprocess
-from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from elmo.vectors_file import write_vectors
-from elmo.whole_file import check_replaceable, first_foreign, replace_directory, replacing, whole_file, writable_file
+from elmo.training.settings import PretrainSettings
 
 SENTENCES = "河水 涨 了 。\n我 买 苹果 。\n他 走 了 。\n"
 SETTINGS = PretrainSettings(max_epoch=1, n_negative_samples_batch=4)
@@ -463,7 +463,7 @@ def test_a_planted_lock_file_is_not_written_to(tmp_path, kind):
 
 
 def test_a_save_folder_that_can_be_none_is_refused_before_the_first_step(place, monkeypatch):
-    monkeypatch.setattr("elmo.pretrain.BiLM", lambda _: pytest.fail("a model was built"))
+    monkeypatch.setattr("elmo.training.bilm.BiLM", lambda _: pytest.fail("a model was built"))
     (place / "file").write_text("mine")
     for name in ("file", "file/ck", "vocab.txt/x/y"):
         with pytest.raises(InputError, match=r"is a file: give a folder|can't be a folder"):

@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from elmo import skipgram
 from elmo.errors import InputError, RunError
-from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, write_model
+from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, write_model
 from elmo.runtime import paddle
 from elmo.skipgram import (
     BLOCK_WORDS,

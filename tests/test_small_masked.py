@@ -12,11 +12,11 @@ import pytest
 from elmo.explore.cloze import candidates_of, read_questions
 from elmo.explore.cloze_scores import masked_scores
 from elmo.masked_lm import Bert
-from elmo.masked_objective import MASKINGS
-from elmo.model_files import read_header
+from elmo.models import read_header
 from elmo.runtime import paddle
 from elmo.text.masking import MaskedSequences
 from elmo.text.units import UnitText
+from elmo.training.masked import MASKINGS
 
 NAMES = {"bert": "bert-zh-small", "ernie": "ernie-zh-small"}
 

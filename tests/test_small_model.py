@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 import elmo
-from elmo.encoder import Encoder
-from elmo.explore.evaluate import static_layers
-from elmo.explore.forms import bag_forms, elmo_forms
-from elmo.explore.row_scores import score_words
-from elmo.explore.scores import pair_auc, score_senses
-from elmo.explore.senses import SenseSentence, read_senses, target_vectors
+from elmo.encoding.encoder import Encoder
+from elmo.explore.polysemy.forms import bag_forms, elmo_forms
+from elmo.explore.polysemy.row_scores import score_words
+from elmo.explore.polysemy.scores import pair_auc, score_senses
+from elmo.explore.polysemy.senses import SenseSentence, read_senses, target_vectors
+from elmo.explore.report import static_layers
 from elmo.skipgram import WordVectors
 
 RESULTS = "senses_small.json"

@@ -16,23 +16,25 @@ import h5py
 import numpy as np
 import pytest
 
-from elmo import cli, ranks, runtime, vectors_file
+from elmo import cli, runtime
 from elmo.bilm import elmo_encoder
 from elmo.checks import LARGEST_SEED
 from elmo.convert import read_any
 from elmo.convert.describe import describe, render
-from elmo.encoder import load_pretrained
+from elmo.encoding import vectors_file
+from elmo.encoding.encoder import load_pretrained
+from elmo.encoding.vectors_file import parse_layers, read_vectors, write_vectors
 from elmo.errors import InputError
 from elmo.masked_lm import Bert, MaskedLMConfig
-from elmo.model_files import ModelFiles, read_model, write_model
-from elmo.objectives import PretrainSettings
+from elmo.models import ModelFiles, read_model, write_model
 from elmo.skipgram import SkipGramConfig, WordVectors
-from elmo.tasks.tagger import Tagger
-from elmo.tasks.train_tagger import TrainSettings
+from elmo.tagging.tagger import Tagger
+from elmo.tagging.train import TrainSettings
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.preprocess import preprocess
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from elmo.vectors_file import parse_layers, read_vectors, write_vectors
+from elmo.training import ranks
+from elmo.training.settings import PretrainSettings
 
 FILES = ModelFiles("skipgram", {"vector_size": 2}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
 
@@ -304,7 +306,7 @@ def vectors(count: int = 2000):
 def test_a_full_disk_is_an_error_and_no_crash(tmp_path, repository, name, limit):
     """A limit to the size of files fails in the same places as a full disk, and needs no rights."""
     code = (
-        "import resource, sys, numpy as np\nfrom elmo.vectors_file import write_vectors\n"
+        "import resource, sys, numpy as np\nfrom elmo.encoding.vectors_file import write_vectors\n"
         "from elmo.errors import InputError\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))\n"
         "array = np.ones((3, 2, 64), np.float32)\n"

@@ -21,7 +21,7 @@ from book.tools.checks import Notebook, code_cells
 from book.tools.pictures import draw_three_views
 from book.tools.reference import api_pages, commands_page, escape
 from book.tools.results import results_page
-from elmo.text.datasets import DATASETS
+from elmo.corpora.datasets import DATASETS
 
 GENERATED = BOOK / "generated"
 _TABLE = re.compile(r"^## Terms\n+```\{list-table\}[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -14,22 +14,33 @@ from book.tools import REPOSITORY
 PACKAGE = REPOSITORY / "elmo"
 LEFT_OUT = {"elmo.cli", "elmo.__main__"}  # the command line, like elmo.commands, has its own page
 GROUPS = {
-    "api_encoding": "Vectors in context, and models as files",
+    "api_models": "Models, and models as files",
+    "api_encoding": "Vectors in context",
     "api_pretraining": "Pretraining",
     "api_networks": "Networks",
-    "api_text": "Text",
+    "api_text": "Text and corpora",
+    "api_tagging": "Lexical analysis",
     "api_tasks": "Tasks",
     "api_exploring": "Exploring vectors",
+    "api_system": "Files, locks, signals",
 }
-_FOLDERS = {"nn": "api_networks", "text": "api_text", "tasks": "api_tasks", "explore": "api_exploring"}
-_FOLDERS |= {"convert": "api_encoding", "exercises": "", "commands": ""}
-_TOP = {"bilm": "api_networks", "skipgram": "api_networks", "masked_lm": "api_networks"}
-_TOP |= dict.fromkeys(
-    ("pretrain", "trainer", "objectives", "masked_objective", "checkpoint", "ranks", "watch", "start"),
-    "api_pretraining",
-)
+_FOLDERS = {
+    "convert": "api_models",
+    "encoding": "api_encoding",
+    "training": "api_pretraining",
+    "nn": "api_networks",
+    "text": "api_text",
+    "corpora": "api_text",
+    "tagging": "api_tagging",
+    "tasks": "api_tasks",
+    "explore": "api_exploring",
+    "system": "api_system",
+    "exercises": "",
+    "commands": "",
+}
+_TOP = dict.fromkeys(("bilm", "masked_lm", "skipgram", "models", "model_sizes"), "api_models")
 _SENTENCE_END = re.compile(r"(?<!et al)(?<=\.) (?=[A-Z])")
-_REST = "api_encoding"  # of the modules directly in elmo/, those that are not named above
+_REST = "api_system"  # of the modules directly in elmo/, those that are not named above
 
 
 def modules() -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import flag
-from elmo.terminal import PlainConsole, say, show
+from elmo.system.terminal import PlainConsole, say, show
 
 app = typer.Typer(help="Public corpora: what there is, how to get them, how they are divided.", no_args_is_help=True)
 
@@ -16,7 +16,7 @@ app = typer.Typer(help="Public corpora: what there is, how to get them, how they
 @app.command("list")
 def data_list() -> None:
     """Name the public corpora, their licences, and which are there."""
-    from elmo.text import datasets
+    from elmo.corpora import datasets
 
     PlainConsole().print(datasets.table())
     show(f"place: {datasets.data_home()}")
@@ -25,7 +25,7 @@ def data_list() -> None:
 @app.command("show")
 def data_show(name: Annotated[str, typer.Argument(help="A name from `elmo data list`.")]) -> None:
     """Show a corpus's licence, sources and checksums, and check the files that are there."""
-    from elmo.text import datasets
+    from elmo.corpora import datasets
 
     print(datasets.describe(name))
     problems = datasets.verify(name, checksums=True)
@@ -42,7 +42,7 @@ def data_fetch(
     ] = False,
 ) -> None:
     """Download a corpus from its publisher, after its licence was accepted; goes on where it stopped."""
-    from elmo.text import datasets
+    from elmo.corpora import datasets
 
     if accept_licence:
         say(f"licence: {datasets.find(name).licence}")
@@ -61,7 +61,7 @@ def data_split(
     ] = None,
 ) -> None:
     """Divide raw text by the fixed rules: what is scored later is never pretrained on."""
-    from elmo.text.splits import split_raw
+    from elmo.corpora.splits import split_raw
 
     report = split_raw(raw, output, lac, pool)
     of_pool = f" and {report.pool_dev:,} of the pool" if pool is not None else ""

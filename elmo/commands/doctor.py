@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from elmo.terminal import show
+from elmo.system.terminal import show
 
 
 def doctor() -> None:

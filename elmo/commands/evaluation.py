@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import HeldOutShards, Model, ResultsFile, UseGpu, flag
-from elmo.terminal import say
+from elmo.system.terminal import say
 
 app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
 
@@ -23,8 +23,8 @@ def eval_perplexity(
 ) -> None:
     """Measure perplexity on held-out text with the full softmax, each sentence read from zero state."""
     from elmo import runtime
-    from elmo.explore.evaluate import write_results
-    from elmo.pretrain import evaluate_perplexity
+    from elmo.explore.report import write_results
+    from elmo.training.bilm import evaluate_perplexity
 
     runtime.select_device(use_gpu)
     result = evaluate_perplexity(model, test_path, batch_size)
@@ -43,8 +43,8 @@ def eval_masked(
 ) -> None:
     """Measure the perplexity of masked characters, and of masked words, on held-out text."""
     from elmo import runtime
-    from elmo.explore.evaluate import write_results
-    from elmo.masked_objective import evaluate_masked
+    from elmo.explore.report import write_results
+    from elmo.training.masked import evaluate_masked
 
     runtime.select_device(use_gpu)
     result = evaluate_masked(model, test_path, tagged=tagged, batch_size=batch_size)
@@ -65,13 +65,13 @@ def eval_words(
     most: Annotated[int, typer.Option("--most", help="Sentences a word at most, with --text.")] = 50,
 ) -> None:
     """Score word vectors on word similarity (three columns) and analogy (four words a line) sets."""
-    from elmo.explore.evaluate import evaluate_averages, evaluate_words, write_results
+    from elmo.explore.report import evaluate_averages, evaluate_words, write_results
     from elmo.skipgram import WordVectors
 
     if text is None:
         result = evaluate_words(WordVectors.load(vectors), sets)
     else:
-        from elmo.encoder import load_pretrained
+        from elmo.encoding.encoder import load_pretrained
 
         result = evaluate_averages(load_pretrained(vectors), text, sets, most)
     write_results(output, {"vectors": Path(vectors).name, "sets": result})
@@ -111,11 +111,11 @@ def eval_tasks(
 ) -> None:
     """Measure encoders on five tasks: inference, similarity, named entities, sentiment, question matching."""
     from elmo import runtime
-    from elmo.explore.evaluate import write_results
-    from elmo.tasks.experiment import Experiment
-    from elmo.tasks.experiment_plan import ExperimentSettings, parse_encoders
-    from elmo.tasks.task_data import Sizes
-    from elmo.tasks.task_results import summarise
+    from elmo.corpora.tasks import Sizes
+    from elmo.explore.report import write_results
+    from elmo.tasks.plan import ExperimentSettings, parse_encoders
+    from elmo.tasks.results import summarise
+    from elmo.tasks.runs import Experiment
 
     settings = ExperimentSettings(
         sizes=Sizes(train, dev, test),
@@ -152,8 +152,8 @@ def eval_senses(
     ] = None,
 ) -> None:
     """Score how well vectors in context tell senses apart: AUC of the cosine for same-sense pairs."""
-    from elmo.encoder import load_pretrained
-    from elmo.explore.evaluate import evaluate_senses, write_results
+    from elmo.encoding.encoder import load_pretrained
+    from elmo.explore.report import evaluate_senses, write_results
     from elmo.skipgram import WordVectors
 
     encoder = load_pretrained(model)
@@ -176,9 +176,9 @@ def eval_forms(
     ] = None,
 ) -> None:
     """Score which vector tells senses apart: the word's own, the hole's, the mean around it, that of the sentence."""
-    from elmo.encoder import load_pretrained
-    from elmo.explore.compare_forms import compare_forms
-    from elmo.explore.evaluate import write_results
+    from elmo.encoding.encoder import load_pretrained
+    from elmo.explore.polysemy.compare_forms import compare_forms
+    from elmo.explore.report import write_results
     from elmo.skipgram import WordVectors
 
     pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
@@ -198,7 +198,7 @@ def eval_cloze(
     """Ask models for missing words: probability of the whole answer, and its rank among others of its kind."""
     from elmo import runtime
     from elmo.explore.cloze import evaluate_files, lines_of
-    from elmo.explore.evaluate import write_results
+    from elmo.explore.report import write_results
 
     runtime.select_device(use_gpu)
     result = evaluate_files(models, questions, batch_size=batch_size)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import Amp, RandomSeed, UseGpu, flag
-from elmo.terminal import PlainConsole, say
+from elmo.system.terminal import PlainConsole, say
 
 app = typer.Typer(
     help="Lexical analysis by Baidu's LAC or one of your own: words, their parts of speech, names.",
@@ -61,8 +61,8 @@ def lac_train(
 ) -> None:
     """Train a tagger: BiGRU and CRF over words or characters, beside vectors of ELMo if you like."""
     from elmo import runtime
-    from elmo.tasks.tagger_command import train_from_files
-    from elmo.tasks.train_tagger import TrainSettings
+    from elmo.tagging.from_files import train_from_files
+    from elmo.tagging.train import TrainSettings
 
     settings = TrainSettings(
         learning_rate=learning_rate,
@@ -110,7 +110,7 @@ def lac_eval(
     batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are computed together.")] = 64,
 ) -> None:
     """Score a tagger on tagged sentences: precision, recall, F1, and what its tokens allow at best."""
-    from elmo.tasks.tagger_command import evaluate_file, table
+    from elmo.tagging.from_files import evaluate_file, table
 
     found = evaluate_file(model, gold, form=form, features=features, batch_size=batch_size, output=output)
     PlainConsole().print(table(found, gold.name))
@@ -131,7 +131,7 @@ def lac_tag(
     batch_size: Annotated[int, typer.Option("--batch_size", help="Lines that are computed together.")] = 64,
 ) -> None:
     """Cut each line into words with their tags: word/tag, separated by spaces."""
-    from elmo.tasks.lac_command import tag_file
+    from elmo.tagging.files import tag_file
 
     options: dict[str, Any] = {"features": features, "user_dictionary": user_dictionary, "batch_size": batch_size}
     count = tag_file(text, output, model=model, as_json=as_json, **options)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import Half, Model, ModelVocabulary, flag
-from elmo.terminal import say
+from elmo.system.terminal import say
 
 
 def export(
@@ -21,7 +21,7 @@ def export(
     licence: Annotated[str | None, typer.Option("--licence", help="Of the copy, as `elmo info` shows it.")] = None,
 ) -> None:
     """Copy a model out of a checkpoint, without the optimiser, for others to use."""
-    from elmo.model_files import export_model
+    from elmo.models import export_model
 
     export_model(model, output, dtype=dtype, note=note, licence=licence)
     say(f"{sum(path.stat().st_size for path in output.iterdir()) / 1e6:.1f} MB in {output}")

@@ -17,7 +17,7 @@ import typer
 
 from elmo.checks import LARGEST_SIZE, check_seed, short_number
 from elmo.errors import InputError
-from elmo.whole_file import check_not_read
+from elmo.system.files import check_not_read
 
 _OUTPUTS = frozenset({"output", "results"})  # options that name what is written
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}

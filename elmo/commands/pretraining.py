@@ -38,10 +38,10 @@ from elmo.commands.options import (
     flag,
 )
 from elmo.errors import InputError
-from elmo.terminal import stderr_console, tell
+from elmo.system.terminal import stderr_console, tell
 
 if TYPE_CHECKING:
-    from elmo.ranks import Ranks
+    from elmo.training.ranks import Ranks
 
 # What either training takes as it was given
 _RUN = (
@@ -116,9 +116,9 @@ def pretrain(
     if update_method != "nccl2":
         raise InputError(f"update_method is {update_method!r}: parameter servers are gone, give nccl2 or leave it out")
     from elmo.bilm import BiLMConfig
-    from elmo.objectives import PretrainSettings
-    from elmo.pretrain import pretrain as run
-    from elmo.pretrain import token_encoder_sizes
+    from elmo.training.bilm import pretrain as run
+    from elmo.training.bilm import token_encoder_sizes
+    from elmo.training.settings import PretrainSettings
 
     console, ranks = _begin(use_gpu, local)
     settings = PretrainSettings(**_fields(PretrainSettings, flags))
@@ -181,8 +181,8 @@ def pretrain_masked(
     """Pretrain a masked language model over characters: BERT, or ERNIE 1.0."""
     flags = dict(locals())
     from elmo.masked_lm import MaskedLMConfig
-    from elmo.masked_objective import MaskedSettings, parse_masking
-    from elmo.masked_objective import pretrain_masked as run
+    from elmo.training.masked import MaskedSettings, parse_masking
+    from elmo.training.masked import pretrain_masked as run
 
     console, ranks = _begin(use_gpu, local)
     settings = MaskedSettings(**_fields(MaskedSettings, flags), stages=parse_masking(masking))
@@ -192,7 +192,8 @@ def pretrain_masked(
 
 def _begin(use_gpu: bool | None, local: bool) -> tuple[Console, Ranks]:
     """Choose the device, join the other ranks, and let the first of them say so."""
-    from elmo import ranks, runtime
+    from elmo import runtime
+    from elmo.training import ranks
 
     device = runtime.select_device(use_gpu)
     joined = ranks.join(local)

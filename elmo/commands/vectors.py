@@ -19,7 +19,7 @@ from elmo.commands.options import (
     UseGpu,
     flag,
 )
-from elmo.terminal import say
+from elmo.system.terminal import say
 
 
 def word2vec(
@@ -43,9 +43,9 @@ def word2vec(
 ) -> None:
     """Train word vectors: skip-gram with negative sampling."""
     from elmo import runtime
-    from elmo.model_files import check_free
+    from elmo.models import check_free
     from elmo.skipgram import SkipGramConfig, train_skipgram
-    from elmo.text.corpus import find_shards
+    from elmo.text.batches import find_shards
     from elmo.text.vocabulary import Vocabulary
 
     check_free(output, overwrite, [*shards, *([] if vocab_path is None else [vocab_path])])
@@ -88,10 +88,10 @@ def encode(
     """Write the contextual vectors of each line: one dataset a sentence, keyed by line number from 0."""
     from elmo import runtime
     from elmo.bilm import check_positions
-    from elmo.encoder import StatefulEncoder, load_pretrained
-    from elmo.precision import choose_precision, products_in
-    from elmo.text.corpus import read_lines
-    from elmo.vectors_file import parse_layers, write_vectors
+    from elmo.encoding.encoder import StatefulEncoder, load_pretrained
+    from elmo.encoding.vectors_file import parse_layers, write_vectors
+    from elmo.nn.native.precision import choose_precision, products_in
+    from elmo.text.batches import read_lines
 
     wanted = parse_layers(layers)
     read_at = check_positions(positions)

@@ -24,7 +24,7 @@ from elmo.convert.hugging_face import is_hugging_face, read_hugging_face
 from elmo.convert.lark import check_free_for_lark, is_lark, read_lark, write_lark
 from elmo.convert.manylangs import is_manylangs, read_manylangs
 from elmo.errors import InputError
-from elmo.model_files import (
+from elmo.models import (
     VOCABULARY_FILE,
     WEIGHTS_FILE,
     ModelFiles,

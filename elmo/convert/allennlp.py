@@ -20,8 +20,8 @@ from elmo.checks import is_number
 from elmo.convert.hdf5 import Hdf5File
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
-from elmo.inputs import read_whole
-from elmo.model_files import ModelFiles
+from elmo.models import ModelFiles
+from elmo.system.inputs import read_whole
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, invalid_utf8
 
 PathLike = str | os.PathLike[str]

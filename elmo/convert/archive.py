@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from elmo.errors import InputError
-from elmo.stopping import half_written
+from elmo.system.stopping import half_written
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MAX_MEMBERS = 10_000

@@ -12,8 +12,8 @@ from typing import Any
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
 from elmo.errors import InputError
-from elmo.model_files import WEIGHTS_FILE, find_model, load_vocabulary, read_header, read_shapes
-from elmo.terminal import printable
+from elmo.models import WEIGHTS_FILE, find_model, load_vocabulary, read_header, read_shapes
+from elmo.system.terminal import printable
 from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.whole_file import whole_file
+from elmo.system.files import whole_file
 
 PathLike = str | os.PathLike[str]
 Array = npt.NDArray[Any]

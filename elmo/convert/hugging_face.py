@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
-from elmo.model_files import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles
+from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles
 from elmo.text.pieces import PieceVocabulary
 
 PathLike = str | os.PathLike[str]

@@ -21,9 +21,9 @@ import numpy.typing as npt
 from elmo.convert.fluid import FluidHeader, read_header, read_variable, write_variable
 from elmo.convert.safety import check_finite, check_memory, inside
 from elmo.errors import InputError
-from elmo.model_files import VOCABULARY_FILE, ModelFiles, check_shapes
+from elmo.models import VOCABULARY_FILE, ModelFiles, check_shapes
+from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
 from elmo.text.vocabulary import Vocabulary
-from elmo.whole_file import check_replaceable, first_foreign, replace_directory, temporary_directory
 
 PathLike = str | os.PathLike[str]
 Shape = tuple[int, ...]

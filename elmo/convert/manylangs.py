@@ -19,8 +19,8 @@ import numpy.typing as npt
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
-from elmo.inputs import read_whole
-from elmo.model_files import ModelFiles
+from elmo.models import ModelFiles
+from elmo.system.inputs import read_whole
 from elmo.text.vocabulary import BOS, EOS, SPECIAL_TOKENS, UNK, Vocabulary, invalid_utf8
 
 PathLike = str | os.PathLike[str]

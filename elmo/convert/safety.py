@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.inputs import read_whole
+from elmo.system.inputs import read_whole
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _JSON_BYTES = 16 << 20  # far beyond any configuration

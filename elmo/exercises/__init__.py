@@ -2,7 +2,7 @@
 
 How to add a chapter's checkers: write `elmo/exercises/chapterNN.py`, a function for each exercise, found by its number.
 
-    from elmo.exercises.checking import Answer, Mistake, exercise
+    from elmo.exercises.harness.checking import Answer, Mistake, exercise
 
     @exercise("4.9")
     def double(answer: Answer, generator: np.random.Generator) -> None:
@@ -22,7 +22,7 @@ top of the chapter's module: it is imported when one of its exercises is checked
 
 The reader's function runs in `answer.call` only, under a guard (`guard.py`), and what it returns arrives as plain data
 (`plain.py`): whatever it does, the check ends with a sentence. So a checker never calls, iterates over or compares what
-a reader has made; `answer.items` gives the things in a list. `tests/exercises/test_hostile.py` tries all that readers
+a reader has made; `answer.items` gives the things in a list. `tests/exercises/harness` tries all that readers
 write, and worse, with every registered checker.
 
 A page that checks answers imports its module in a hidden cell (`import elmo.exercises.chapter04`), so that the page
@@ -31,6 +31,6 @@ counts as stale when its checkers change. `tests/exercises/pages.py` finds start
 
 from __future__ import annotations
 
-from elmo.exercises.checking import Result, check
+from elmo.exercises.harness.checking import Result, check
 
 __all__ = ["Result", "check"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.runtime import paddle
 from elmo.skipgram import noise_distribution, pair_slopes
 

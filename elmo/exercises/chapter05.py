@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Answer, Mistake, exercise
-from elmo.exercises.plain import kind_of, printable
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
+from elmo.exercises.harness.plain import kind_of, printable
 from elmo.nn.softmax import LogUniformSampler, sampled_softmax_loss
 from elmo.runtime import paddle
 from elmo.text.vocabulary import BOS, EOS
@@ -42,7 +42,7 @@ _WHERE = {
 
 
 def both_directions(words: list[str]) -> tuple[list[str], list[str], list[str], list[str]]:
-    """What `elmo.text.corpus.Batch` holds of a sentence, as tokens."""
+    """What `elmo.text.batches.Batch` holds of a sentence, as tokens."""
     ahead = [BOS, *words, EOS]
     behind = ahead[::-1]
     return ahead[:-1], ahead[1:], behind[:-1], behind[1:]

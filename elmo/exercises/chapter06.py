@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Answer, Mistake, exercise
-from elmo.objectives import PretrainSettings
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
+from elmo.training.settings import PretrainSettings
 
 Array = npt.NDArray[Any]
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's usual constants, Paddle's defaults

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Answer, Mistake, exercise
-from elmo.explore.evaluate import surroundings
-from elmo.explore.scores import pair_auc
-from elmo.explore.wic import centred
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
+from elmo.explore.polysemy.scores import pair_auc
+from elmo.explore.polysemy.wic import centred
+from elmo.explore.report import surroundings
 
 Array = npt.NDArray[Any]
 

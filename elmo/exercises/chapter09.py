@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.nn.dropout import Dropout
 from elmo.nn.transformer import Block, LayerNorm, Sizes
 from elmo.runtime import paddle

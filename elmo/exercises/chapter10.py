@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Answer, Mistake, exercise
-from elmo.exercises.plain import kind_of
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
+from elmo.exercises.harness.plain import kind_of
 from elmo.text.units import ENTITY_TAGS
 
 Array = npt.NDArray[Any]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
 
 Array = npt.NDArray[Any]
 

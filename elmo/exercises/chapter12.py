@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save
 
-from elmo.exercises.checking import Answer, Mistake, exercise
+from elmo.exercises.harness.checking import Answer, Mistake, exercise
 
 Array = npt.NDArray[Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.exercises.checking import Mistake
+from elmo.exercises.harness.checking import Mistake
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.explore.scores import Estimate, draw_counts, percentile_interval
+from elmo.explore.polysemy.scores import Estimate, draw_counts, percentile_interval
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
-from elmo.encoder import Encoder
+from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.explore.choices import METRICS, Outcomes, Resamples, chance, outcomes
 from elmo.explore.cloze_scores import (

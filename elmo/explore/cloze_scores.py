@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from elmo.encoder import Encoder
+from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
-from elmo.evaluating import evaluating
 from elmo.masked_lm import Bert
+from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 
 Floats = npt.NDArray[np.float64]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.explore.lines import wrap
 from elmo.explore.plots import MARKERS, PALETTE
-from elmo.explore.senses import SenseSentence
+from elmo.explore.polysemy.senses import SenseSentence
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.explore.senses import SenseSentence
+from elmo.explore.polysemy.senses import SenseSentence
 
 if TYPE_CHECKING:
     from elmo.explore.words import WordSpace

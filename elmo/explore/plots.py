@@ -28,8 +28,8 @@ from matplotlib.transforms import Bbox, BboxBase
 from elmo.errors import InputError
 from elmo.explore.lines import shorten, text_width, wrap
 from elmo.explore.places import principal_components, tsne_places
-from elmo.explore.senses import SenseSentence
-from elmo.whole_file import whole_file
+from elmo.explore.polysemy.senses import SenseSentence
+from elmo.system.files import whole_file
 
 Vectors = npt.NDArray[np.floating]
 Record = Mapping[str, Any]
@@ -258,7 +258,7 @@ def plot_curve(
     """Draw a number of a pretraining run against another, such as the held-out perplexity after each epoch.
 
     Args:
-        history: records of one run, as `elmo.pretrain` keeps them; or several runs by name.
+        history: records of one run, as `elmo.training.bilm` keeps them; or several runs by name.
         x, y: which numbers of a record; a record that lacks one is passed over.
         log: make the upright axis logarithmic.
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from elmo.errors import InputError
-from elmo.inputs import read_whole
+from elmo.system.inputs import read_whole
 from elmo.text.vocabulary import invalid_utf8
 
 PathLike = str | os.PathLike[str]

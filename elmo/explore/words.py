@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from elmo.checks import optional_module
 from elmo.errors import InputError
-from elmo.inputs import read_whole
+from elmo.system.inputs import read_whole
 from elmo.text.vocabulary import invalid_utf8
 
 Floats = NDArray[np.float64]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.evaluating import evaluating
+from elmo.corpora.tasks import Labelled
+from elmo.encoding.text_encoders import TextEncoder
+from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
-from elmo.tasks.task_data import Labelled
-from elmo.tasks.text_encoders import TextEncoder
-from elmo.tasks.text_network import FrozenVectors, NetworkConfig, PairHead, Text, TextNetwork, Texts
+from elmo.tasks.network import FrozenVectors, NetworkConfig, PairHead, Text, TextNetwork, Texts
 
 Tensor = Any
 METRIC = "accuracy"

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.evaluating import evaluating
+from elmo.corpora.tasks import Paragraph
+from elmo.encoding.text_encoders import TextEncoder
+from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
-from elmo.tasks.metrics import reciprocal_rank
-from elmo.tasks.task_data import Paragraph
-from elmo.tasks.text_encoders import TextEncoder
-from elmo.tasks.text_network import FrozenVectors, NetworkConfig, PairHead, Text, TextNetwork, Texts
+from elmo.tagging.score import reciprocal_rank
+from elmo.tasks.network import FrozenVectors, NetworkConfig, PairHead, Text, TextNetwork, Texts
 
 Tensor = Any
 METRIC = "mrr"

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elmo.tasks import classify, match, ner
-from elmo.tasks.task_data import TaskData
-from elmo.tasks.text_encoders import TextEncoder
-from elmo.tasks.text_network import FrozenVectors, NetworkConfig, Texts, character_vocabulary, with_dropout
+from elmo.corpora.tasks import TaskData
+from elmo.encoding.text_encoders import TextEncoder
+from elmo.tasks import classify, match
+from elmo.tasks import entities as ner
+from elmo.tasks.network import FrozenVectors, NetworkConfig, Texts, character_vocabulary, with_dropout
 
 SOLVERS: Mapping[str, Any] = {
     "inference": classify,

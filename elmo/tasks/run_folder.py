@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.inputs import open_regular, read_whole
-from elmo.locks import locked
-from elmo.tasks.lac_command import written_whole
-from elmo.whole_file import whole_file
+from elmo.system.files import whole_file
+from elmo.system.inputs import open_regular, read_whole
+from elmo.system.locks import locked
+from elmo.tagging.files import written_whole
 
 PathLike = str | os.PathLike[str]
 

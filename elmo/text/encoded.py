@@ -24,11 +24,11 @@ import numpy.typing as npt
 
 from elmo.cache import CACHE_VARIABLE, cache_folder
 from elmo.errors import InputError
-from elmo.inputs import lines, open_regular
-from elmo.locks import locked
+from elmo.system.files import sync, temporary_directory
+from elmo.system.inputs import lines, open_regular
+from elmo.system.locks import locked
+from elmo.system.trusted import UntrustedError, private_folder
 from elmo.text.vocabulary import Vocabulary, invalid_utf8
-from elmo.trusted import UntrustedError, private_folder
-from elmo.whole_file import sync, temporary_directory
 
 PathLike = str | os.PathLike[str]
 _FORMAT = "elmo-ids/1"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.text.corpus import Order
+from elmo.text.batches import Order
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import ENTITY, ENTITY_UNIT, WORD, UnitText
 

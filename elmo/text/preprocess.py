@@ -22,10 +22,10 @@ from typing import Any
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from elmo.errors import InputError, RunError
-from elmo.inputs import STANDARD_INPUT, opened
 from elmo.runtime import available_cores
-from elmo.stopping import half_written
-from elmo.terminal import PlainConsole
+from elmo.system.inputs import STANDARD_INPUT, opened
+from elmo.system.stopping import half_written
+from elmo.system.terminal import PlainConsole
 from elmo.text.segment import segment_chunks, segmenter_factory
 from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
 

@@ -23,8 +23,8 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 from elmo.cache import cache_folder
 from elmo.errors import InputError, RunError
-from elmo.inputs import read_whole
-from elmo.trusted import UntrustedError, is_ours, private_folder
+from elmo.system.inputs import read_whole
+from elmo.system.trusted import UntrustedError, is_ours, private_folder
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -111,7 +111,7 @@ def _trusted_cache(folder: Path, file: Path) -> Path:
 # above this floor is named as "module:attribute" and imported when it is asked for, as an installed plug-in would be.
 SEGMENTERS: dict[str, Callable[..., Segmenter] | str] = {
     "jieba": JiebaSegmenter,
-    "lac": "elmo.tasks.lac_segmenter:LacSegmenter",
+    "lac": "elmo.tagging.segmenter:LacSegmenter",
     "whitespace": WhitespaceSegmenter,
 }
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.text.corpus import find_shards, read_lines
+from elmo.text.batches import find_shards, read_lines
 from elmo.text.encoded import Scheme, encode_shards
 from elmo.text.pieces import PieceTokenizer, PieceVocabulary
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from elmo.errors import InputError
-from elmo.inputs import blocks_of_lines, open_regular, read_whole
-from elmo.whole_file import replacing
+from elmo.system.files import replacing
+from elmo.system.inputs import blocks_of_lines, open_regular, read_whole
 
 BOS = "<S>"
 EOS = "</S>"

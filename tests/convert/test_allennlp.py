@@ -17,7 +17,7 @@ import pytest
 from elmo.convert import hdf5, safety
 from elmo.convert.allennlp import is_allennlp, read_allennlp
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, read_model, write_model
 
 Array = npt.NDArray[Any]
 Datasets = dict[str, Array]

@@ -13,9 +13,9 @@ from elmo.bilm import BiLM, BiLMConfig, init_pretraining_params
 from elmo.convert import convert, read_any, safety
 from elmo.convert.describe import describe, render
 from elmo.convert.lark import write_lark
-from elmo.encoder import load_pretrained
+from elmo.encoding.encoder import load_pretrained
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨"])

@@ -16,7 +16,7 @@ from elmo.convert import convert, read_any, read_config
 from elmo.convert.describe import describe, render
 from elmo.errors import InputError
 from elmo.masked_lm import Bert, masked_lm_from_files
-from elmo.model_files import read_model
+from elmo.models import read_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary
 

@@ -17,7 +17,7 @@ import pytest
 from elmo.convert import safety
 from elmo.convert.lark import is_lark, read_lark, write_lark
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, read_model, write_model
 
 VOCAB, EMBED, HIDDEN, LAYERS = 7, 3, 5, 2
 WORDS = ["<S>", "</S>", "<UNK>", "的", "是", "在", "北京"]

@@ -23,7 +23,7 @@ import elmo.convert.safety
 from elmo.convert.manylangs import is_manylangs, read_manylangs
 from elmo.convert.torch_pickle import read_tensors
 from elmo.errors import InputError
-from elmo.model_files import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, read_model, write_model
 from tests.convert.manylangs_reference import Array, Reference, batches, checkpoint, damaged
 
 # float32 sums in two orders, over up to 213 words of carried state, differ by 1e-6.

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import parity
 from elmo.convert import convert
-from elmo.encoder import StatefulEncoder, load_pretrained
+from elmo.encoding.encoder import StatefulEncoder, load_pretrained
 
 MODELS = ["bilm_tf", "elmoformanylangs/word", "elmoformanylangs/charword"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from elmo.exercises import check
 from elmo.exercises.chapter05 import both_directions
-from elmo.text.corpus import SentenceIds
+from elmo.text.batches import SentenceIds
 from elmo.text.vocabulary import Vocabulary
 
 B, E = "<S>", "</S>"

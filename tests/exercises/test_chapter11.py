@@ -10,7 +10,7 @@ from scipy import stats
 
 from elmo.exercises import check
 from elmo.exercises.chapter11 import adjusted, two_sided
-from elmo.tasks.metrics import mean_interval
+from elmo.tagging.score import mean_interval
 
 
 def sign_test(a, b, *, sides=2, everything=False, exact=False, less=0, complement=False):

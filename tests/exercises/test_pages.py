@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from elmo.exercises import check
-from elmo.exercises.checking import known_exercises
+from elmo.exercises.harness.checking import known_exercises
 
 _SPEC = importlib.util.spec_from_file_location("pages", Path(__file__).with_name("pages.py"))
 assert _SPEC and _SPEC.loader

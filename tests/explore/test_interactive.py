@@ -10,7 +10,7 @@ import pytest
 
 from elmo.errors import InputError
 from elmo.explore.lines import text_width
-from elmo.explore.senses import SenseSentence, read_senses
+from elmo.explore.polysemy.senses import SenseSentence, read_senses
 
 pytest.importorskip("plotly", reason="plots to point at need the extra `book`")
 

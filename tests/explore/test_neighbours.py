@@ -7,7 +7,7 @@ import pytest
 
 from elmo.errors import InputError
 from elmo.explore.neighbours import ContextIndex, nearest_words
-from elmo.explore.senses import SenseSentence
+from elmo.explore.polysemy.senses import SenseSentence
 
 ITEMS = [
     SenseSentence("苹果", "fruit", "", "树上结满苹果。", 4),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from elmo.errors import InputError
-from elmo.explore.senses import SenseSentence, read_senses
+from elmo.explore.polysemy.senses import SenseSentence, read_senses
 
 pytest.importorskip("matplotlib", reason="plots need the extra `book`")
 pytest.importorskip("sklearn", reason="t-SNE needs the extra `book`")
@@ -202,7 +202,7 @@ def test_the_font_has_chinese_and_a_minus_sign():
 
 def test_zhplot_is_not_imported_nor_matplotlib_with_the_package():
     code = (
-        "import sys, elmo, elmo.explore.senses, elmo.explore.neighbours, elmo.vectors_file\n"
+        "import sys, elmo, elmo.explore.polysemy.senses, elmo.explore.neighbours, elmo.encoding.vectors_file\n"
         "assert not {'matplotlib', 'sklearn', 'paddle'} & set(sys.modules)\n"
         "from elmo.explore.plots import use_chinese_font\n"
         "print(use_chinese_font(), 'zhplot' in sys.modules)\n"

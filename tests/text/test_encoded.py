@@ -15,7 +15,7 @@ import pytest
 
 from elmo.errors import InputError
 from elmo.text import encoded
-from elmo.text.corpus import SentenceIds
+from elmo.text.batches import SentenceIds
 from elmo.text.encoded import encode_shards
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
@@ -129,7 +129,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path, repository: Path):
     generator = np.random.default_rng(0)
     lines = [" ".join(generator.choice(list("山水风雨花木鱼鸟"), 10)) for _ in range(4_000)]
     code = (
-        "import sys; from elmo.text.corpus import SentenceIds; from elmo.text.vocabulary import *\n"
+        "import sys; from elmo.text.batches import SentenceIds; from elmo.text.vocabulary import *\n"
         "v = Vocabulary([*SPECIAL_TOKENS, *'山水风雨花木鱼鸟'])\n"
         "corpus = SentenceIds(sys.argv[1], v)\n"
         "tokens = sum(batch.num_tokens for batch in corpus.batches(64, 200, (1,)))\n"

@@ -16,8 +16,8 @@ from pathlib import Path
 from elmo.cache import cache_folder
 from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
 from elmo.runtime import available_cores
-from elmo.trusted import is_sound, private_folder, publish
-from elmo.whole_file import temporary_directory
+from elmo.system.files import temporary_directory
+from elmo.system.trusted import is_sound, private_folder, publish
 
 SWITCH = "ELMO_NATIVE"  # "0" switches the compiled loops off
 _SOURCES = Path(__file__).with_name("loops")

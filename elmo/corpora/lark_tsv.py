@@ -1,0 +1,201 @@
+r"""LARK's files of tagged sentences, `token token<TAB>tag tag` a line, as its LAC example reads them.
+
+Tokens need not be the chunks that are tagged: a chunk may be cut into several. LARK's bare form has `n` for a chunk of
+one token, and `n-B n-I ... n-I` for one of several. Our own code knows one form alone, `tag-B` and `tag-I`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from elmo.errors import InputError
+from elmo.system.files import whole_file
+from elmo.text.batches import read_lines
+
+PathLike = str | os.PathLike[str]
+
+BEGIN, INSIDE = "-B", "-I"
+
+
+@dataclass(frozen=True)
+class TokenTags:
+    """A sentence: as many tags as tokens, each `tag-B` (a chunk begins) or `tag-I` (it goes on)."""
+
+    tokens: list[str]
+    tags: list[str]
+    place: str = ""  # file:line, for messages
+
+    @classmethod
+    def from_chunks(cls, chunks: Iterable[Sequence[str]], tags: Iterable[str], place: str = "") -> TokenTags:
+        """Make a sentence of chunks, each a sequence of one token or more, and a bare tag for each.
+
+        A chunk that is a string is the sequence of its characters.
+
+        Raises:
+            InputError: a chunk has no token, or there are not as many tags as chunks.
+        """
+        chunks, tags = list(chunks), list(tags)
+        if len(chunks) != len(tags):
+            raise InputError(f"{_at(place)}{len(chunks)} chunks and {len(tags)} tags; give one tag a chunk")
+        if not all(chunks):
+            raise InputError(f"{_at(place)}a chunk is empty; give each a token or more")
+        pieces = [
+            tag + (INSIDE if index else BEGIN)
+            for chunk, tag in zip(chunks, tags, strict=True)
+            for index in range(len(chunk))
+        ]
+        return cls([token for chunk in chunks for token in chunk], pieces, place)
+
+    def chunks(self) -> Iterator[tuple[list[str], str]]:
+        """Tokens and bare tag of each chunk, in order."""
+        begins = [index for index, tag in enumerate(self.tags) if tag.endswith(BEGIN)]
+        for begin, end in zip(begins, [*begins[1:], len(self.tags)], strict=True):
+            yield self.tokens[begin:end], self.tags[begin].removesuffix(BEGIN)
+
+
+def from_lark(tags: Sequence[str]) -> list[str]:
+    """From LARK's bare form to `tag-B` and `tag-I`: `n` becomes `n-B`, all else stays.
+
+    Raises:
+        InputError: a `tag-I` does not go on with the chunk before it; says which tag, counted from 1.
+    """
+    normal: list[str] = []
+    for tag in tags:
+        if tag.endswith(INSIDE):
+            kind = tag.removesuffix(INSIDE)
+            # A bare tag is a whole chunk: nothing goes on behind it.
+            if not normal or tags[len(normal) - 1] not in (kind + BEGIN, tag):
+                before = f"behind {tags[len(normal) - 1]!r}" if normal else "at the beginning"
+                raise InputError(
+                    f"tag {len(normal) + 1}, {tag!r}, stands {before}; begin its chunk with {kind + BEGIN!r}"
+                )
+        normal.append(tag if tag.endswith((BEGIN, INSIDE)) else tag + BEGIN)
+    return normal
+
+
+def to_lark(tags: Sequence[str]) -> list[str]:
+    """From `tag-B` and `tag-I` to LARK's bare form: a `tag-B` with nothing of its chunk behind it loses its ending.
+
+    Raises:
+        InputError: a tag has neither ending, or a `tag-I` does not go on with the chunk before it.
+    """
+    for number, tag in enumerate(tags, 1):
+        if not tag.endswith((BEGIN, INSIDE)) or len(tag) <= len(BEGIN):
+            raise InputError(f"tag {number}, {tag!r}, does not end in -B or -I; convert it with from_lark")
+    from_lark(tags)
+    following = [*tags[1:], ""]
+    return [
+        tag.removesuffix(BEGIN) if tag.endswith(BEGIN) and not after.endswith(INSIDE) else tag
+        for tag, after in zip(tags, following, strict=True)
+    ]
+
+
+def read_tsv(path: PathLike, known_tags: Collection[str] | None = None) -> list[TokenTags]:
+    r"""Read a file in LARK's form, UTF-8; a mixture with our own form (`n-B` for a chunk of one token) is fine.
+
+    Only \n and \r\n end a line, a space alone separates tokens. Empty lines at the end of the file are passed over.
+
+    Args:
+        path: the file.
+        known_tags: what a tag must be one of, as it stands in the file: LARK's from `read_tag_dic`. None: any will do.
+
+    Raises:
+        InputError: names file and line for a missing or second tab, an empty sentence or token, unequal counts, an
+            unknown tag, a `tag-I` that goes on with nothing, NUL, or what is not UTF-8; names the file that is empty
+            or can't be read.
+    """
+    known = None if known_tags is None else frozenset(known_tags)
+    sentences = []
+    for number, line in enumerate(_lines(path, "give a file of `token token<TAB>tag tag`"), 1):
+        place = f"{path}:{number}"
+        fields = line.split("\t")
+        if not fields[0].strip(" "):
+            raise InputError(f"{place}: the sentence is empty; remove the line")
+        if len(fields) != 2:
+            raise InputError(f"{place}: {len(fields) - 1} tabs in {_short(line)}; put one between tokens and tags")
+        tokens, bare = fields[0].split(" "), fields[1].split(" ")
+        if "" in tokens:
+            raise InputError(f"{place}: token {tokens.index('') + 1} is empty; put one space between two tokens")
+        if len(tokens) != len(bare):
+            raise InputError(f"{place}: {len(tokens)} tokens and {len(bare)} tags; give one tag a token")
+        for index, tag in enumerate(bare, 1):
+            if tag in ("", BEGIN, INSIDE) or (known is not None and tag not in known):
+                raise InputError(f"{place}: tag {index}, {_short(tag)}, is unknown; correct it, or add it to tag.dic")
+        try:
+            tags = from_lark(bare)
+        except InputError as error:
+            raise InputError(f"{place}: {error}") from None
+        sentences.append(TokenTags(tokens, tags, place))
+    return sentences
+
+
+def write_tsv(sentences: Iterable[TokenTags], path: PathLike) -> None:
+    """Write sentences in LARK's bare form; the file appears whole or not at all.
+
+    Raises:
+        InputError: a sentence could not be read back (it is empty, counts differ, a token or tag is empty or has a
+            space, tab, line end, NUL or lone surrogate in it, a `tag-I` goes on with nothing), or the file can't be
+            written.
+    """
+    with whole_file(path, parents=True) as temporary, open(temporary, "wb") as file:
+        for number, sentence in enumerate(sentences, 1):
+            file.write(_line(sentence, sentence.place or f"sentence {number}", first=number == 1))
+
+
+def read_tag_dic(path: PathLike) -> list[str]:
+    """Read LARK's `tag.dic`, a tag a line whose place is its id.
+
+    Raises:
+        InputError: names file and line for an empty or repeated tag, one with white space, NUL, or what is not UTF-8;
+            names the file that is empty or can't be read.
+    """
+    tags = _lines(path, "give a file of one tag a line")
+    first: dict[str, int] = {}
+    for number, tag in enumerate(tags, 1):
+        if tag in ("", BEGIN, INSIDE) or tag.split() != [tag]:
+            raise InputError(f"{path}:{number}: {_short(tag)} is no tag; give a tag a line, without white space")
+        if first.setdefault(tag, number) != number:
+            raise InputError(
+                f"{path}:{number}: {_short(tag)} stands already in line {first[tag]}; remove one of the two"
+            )
+    return tags
+
+
+def _lines(path: PathLike, advice: str) -> list[str]:
+    """Lines of a file, without empty ones at its end."""
+    lines = list(read_lines(path))
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise InputError(f"{path}: has no line; {advice}")
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            raise InputError(f"{path}:{number}: character {line.index(chr(0)) + 1} is NUL, which is no text; {advice}")
+    return lines
+
+
+def _line(sentence: TokenTags, place: str, *, first: bool) -> bytes:
+    tokens, tags = sentence.tokens, sentence.tags
+    if not tokens or len(tokens) != len(tags):
+        raise InputError(f"{place}: {len(tokens)} tokens and {len(tags)} tags; give as many of both, and at least one")
+    for text in (*tokens, *tags):
+        if not text or any(character in text for character in " \t\n\r\0"):
+            raise InputError(f"{place}: {_short(text)} has no place in the file: it is empty or has white space or NUL")
+    if first and tokens[0].startswith("\ufeff"):
+        raise InputError(f"{place}: {_short(tokens[0])} begins the file with a byte order mark; remove it")
+    try:
+        return f"{' '.join(tokens)}\t{' '.join(to_lark(tags))}\n".encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{place}: U+{ord(error.object[error.start]):04X}, a lone surrogate; remove it") from None
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from None
+
+
+def _at(place: str) -> str:
+    return f"{place}: " if place else ""
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:40] + "...")

@@ -1,0 +1,193 @@
+"""Pretrained encoders behind one face, so that a task need not know which it reads: word2vec, ELMo, BERT or ERNIE.
+
+An encoder reads a text in units: words of a segmenter, or the pieces of a masked language model. It gives each unit a
+vector a layer, computed once (frozen) or inside a network that changes it (fine-tuned).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from elmo.bilm import BiLM
+from elmo.convert import read_any
+from elmo.encoding.encoder import load_pretrained
+from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
+from elmo.errors import InputError
+from elmo.masked_lm import KIND as MASKED_LM
+from elmo.masked_lm import Bert
+from elmo.models import find_model
+from elmo.nn.evaluating import evaluating
+from elmo.runtime import paddle
+from elmo.skipgram import WordVectors
+
+Tensor = Any
+PathLike = str | os.PathLike[str]
+Arrays = dict[str, npt.NDArray[Any]]
+Owners = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.floating[Any]]  # [layers, units, size]
+
+
+class TextEncoder(Protocol):
+    """What a task needs of a pretrained model."""
+
+    kind: str  # "word2vec", "elmo" or "masked_lm"
+    layers: int
+    size: int
+
+    @property
+    def trainable(self) -> paddle.nn.Layer | None:
+        """What fine-tuning changes; None for what stays as it is."""
+        ...
+
+    def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[Any], Owners]:
+        """Units of a text, and for each character that is not white space the number of its unit.
+
+        Args:
+            text: as it was written.
+            words: of the segmenter.
+            owners: number of each character's word.
+        """
+        ...
+
+    def encode(self, units: Sequence[list[Any]]) -> list[Vectors]:
+        """Vectors of each text's units, outside of any network."""
+        ...
+
+    def run(self, units: Sequence[list[Any]]) -> tuple[list[Tensor], Owners]:
+        """Vectors inside a network: a tensor [rows, size] a layer, and the row at which each text's units begin."""
+        ...
+
+
+class WordEncoder:
+    """word2vec or ELMo: a character has the vectors of the word that the segmenter put it into.
+
+    Args:
+        features: frozen vectors of words.
+        elmo: name or path of the model, if it is an ELMo that may be fine-tuned.
+    """
+
+    def __init__(self, features: Features, elmo: PathLike | None = None) -> None:
+        self.kind = "word2vec" if elmo is None else "elmo"
+        self._features, self.layers, self.size = features, features.layers, features.size
+        self.trainable: BiLM | None = None
+        self._vocabulary = None
+        if elmo is not None:
+            loaded = load_pretrained(elmo, "whitespace")
+            if loaded.model.config.token_encoder is None:  # one that reads characters stays frozen
+                self.trainable = BiLM(dataclasses.replace(loaded.model.config, softmax=False))
+                source = dict(loaded.model.named_parameters())
+                for name, parameter in self.trainable.named_parameters():
+                    parameter.set_value(source[name])
+                self.trainable.eval()
+                self._vocabulary = loaded.vocabulary
+
+    def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[str], Owners]:
+        """The words themselves."""
+        return list(words), owners
+
+    def encode(self, units: Sequence[list[str]]) -> list[Vectors]:
+        """Vectors [layers, words, size] of each text."""
+        return self._features.encode(units)
+
+    def run(self, units: Sequence[list[str]]) -> tuple[list[Tensor], Owners]:
+        """Layers of the biLM."""
+        if self.trainable is None or self._vocabulary is None:
+            raise InputError(f"this {self.kind} can't be fine-tuned: use it frozen")
+        lengths = [len(words) for words in units]
+        ids = np.zeros([len(units), max(lengths)], np.int64)
+        for row, words in zip(ids, units, strict=True):
+            row[: len(words)] = self._vocabulary.encode(words)
+        layers = self.trainable.layers(paddle.to_tensor(ids), paddle.to_tensor(np.array(lengths, np.int64)))
+        return [layer.reshape([-1, self.size]) for layer in layers], np.arange(len(units)) * ids.shape[1]
+
+
+class PieceEncoder:
+    """BERT or ERNIE: a character has the vectors of its piece, which is the character itself where it is Chinese.
+
+    Units are [CLS], the pieces, and [SEP]; a character that the model's tokenizer drops has the vectors of [CLS].
+    """
+
+    kind = MASKED_LM
+
+    def __init__(self, bert: Bert) -> None:
+        self._bert, self.layers, self.size = bert, bert.num_layers, bert.output_size
+        self.trainable = bert.model.encoder
+        self._room = bert.model.config.max_length - 2
+
+    def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[int], Owners]:
+        """Ids of [CLS], the pieces and [SEP]; what has no room is read as [SEP]."""
+        pieces = self._bert.tokenize(text)
+        unit_of = np.zeros(len(text), np.int64)
+        for number, piece in enumerate(pieces, 1):
+            unit_of[piece.begin : piece.end] = min(number, self._room + 1)
+        shown = np.array([place for place, character in enumerate(text) if not character.isspace()], np.int64)
+        vocabulary = self._bert.vocabulary
+        ids = [vocabulary.bos_id, *(piece.id for piece in pieces[: self._room]), vocabulary.eos_id]
+        return ids, unit_of[shown]
+
+    def encode(self, units: Sequence[list[int]], batch_tokens: int = 2048) -> list[Vectors]:
+        """Vectors [layers, units, size] of each text; those of like length are run together."""
+        found: list[Any] = [None] * len(units)
+        order = sorted(range(len(units)), key=lambda index: len(units[index]))
+        while order:
+            count = max(1, batch_tokens // len(units[order[-1]]))
+            chosen, order = order[-count:], order[:-count]
+            with evaluating(self.trainable):
+                layers, begins = self.run([units[index] for index in chosen])
+            stacked = np.stack([layer.numpy() for layer in layers])
+            for index, begin in zip(chosen, begins.tolist(), strict=True):
+                found[index] = stacked[:, begin : begin + len(units[index])].copy()
+        return found
+
+    def run(self, units: Sequence[list[int]]) -> tuple[list[Tensor], Owners]:
+        """Layers of the Transformer, that of the embeddings first."""
+        lengths = np.array([len(row) for row in units], np.int64)
+        ids = np.full([len(units), lengths.max()], self._bert.vocabulary.pad_id, np.int64)
+        for row, of_text in zip(ids, units, strict=True):
+            row[: len(of_text)] = of_text
+        padded = None if (lengths == lengths[0]).all() else paddle.to_tensor(lengths)
+        layers = self.trainable(paddle.to_tensor(ids), padded)
+        return [layer.reshape([-1, self.size]) for layer in layers], np.arange(len(units)) * ids.shape[1]
+
+
+def load_text_encoder(path_or_name: PathLike) -> TextEncoder:
+    """Load a model of any kind: word2vec, ELMo, BERT or ERNIE, of ours or another system's (`elmo.convert`).
+
+    Raises:
+        InputError: it is missing, damaged, or of a kind that gives no vectors.
+    """
+    kind = read_any(path_or_name).kind
+    if kind == "skipgram":
+        return WordEncoder(WordVectorFeatures(WordVectors.load(path_or_name)))
+    if kind == "bilm":
+        return WordEncoder(ElmoFeatures(path_or_name), path_or_name)
+    if kind == MASKED_LM:
+        return PieceEncoder(Bert.from_pretrained(path_or_name))
+    raise InputError(
+        f"{path_or_name}: holds a {kind} model, which gives no vectors; give word2vec, ELMo, BERT or ERNIE"
+    )
+
+
+def file_fingerprint(path_or_name: PathLike) -> str:
+    """SHA-256, in hexadecimal, of the files of a model, without loading it; raises as `find_model`."""
+    path = Path(path_or_name)
+    path = path if path.is_file() else find_model(path_or_name)
+    digest = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(path.iterdir()):
+        if file.is_file():
+            digest.update(file.name.encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def parameters_of(layer: paddle.nn.Layer) -> Arrays:
+    """Copies of a layer's parameters by name, to go back to."""
+    return {name: parameter.numpy().copy() for name, parameter in layer.named_parameters()}

@@ -1,0 +1,1 @@
+"""What runs a reader's answer safely, and says in words how it differs from the right one."""

@@ -1,0 +1,250 @@
+"""The network of a tagger: token embeddings, beside them vectors of a pretrained model, BiGRUs, and a CRF.
+
+The network is Baidu's LAC (see `tagging.baidu`); how it reads a pretrained model is LARK's "LAC + ELMo": the layers
+are mixed by learnt weights, then concatenated with the embeddings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from elmo.bilm import BiLMConfig, ElmoEncoder
+from elmo.checks import MOST_LAYERS, check_whole
+from elmo.errors import InputError
+from elmo.models import check_shapes
+from elmo.nn.crf import log_likelihood, viterbi
+from elmo.nn.dropout import dropout
+from elmo.nn.evaluating import evaluating
+from elmo.nn.gru import BidirectionalGRU, Packing
+from elmo.nn.scalar_mix import ScalarMix
+from elmo.runtime import paddle
+from elmo.text.vocabulary import Vocabulary
+
+Tensor = Any
+
+TOKENS = ("words", "characters")
+PLACES = 4  # of a character in its segmenter's word: first, inner, last, alone
+_PLACE_SIZE = 16
+_MIX_DECAY = 0.001  # of the scalar mix, as in `elmo.bilm.ElmoEncoder`
+
+
+@dataclass(frozen=True)
+class TaggerConfig:
+    """Sizes of a tagger, and what it reads; defaults of sizes are LARK's or half of them."""
+
+    tags: tuple[str, ...]  # such as n, v, PER; each token gets one of them with -B or -I
+    num_words: int  # rows of the embedding
+    tokens: str = "words"  # what a token is: a word of the segmenter, or a character
+    segmenter: str = "jieba"
+    embedding_size: int = 128
+    hidden_size: int = 128  # of each direction of a GRU
+    num_layers: int = 2
+    dropout: float = 0.3  # before and after the GRUs
+    feature_layers: int = 0  # of the vectors from elsewhere; 0 for none
+    feature_size: int = 0
+    feature_dropout: float = 0.5
+    features: dict[str, Any] | None = None  # what `make_features` or `fine_tuned_elmo` makes them from
+
+    def __post_init__(self) -> None:
+        if self.tokens not in TOKENS:
+            raise InputError(f"tokens is {self.tokens!r}: give one of {', '.join(TOKENS)}")
+        if not isinstance(self.segmenter, str):
+            raise InputError(f"segmenter is {self.segmenter!r}: give a name such as jieba")
+        check_whole(self, "num_words", "embedding_size", "hidden_size")
+        check_whole(self, "num_layers", most=MOST_LAYERS)
+        for name in ("feature_layers", "feature_size"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 for no features")
+        if (self.feature_layers > 0) != (self.feature_size > 0):
+            raise InputError(f"{self.feature_layers} feature layers of size {self.feature_size}: give both or neither")
+        for name in ("dropout", "feature_dropout"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not 0 <= value < 1:
+                raise InputError(f"{name} is {value!r}: give a share from 0 to below 1")
+        for tag in self.tags:
+            if not isinstance(tag, str) or tag.split() != [tag]:
+                raise InputError(f"the tag {tag!r} is none: give each a name without white space")
+        if len(set(self.tags)) != len(self.tags) or not self.tags:
+            raise InputError(f"{len(self.tags)} tags, {len(set(self.tags))} of them different: give each tag once")
+        if not isinstance(self.features, dict | None):
+            raise InputError(f"features is {self.features!r}: give what `Features.describe` returned, or none")
+
+    @property
+    def num_parameters(self) -> int:
+        """About how many numbers such a tagger has, without a biLM's."""
+        layers = self.num_layers * 6 * self.hidden_size * (self.hidden_size + 2 * self.hidden_size)
+        first = 6 * self.hidden_size * (self.embedding_size + self.feature_size)
+        return self.num_words * self.embedding_size + first + layers
+
+    @property
+    def labels(self) -> list[str]:
+        """What the network tells apart: `n-B`, `n-I`, ..."""
+        return [f"{tag}-{place}" for tag in self.tags for place in "BI"]
+
+    @property
+    def fine_tunes(self) -> bool:
+        """Whether a biLM is part of the network, and its parameters among the network's."""
+        return self.features is not None and bool(self.features.get("fine_tuned"))
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> TaggerConfig:
+        """Make a configuration from the fields as JSON keeps them; InputError names one that is unknown or lacks."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        odd = sorted(set(fields) - known) + sorted({"tags", "num_words"} - set(fields))
+        if odd:
+            raise InputError(f"the tagger's configuration has an unknown or missing field: {odd[0]!r}")
+        if not isinstance(fields["tags"], list | tuple):
+            raise InputError(f"tags is {fields['tags']!r}: give a list of tags")
+        return cls(**{**fields, "tags": tuple(fields["tags"])})
+
+
+@dataclass
+class Sentence:
+    """A sentence as the network reads it."""
+
+    tokens: list[str]
+    ids: npt.NDArray[np.int64]  # of the tokens, in the tagger's vocabulary
+    owners: npt.NDArray[np.int64]  # for each token the number of the segmenter's word that it is (of)
+    places: npt.NDArray[np.int64]  # of a character in that word; zeros for words
+    words: list[str]  # of the segmenter
+    vectors: npt.NDArray[np.floating[Any]] | None = None  # [layers, words, size], of the segmenter's words
+    elmo_ids: list[int] | None = None  # of the segmenter's words, where the biLM is part of the network
+    labels: npt.NDArray[np.int64] | None = None  # one a token, for training
+
+
+class TaggerNetwork(paddle.nn.Layer):
+    """Emissions of each label, and the CRF's table, from token ids and, if the configuration has them, features.
+
+    Args:
+        config: sizes.
+        elmo: computes the features inside the network, so that the task can change the biLM (fine-tuning).
+    """
+
+    def __init__(self, config: TaggerConfig, elmo: ElmoEncoder | None = None) -> None:
+        super().__init__()
+        self.config = config
+        uniform = paddle.nn.initializer.Uniform(-0.1, 0.1)
+        self.embedding = paddle.nn.Embedding(
+            config.num_words, config.embedding_size, weight_attr=paddle.ParamAttr(initializer=uniform)
+        )
+        size = config.embedding_size
+        if config.tokens == "characters":
+            self.place_embedding = paddle.nn.Embedding(PLACES, _PLACE_SIZE)
+            size += _PLACE_SIZE
+        self.elmo = elmo
+        if elmo is not None:
+            size += elmo.output_size
+        elif config.feature_layers:
+            self.scalar_mix = ScalarMix(config.feature_layers, _MIX_DECAY)
+            size += config.feature_size
+        sizes = [size] + [2 * config.hidden_size] * (config.num_layers - 1)
+        self.layers = paddle.nn.LayerList([BidirectionalGRU(each, config.hidden_size) for each in sizes])
+        num_labels = len(config.labels)
+        self.output = paddle.nn.Linear(2 * config.hidden_size, num_labels)
+        self.transitions = self.create_parameter(
+            [num_labels + 2, num_labels], default_initializer=paddle.nn.initializer.Uniform(-0.1, 0.1)
+        )
+
+    def forward(self, sentences: Sequence[Sentence]) -> tuple[Any, Any]:
+        """Emissions [tokens, labels] of a batch, packed, and the packing."""
+        packing = Packing([len(sentence.ids) for sentence in sentences])
+        order = packed_order(packing)
+        hidden = self.embedding(_packed([sentence.ids for sentence in sentences], order))
+        if self.config.tokens == "characters":
+            places = self.place_embedding(_packed([sentence.places for sentence in sentences], order))
+            hidden = paddle.concat([hidden, places], axis=1)
+        hidden = dropout(hidden, self.config.dropout, self.training)
+        if self.elmo is not None or self.config.feature_layers:
+            hidden = paddle.concat([hidden, self._features(sentences, order)], axis=1)
+        for layer in self.layers:
+            hidden = layer.run_packed(hidden, packing)
+        hidden = dropout(hidden, self.config.dropout, self.training)
+        return self.output(hidden), packing
+
+    def _features(self, sentences: Sequence[Sentence], order: npt.NDArray[np.int64]) -> Tensor:
+        """Mixed vectors [tokens, size], packed."""
+        if self.elmo is None:
+            vectors = [sentence.vectors[:, sentence.owners] for sentence in sentences]  # type: ignore[index]
+            rows = np.concatenate(vectors, axis=1)[:, order].astype(np.float32)
+            mixed = self.scalar_mix([paddle.to_tensor(layer) for layer in rows])
+            return dropout(mixed, self.config.feature_dropout, self.training)
+        lengths = [len(sentence.words) for sentence in sentences]
+        padded = np.zeros([len(lengths), max(lengths)], np.int64)
+        for row, sentence in zip(padded, sentences, strict=True):
+            row[: len(sentence.words)] = sentence.elmo_ids
+        vectors = self.elmo(paddle.to_tensor(padded), paddle.to_tensor(np.array(lengths)))
+        places = np.concatenate([sentence.owners + row * padded.shape[1] for row, sentence in enumerate(sentences)])
+        return paddle.gather(vectors.reshape([-1, vectors.shape[2]]), paddle.to_tensor(places[order]))
+
+    def loss(self, sentences: Sequence[Sentence]) -> Tensor:
+        """Mean over the sentences of -log p(labels), in nats."""
+        emissions, packing = self(sentences)
+        labels = _packed([sentence.labels for sentence in sentences], packed_order(packing))
+        return -log_likelihood(emissions, labels, self.transitions, packing).mean()
+
+    def decode(self, sentences: Sequence[Sentence]) -> list[list[int]]:
+        """Best labels of each sentence."""
+        with evaluating(self):
+            emissions, packing = self(sentences)
+        best = np.empty(packing.size, np.int64)
+        best[packed_order(packing)] = viterbi(emissions.numpy(), self.transitions.numpy(), packing)
+        ends = list(accumulate(packing.lengths.tolist()))
+        return [part.tolist() for part in np.split(best, ends[:-1])]
+
+
+def packed_order(packing: Packing) -> npt.NDArray[np.int64]:
+    """For each packed token its place when the sentences stand one after another."""
+    begins = np.cumsum(packing.lengths) - packing.lengths
+    return np.asarray(begins[packing.rows // max(packing.time, 1)] + packing.rows % max(packing.time, 1))
+
+
+def _packed(parts: Sequence[Any], order: npt.NDArray[np.int64]) -> Tensor:
+    return paddle.to_tensor(np.concatenate(parts)[order])
+
+
+def describe_fine_tuned(config: BiLMConfig, vocabulary: Vocabulary, source: str | None) -> dict[str, Any]:
+    """`TaggerConfig.features` of a network that a biLM is part of: all that `fine_tuned_elmo` needs.
+
+    Raises:
+        InputError: the biLM reads characters, which the network can't do in training.
+    """
+    if config.token_encoder is not None:
+        raise InputError("this ELMo reads words by their characters and can't be fine-tuned here: use it frozen")
+    sizes = dataclasses.replace(config, softmax=False).to_dict()
+    description = {"kind": "elmo", "fine_tuned": True, "source": source}
+    return {**description, "bilm": sizes, "vocabulary": list(vocabulary.tokens)}
+
+
+def fine_tuned_elmo(config: TaggerConfig) -> tuple[ElmoEncoder, Vocabulary]:
+    """Build the biLM that is part of a network, with parameters yet to be loaded, and its vocabulary.
+
+    Raises:
+        InputError: the configuration does not describe one.
+    """
+    described = config.features or {}
+    bilm, tokens = described.get("bilm"), described.get("vocabulary")
+    if not isinstance(bilm, dict) or not isinstance(tokens, list) or not all(isinstance(t, str) for t in tokens):
+        raise InputError("the tagger's configuration does not say what its fine-tuned ELMo is; copy the model again")
+    sizes, vocabulary = BiLMConfig.from_dict(bilm), Vocabulary(tokens)
+    if sizes.vocab_size != len(vocabulary):
+        raise InputError(f"the fine-tuned ELMo's vocabulary has {len(vocabulary)} tokens, it {sizes.vocab_size}")
+    return ElmoEncoder(sizes, trainable=True, dropout=config.feature_dropout, l2=_MIX_DECAY), vocabulary
+
+
+def load_network(network: paddle.nn.Layer, arrays: dict[str, npt.NDArray[Any]], place: object) -> None:
+    """Copy parameters by their names.
+
+    Raises:
+        InputError: one lacks, is too many or has another shape.
+    """
+    parameters = dict(network.named_parameters())
+    check_shapes({name: tuple(parameter.shape) for name, parameter in parameters.items()}, arrays, place)
+    for name, parameter in parameters.items():
+        parameter.set_value(arrays[name].astype(np.float32))

@@ -1,0 +1,38 @@
+"""LAC among the segmenters of `elmo.text.segment`; a module of its own, so that choosing it imports no Paddle yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+
+class LacSegmenter:
+    """Words by Baidu's LAC, without white space, which LAC's own may hold.
+
+    Args:
+        model: LAC's folder, as `elmo.tagging.baidu_files.find_model` has it; None: that of the installed package `lac`.
+        user_dictionary: words that are to be kept whole, see `elmo.tagging.baidu_text.UserDictionary`.
+
+    Raises:
+        InputError: there is no model, it is damaged, or the user dictionary can't be read.
+    """
+
+    name = "lac"
+
+    def __init__(
+        self,
+        *,
+        model: str | os.PathLike[str] | None = None,
+        user_dictionary: str | os.PathLike[str] | None = None,
+    ) -> None:
+        from elmo.tagging.baidu import Lac
+
+        self._lac = Lac.from_pretrained(model, user_dictionary=user_dictionary)
+
+    def cut(self, sentence: str) -> list[str]:
+        """Return the words of a sentence in their order."""
+        return self.cut_all([sentence])[0]
+
+    def cut_all(self, sentences: Sequence[str]) -> list[list[str]]:
+        """Return the words of each sentence; several at a time are many times as fast as one by one."""
+        return [[part for word in words for part in word.split()] for words, _ in self._lac.tag(sentences)]

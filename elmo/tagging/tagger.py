@@ -1,0 +1,285 @@
+"""A LAC of our own: words of a segmenter (or characters) in, words with parts of speech and names out.
+
+`elmo.tagging.train` trains one, `elmo.tagging.network` has the network.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from elmo.encoding.features import Features, make_features
+from elmo.errors import InputError
+from elmo.model_sizes import check_config
+from elmo.models import ModelFiles, read_model, write_model
+from elmo.runtime import paddle
+from elmo.tagging.baidu_text import UserDictionary, read_words, spread_tags
+from elmo.tagging.network import (
+    Sentence,
+    TaggerConfig,
+    TaggerNetwork,
+    fine_tuned_elmo,
+    load_network,
+)
+from elmo.text.lengths import like_lengths
+from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
+from elmo.text.vocabulary import Vocabulary
+
+__all__ = [
+    "KIND",
+    "Reader",
+    "Sentence",
+    "SentenceReader",
+    "Tagger",
+    "TaggerConfig",
+    "TaggerNetwork",
+    "characters_of",
+    "cut_all",
+    "load_network",
+    "load_segmenter",
+]
+
+PathLike = str | os.PathLike[str]
+Tagged = tuple[list[str], list[str]]  # words, tags
+
+KIND = "tagger"
+_SPACE_TAG = "w"  # of white space between words
+
+
+class Reader(Protocol):
+    """Makes a `Sentence` of the segmenter's words."""
+
+    config: TaggerConfig
+
+    def read(self, segmented: Sequence[list[str]]) -> list[Sentence]:
+        """Sentences from the segmenter's words of each, with their vectors."""
+        ...
+
+
+class SentenceReader:
+    """Makes a `Sentence` of the segmenter's words.
+
+    Args:
+        vocabulary: of the tokens.
+        config: says what a token is.
+        features: give vectors; None for none.
+        elmo_vocabulary: of a biLM that is part of the network; None for none.
+    """
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        config: TaggerConfig,
+        features: Features | None = None,
+        elmo_vocabulary: Vocabulary | None = None,
+    ) -> None:
+        self.vocabulary, self.config, self.features = vocabulary, config, features
+        self.elmo_vocabulary = elmo_vocabulary
+
+    def read(self, segmented: Sequence[list[str]]) -> list[Sentence]:
+        """Sentences from the segmenter's words of each, with their vectors."""
+        found = [self._read(words) for words in segmented]
+        add_vectors(found, self.features)
+        return found
+
+    def _read(self, words: list[str]) -> Sentence:
+        if self.config.tokens == "words":
+            tokens, owners = list(words), np.arange(len(words))
+            places = np.zeros(len(words), np.int64)
+        else:
+            tokens, owners, places = characters_of(words)
+        ids = np.array(self.vocabulary.encode(tokens), np.int64)
+        elmo_ids = None if self.elmo_vocabulary is None else self.elmo_vocabulary.encode(words)
+        return Sentence(tokens, ids, owners, places, list(words), elmo_ids=elmo_ids)
+
+
+def add_vectors(sentences: Sequence[Sentence], features: Features | None) -> None:
+    """Give each sentence the vectors of its words; without features, none."""
+    if features is not None:
+        encoded = features.encode([sentence.words for sentence in sentences])
+        for sentence, vectors in zip(sentences, encoded, strict=True):
+            sentence.vectors = vectors
+
+
+def characters_of(words: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Characters of words, the number of each one's word, and its place there: first 0, inner 1, last 2, alone 3."""
+    lengths = np.array([len(word) for word in words], np.int64)
+    owners = np.repeat(np.arange(len(words)), lengths)
+    begins = np.cumsum(lengths) - lengths
+    inside = np.arange(len(owners)) - begins[owners]
+    places = np.where(inside == 0, 0, np.where(inside == lengths[owners] - 1, 2, 1))
+    return list("".join(words)), owners, np.where(lengths[owners] == 1, 3, places)
+
+
+@functools.cache
+def load_segmenter(name: str) -> Segmenter:
+    """Make the segmenter of this name, once: jieba takes a second."""
+    return get_segmenter(name)
+
+
+def cut_all(segmenter: Segmenter, texts: Sequence[str]) -> list[list[str]]:
+    """Words of each text; all at once where the segmenter can."""
+    if isinstance(segmenter, BatchSegmenter):
+        return segmenter.cut_all(texts)
+    return [segmenter.cut(text) for text in texts]
+
+
+class Tagger:
+    """Cuts texts into words with their tags, by a network that `elmo.tagging.train` trained.
+
+    Args:
+        network: one that is being trained is read without dropout, and goes on as it was.
+        vocabulary: of its tokens.
+        features: what the network reads beside them; None where it reads nothing, or has a biLM of its own.
+        elmo_vocabulary: of that biLM.
+        user_dictionary: file of words that are to be kept whole, see `elmo.tagging.baidu_text.UserDictionary`.
+        batch_size: texts that are computed together.
+        provenance: what the model's file says of its making.
+
+    Raises:
+        InputError: the features are not of the network's sizes, the user dictionary can't be read, or the batch size
+            is below 1.
+    """
+
+    def __init__(
+        self,
+        network: TaggerNetwork,
+        vocabulary: Vocabulary,
+        features: Features | None = None,
+        elmo_vocabulary: Vocabulary | None = None,
+        *,
+        user_dictionary: PathLike | None = None,
+        batch_size: int = 64,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}: give 1 or more")
+        config = network.config
+        given = (0, 0) if features is None else (features.layers, features.size)
+        if given != (config.feature_layers, config.feature_size):
+            raise InputError(
+                f"the tagger reads {config.feature_layers} layers of {config.feature_size} numbers a word, the "
+                f"features have {given[0]} of {given[1]}: give those that it was trained with"
+            )
+        self.network, self.vocabulary, self.features = network, vocabulary, features
+        self.elmo_vocabulary = elmo_vocabulary
+        self.batch_size, self.provenance = batch_size, provenance or {}
+        self.user_dictionary = None if user_dictionary is None else UserDictionary(user_dictionary)
+        self.segmenter = load_segmenter(config.segmenter)
+        self._reader = SentenceReader(vocabulary, config, features, elmo_vocabulary)
+        self._labels = config.labels
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path: PathLike,
+        *,
+        features: Features | PathLike | None = None,
+        user_dictionary: PathLike | None = None,
+        batch_size: int = 64,
+    ) -> Tagger:
+        """Load what `save` wrote, or a checkpoint of training.
+
+        Args:
+            path: the directory, or the name of a model that comes with the project.
+            features: in place of those that the model names, or where they lie by now.
+            user_dictionary, batch_size: see `Tagger`.
+
+        Raises:
+            InputError: it is missing, damaged, or its parts do not belong together; the features are others.
+        """
+        files = read_model(path, kind=KIND)
+        try:
+            config = TaggerConfig.from_dict(files.config)
+            if isinstance(bilm := (config.features or {}).get("bilm"), dict):
+                shapes = {name.removeprefix("elmo.bilm."): array.shape for name, array in files.arrays.items()}
+                check_config("bilm", bilm, shapes, path)
+            with paddle.LazyGuard():
+                elmo, elmo_vocabulary = fine_tuned_elmo(config) if config.fine_tunes else (None, None)
+            if features is not None and not config.feature_layers:
+                raise InputError("the tagger reads no features from elsewhere: leave them out")
+            if isinstance(features, str | os.PathLike):
+                features = make_features({**(config.features or {}), "source": os.fspath(features)}, check=False)
+            elif features is None and config.feature_layers:
+                features = make_features(config.features or {})
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        if config.num_words != len(files.vocabulary):
+            raise InputError(f"{path}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.num_words}")
+        with paddle.LazyGuard():  # no time and memory for first values that are thrown away
+            network = TaggerNetwork(config, elmo)
+        load_network(network, files.arrays, path)
+        options: dict[str, Any] = {"user_dictionary": user_dictionary, "batch_size": batch_size}
+        return cls(network, files.vocabulary, features, elmo_vocabulary, provenance=files.provenance, **options)
+
+    def save(self, path: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
+        """Write a model directory. A biLM that was fine-tuned is in it; of frozen features only the name is."""
+        files = ModelFiles(
+            KIND,
+            dataclasses.asdict(self.network.config),
+            self.vocabulary,
+            {name: parameter.numpy() for name, parameter in self.network.named_parameters()},
+            self.provenance,
+        )
+        write_model(path, files, dtype=dtype, overwrite=overwrite)
+
+    def cut(self, text: str) -> list[str]:
+        """Return the words of a text; joined they are the text."""
+        return self.tag(text)[0][0]
+
+    def tag(self, texts: str | Sequence[str]) -> list[Tagged]:
+        """Return words and tags of each text, in the texts' order; one text counts as a list of one.
+
+        The words of a text, joined, are the text, whatever it holds: white space is a word of its own. An empty text
+        has no words.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        segmented = cut_all(self.segmenter, texts)
+        characters = self.network.config.tokens == "characters"
+        lengths = [sum(map(len, words)) if characters else len(words) for words in segmented]
+        labels: list[list[str]] = [[] for _ in texts]  # of each character that is not white space
+        for chosen in like_lengths(lengths, self.batch_size):
+            sentences = self._reader.read([segmented[index] for index in chosen])
+            for index, sentence, best in zip(chosen, sentences, self.network.decode(sentences), strict=True):
+                names = [self._labels[label] for label in best]
+                labels[index] = spread_tags(names, [len(token) for token in sentence.tokens])
+        return [self._read_off(text, of_text) for text, of_text in zip(texts, labels, strict=True)]
+
+    def tokens(self, texts: Sequence[str]) -> list[list[str]]:
+        """What the network reads of each text: words of the segmenter, or characters, without white space."""
+        segmented = cut_all(self.segmenter, texts)
+        if self.network.config.tokens == "characters":
+            return [list("".join(words)) for words in segmented]
+        return segmented
+
+    def _read_off(self, text: str, labels: list[str]) -> Tagged:
+        """Words and tags of a text from the labels of its characters that are not white space.
+
+        An I goes on with a chunk of its own tag alone and otherwise begins one, as `elmo.tagging.projection.chunks` has
+        it, so that what is scored is what is returned; nor does a word reach beyond white space.
+        """
+        read = iter(labels)
+        whole: list[str] = []
+        tag: str | None = None  # of the character before; None at the beginning, and of white space
+        for place, character in enumerate(text):
+            if character.isspace():
+                whole.append(f"{_SPACE_TAG}-{'I' if place and tag is None else 'B'}")
+                tag = None
+            else:
+                label = next(read)
+                whole.append(label if label[:-2] == tag else f"{label[:-2]}-B")
+                tag = label[:-2]
+        if self.user_dictionary is not None:
+            self.user_dictionary.apply(text, whole)
+        return read_words(text, whole)
+
+    def __repr__(self) -> str:
+        config = self.network.config
+        beside = "" if config.features is None else f" + {config.features.get('kind')}"
+        return f"Tagger({config.tokens}{beside}, {len(config.tags)} tags, {config.num_words:,} in the vocabulary)"

@@ -1,0 +1,1 @@
+"""Pretraining: one loop, an objective a file, checkpoints, processes that train together."""

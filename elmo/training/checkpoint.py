@@ -1,0 +1,384 @@
+"""Checkpoints of a pretraining run: a model directory with all beside it that the run needs to go on bit by bit.
+
+A checkpoint appears whole or not at all, and names the SHA-256 of each of its files, so that one that was cut or
+changed is recognised and the one before it used. A process may be killed at any moment: what it leaves half done bears
+its number, and the next one mends it (`checkpoints`, `tidy`). There is no pickle in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from elmo.errors import InputError, RunError
+from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, write_model
+from elmo.runtime import paddle
+from elmo.system.files import check_replaceable, first_foreign, replace_directory
+
+PathLike = str | os.PathLike[str]
+TRAINING_FILE = "training.json"
+OPTIMIZER_FILE = "optimizer.safetensors"
+POSITION_FILE = "position.safetensors"
+BEST = "best"  # a link, or a copy, of the checkpoint with the lowest held-out perplexity
+_FILES = (WEIGHTS_FILE, VOCABULARY_FILE, TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE)
+_LARGEST_RECORD = 64 << 20  # bytes of training.json: a history of some hundred thousand epochs
+_NAME = re.compile(r"(epoch(?=_\d{3})|step(?=_\d{7}))_(\d+)")
+# What a process is at work on: a checkpoint that is being written, one whose place it takes, one that is removed.
+_AT_WORK = re.compile(rf"\.{{1,2}}((?:epoch|step)_\d+|{BEST})(?:\.(new|old|gone))?\.(\d+)(?:\.[0-9a-f]+)*")
+_HALF_WRITTEN = re.compile(r"\.(.+)\.[0-9a-f]{16}")  # a file of a checkpoint that is being written
+
+
+class LaterVersionError(InputError):
+    """A checkpoint of a later version of this package: it is whole, and we do not know all that it says."""
+
+
+@dataclass
+class TrainingState:
+    """All that a run needs, besides the model, to go on from a step."""
+
+    epoch: int  # epochs that are finished
+    step: int  # optimiser steps that are finished
+    settings: dict[str, Any]  # the run's own settings
+    history: list[dict[str, Any]] = field(default_factory=list)  # a record an epoch: loss, perplexity, tokens/s
+    optimizer: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # see `optimizer_arrays`
+    position: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # within the epoch; empty at its beginning
+    progress: dict[str, Any] = field(default_factory=dict)  # of the epoch and the run: batches, nats, tokens, seconds
+    world_size: int = 1  # ranks that trained
+
+
+def write_checkpoint(
+    directory: PathLike, files: ModelFiles, state: TrainingState, *, in_place_of_all: bool = False
+) -> Path:
+    """Write a checkpoint; the directory appears whole or not at all, and takes the place of one of the same name.
+
+    Args:
+        directory: the checkpoint; those of a run are in one folder.
+        files: the model.
+        state: the run.
+        in_place_of_all: once this one is ready, remove all others in the folder: those of an earlier run.
+
+    Raises:
+        RunError: it can't be written.
+    """
+    target = Path(directory)
+    temporary = target.with_name(f".{target.name}.new.{_mark()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        write_model(temporary, files)
+        _save(temporary / OPTIMIZER_FILE, state.optimizer)
+        _save(temporary / POSITION_FILE, state.position)
+        record = asdict(replace(state, optimizer={}, position={}))
+        record["sha256"] = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        record["seal"] = _seal(record)
+        _write_text(temporary / TRAINING_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        if in_place_of_all:
+            for path in check_removable(target.parent):
+                _remove(path)
+        replace_directory(temporary, target, find_foreign)
+    except (OSError, SafetensorError, InputError) as error:
+        raise RunError(
+            f"{target}: the checkpoint could not be written ({error}); earlier ones are untouched"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _save(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(path))
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _write_text(path: Path, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _seal(record: dict[str, Any]) -> str:
+    """SHA-256 of all that training.json says but the seal itself."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _read_json(path: Path) -> Any:
+    """What a training.json says; raises OSError or ValueError."""
+    if path.stat().st_size > _LARGEST_RECORD or not path.is_file():
+        raise ValueError(f"{path.name} is too large, or no file")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError(f"{path.name} is nested too deeply") from None
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """A record whose seal is right and which has the fields of a `TrainingState`, and "sha256".
+
+    Raises:
+        ValueError: it was cut or altered. LaterVersionError: it has a field that this version does not know.
+    """
+    try:
+        record: dict[str, Any] = _read_json(path)
+        is_sealed = record.pop("seal") == _seal(record)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no JSON, or not an object with a seal
+        is_sealed = False
+    if not is_sealed:
+        raise ValueError(f"{path.name} was cut or altered")
+    if later := sorted(record.keys() - {each.name for each in fields(TrainingState)} - {"sha256"}):
+        raise LaterVersionError(
+            f"{path.parent}: its record has {later[0]!r}, which a later version of this package has written: go on "
+            "with that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
+        )
+    counts = [record.get(name) for name in ("epoch", "step", "world_size")]
+    objects = [record.get(name) for name in ("settings", "progress", "sha256")]
+    history = record.get("history")
+    if not (
+        all(type(count) is int and 0 <= count < 1 << 63 for count in counts)
+        and all(isinstance(each, dict) for each in objects)
+        and isinstance(history, list)
+        and all(isinstance(each, dict) for each in history)
+    ):
+        raise ValueError(f"{path.name} has a field that is not what it should be")
+    return record
+
+
+def read_training_state(directory: PathLike) -> TrainingState:
+    """Read what `write_checkpoint` put beside the model, after comparing every file's SHA-256.
+
+    Raises:
+        InputError: a file is missing, cut or altered. LaterVersionError: a later version has written it.
+    """
+    folder = Path(directory)
+    for name in (TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: {name} is missing; going on needs a checkpoint of `elmo pretrain`")
+    try:
+        record = _read_record(folder / TRAINING_FILE)
+        for name, digest in record.pop("sha256").items():
+            if not (folder / name).is_file() or _digest(folder / name) != digest:
+                raise ValueError(f"{name} was cut or altered")
+        arrays = {
+            "optimizer": load_file(str(folder / OPTIMIZER_FILE)),
+            "position": load_file(str(folder / POSITION_FILE)),
+        }
+        return TrainingState(**{**record, **arrays})
+    except LaterVersionError:
+        raise
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder}: the checkpoint is damaged ({error}); use an earlier one") from None
+
+
+def checkpoints(folder: PathLike) -> list[Path]:
+    """Checkpoints in a folder, the newest first, by the step they were taken after; unreadable ones come before all.
+
+    One that was about to be replaced by a process that was killed just then is put back.
+    """
+    for path, name, kind in _left_behind(folder):
+        if kind == "old" and not path.with_name(name).exists():
+            with contextlib.suppress(OSError):  # another rank was first
+                os.rename(path, path.with_name(name))
+    found = []
+    for path in Path(folder).glob("*_*"):
+        if (match := _NAME.fullmatch(path.name)) and path.is_dir():
+            found.append((_step_of(path), match[1] == "epoch", int(match[2]), path))
+    return [entry[-1] for entry in sorted(found, reverse=True)]
+
+
+def _step_of(path: Path) -> float:
+    try:
+        return int(_read_json(path / TRAINING_FILE)["step"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError):
+        return float("inf")
+
+
+def newest_checkpoint(folder: PathLike, warn: Callable[[str], None]) -> Path | None:
+    """Find the newest checkpoint that is whole, or None where there is none; `warn` is told of newer ones.
+
+    Raises:
+        InputError: there are checkpoints, but none is whole: to train anew over them is not what was asked for.
+        LaterVersionError: the newest is one of a later version.
+    """
+    problems = []
+    for path in checkpoints(folder):
+        try:
+            read_training_state(path)
+        except LaterVersionError:
+            raise
+        except InputError as error:
+            problems.append(f"{error}".rpartition("; ")[0])  # without the next step
+        else:
+            for problem in problems:
+                warn(f"{problem}; the one before it is used")
+            return path
+    if problems:
+        raise InputError(
+            f"{problems[0]}, and no other of the {len(problems)} checkpoints there is whole: bring a copy back, or "
+            "begin anew with --overwrite True in place of --resume True"
+        )
+    return None
+
+
+def remove(checkpoint: Path) -> None:
+    """Remove a checkpoint, if it is there and holds nothing else."""
+    if checkpoint.is_dir():
+        _remove(checkpoint)
+
+
+def prune(folder: PathLike, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints within epochs, by the steps in their names."""
+    named = ((path, _NAME.fullmatch(path.name)) for path in Path(folder).glob("step_*") if path.is_dir())
+    for _, path in sorted((int(match[2]), path) for path, match in named if match)[:-keep]:
+        _remove(path)
+
+
+def tidy(folder: PathLike) -> None:
+    """Remove what processes that are gone left half done."""
+    for path, _, _ in _left_behind(folder):
+        with contextlib.suppress(OSError):
+            names = (
+                name for name in os.listdir(path) if (match := _HALF_WRITTEN.fullmatch(name)) and match[1] in _FILES
+            )
+            if first_foreign(path, {*_FILES, *names}) is None:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def find_foreign(directory: Path) -> Path | None:
+    """First thing in a directory that is no file of a checkpoint; an empty one holds none."""
+    if foreign := first_foreign(directory, _FILES):
+        return foreign
+    names = set(os.listdir(directory))
+    if names and not names & {TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE}:  # of a model alone: not a run's to remove
+        return directory / min(names)
+    return None
+
+
+def check_removable(folder: PathLike, *, only_best: bool = False) -> list[Path]:
+    """Return all checkpoints in a folder, and `best`, or `best` alone.
+
+    Raises:
+        InputError: one of them holds something else than a checkpoint's files, or is a link.
+    """
+    best = Path(folder) / BEST
+    found = [] if only_best else checkpoints(folder)
+    found += [best] if os.path.lexists(best) else []
+    for path in found:
+        check_replaceable(path, find_foreign)
+    return found
+
+
+def _remove(path: Path) -> None:
+    """Remove a checkpoint in one step: no half of it is ever taken for a damaged one; one with foreign files stays."""
+    try:
+        check_replaceable(path, find_foreign)
+    except InputError:
+        return
+    gone = path.with_name(f".{path.name}.gone.{_mark()}")
+    with contextlib.suppress(OSError):
+        os.rename(path, gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _left_behind(folder: PathLike) -> Iterator[tuple[Path, str, str | None]]:
+    """Yield what processes that are gone were at work on: its path, the checkpoint's name, and new, old or gone."""
+    for path in sorted(Path(folder).glob(".*")):
+        if (match := _AT_WORK.fullmatch(path.name)) and not _is_alive(int(match[3])):
+            yield path, match[1], match[2]
+
+
+def _mark() -> str:
+    """End of a name for what this process is at work on; nobody can foresee it."""
+    return f"{os.getpid()}.{secrets.token_hex(8)}"
+
+
+def _is_alive(process: int) -> bool:
+    """Whether another process is running; what bears our own number is that of one that had it before us."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":  # elsewhere, asking would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
+
+
+def mark_best(checkpoint: Path) -> None:
+    """Make `best` beside a checkpoint the same as it: by links to its files, or copies where there can be none."""
+    target = checkpoint.with_name(BEST)
+    temporary = checkpoint.with_name(f".{BEST}.{_mark()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        try:
+            shutil.copytree(checkpoint, temporary, copy_function=os.link)
+        except (OSError, shutil.Error):
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.copytree(checkpoint, temporary)
+        replace_directory(temporary, target, find_foreign)
+    except (OSError, InputError) as error:
+        raise RunError(f"{target}: could not be written ({error}); the checkpoints are untouched") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def optimizer_arrays(optimizer: Any, model: Any) -> dict[str, npt.NDArray[Any]]:
+    """Return an optimiser's tensors as "parameter/accumulator", for instance "softmax_bias/moment".
+
+    Paddle's own keys, such as "bi_lm_0.b_0_moment_0", depend on what else the process has built before.
+    """
+    names = {parameter.name: name for name, parameter in model.named_parameters()}
+    arrays = {}
+    for key, tensor in optimizer.state_dict().items():
+        owners = [name for name in names if key.startswith(f"{name}_")]
+        if owners:
+            owner = max(owners, key=len)
+            accumulator = key.removeprefix(f"{owner}_").rsplit("_", 1)[0]
+            arrays[f"{names[owner]}/{accumulator}"] = tensor.numpy()
+    return arrays
+
+
+def load_optimizer(optimizer: Any, model: Any, arrays: Mapping[str, npt.NDArray[Any]], place: object) -> None:
+    """Give an optimiser that has not stepped yet the tensors that `optimizer_arrays` took from another.
+
+    Raises:
+        InputError: they are not those of this model's parameters; names the first that does not fit.
+    """
+    if not arrays:
+        return  # plain SGD, which keeps nothing
+    parameters = dict(model.named_parameters())
+    accumulators = {key.rpartition("/")[2] for key in arrays}
+    wanted = {f"{name}/{accumulator}" for name in parameters for accumulator in accumulators}
+    if odd := sorted(wanted ^ set(arrays)):
+        raise InputError(f"{place}: the optimiser's {odd[0]} is missing or not this model's; use an earlier checkpoint")
+    state = {}
+    for key, array in arrays.items():
+        name, _, accumulator = key.rpartition("/")
+        if array.size != 1 and list(array.shape) != list(parameters[name].shape):
+            raise InputError(f"{place}: the optimiser's {key} has shape {list(array.shape)}; use an earlier checkpoint")
+        # Paddle numbers its accumulators: asking for a number tells which one this optimiser will get, the next.
+        stem = f"{parameters[name].name}_{accumulator}"
+        number = int(paddle.utils.unique_name.generate(stem).rpartition("_")[2])
+        state[f"{stem}_{number + 1}"] = paddle.to_tensor(array)
+    optimizer.set_state_dict(state)

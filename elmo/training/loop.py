@@ -1,0 +1,456 @@
+"""Pretraining: one loop that takes batches from an objective, steps an optimiser, measures, and saves checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from elmo.errors import InputError, RunError
+from elmo.models import read_header
+from elmo.nn.native.precision import choose_precision, products_in
+from elmo.runtime import paddle
+from elmo.system.stopping import patient
+from elmo.system.terminal import tell
+from elmo.training.adam import Adam
+from elmo.training.checkpoint import (
+    TrainingState,
+    load_optimizer,
+    mark_best,
+    optimizer_arrays,
+    prune,
+    tidy,
+    write_checkpoint,
+)
+from elmo.training.curves import Curves
+from elmo.training.ranks import SINGLE, Ranks
+from elmo.training.settings import Batches, Objective, PretrainSettings
+
+# Settings that may differ when a run goes on: they change what is written and when, how long it goes on, or (amp, which
+# not every machine can) how it rounds.
+MAY_CHANGE = frozenset(
+    {"max_epoch", "schedule_epochs", "amp", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"}
+)
+
+
+def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
+    """Return the optimiser that the settings name, with the gradient's global norm clipped."""
+    if settings.optim == "adam" and settings.amp != "fp16" and Adam.usable(parameters):
+        return Adam(settings.learning_rate, parameters, settings.max_grad_norm)
+    clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
+    rate, library = settings.learning_rate, paddle.optimizer
+    if settings.optim == "adagrad":
+        return library.Adagrad(rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0)
+    classes = {"sgd": library.SGD, "adam": library.Adam, "rmsprop": library.RMSProp}
+    return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
+
+
+_NEEDED = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what `_save` records
+_PROGRESS = _NEEDED | {"loss_scaling"}
+
+
+class Trainer:
+    """The loop itself.
+
+    A run that was stopped and goes on from a checkpoint ends with the same parameters, bit by bit, as one that was not:
+    the checkpoint has the place in the text, the carried states and the optimiser, and what is random depends on the
+    seed, the epoch and the batch alone.
+
+    Args:
+        objective: what is trained.
+        settings: how.
+        save_dir: where checkpoints go, `epoch_001` and so on; None for none. Those of an earlier run that are there
+            give way to the first one of this run, unless it goes on from one.
+        provenance: written into every checkpoint; its "runs" are those that made the model before this one.
+        console: where progress and log lines go; None for silence.
+        ranks: this process among those that train together.
+        curves: where loss, learning rate, speed and held-out scores are drawn, on the first rank; None for nowhere.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        settings: PretrainSettings,
+        save_dir: str | os.PathLike[str] | None = None,
+        provenance: dict[str, Any] | None = None,
+        console: Console | None = None,
+        ranks: Ranks = SINGLE,
+        curves: Curves | None = None,
+    ) -> None:
+        settings = dataclasses.replace(settings, amp=choose_precision(settings.amp))
+        self.objective, self.settings, self.ranks = objective, settings, ranks
+        self.curves = curves if ranks.rank == 0 else None
+        self.save_dir = None if save_dir is None else Path(save_dir)
+        self.provenance = provenance or {}
+        self.console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
+        self.parameters = list(objective.model.parameters())
+        self.optimizer = make_optimizer(settings, self.parameters)
+        self.scaler = paddle.amp.GradScaler(enable=settings.amp == "fp16")
+        self.epoch = self.step = 0
+        self.tokens_read = 0  # of this run, by this rank, in each direction
+        self.history: list[dict[str, Any]] = []
+        self._pass = _Pass()
+        self._position: dict[str, Any] = {}  # to go on from, in the next epoch that is run
+        self._best = math.inf  # lowest perplexity of a checkpoint so far
+        self._is_new = True  # no checkpoint in the folder is this run's yet
+        self._stop = 0  # number of the signal that asks for it
+        self._text = objective.text_fingerprint()
+        ranks.same_start(self.parameters)
+
+    def load_state(self, state: TrainingState, place: str | os.PathLike[str]) -> None:
+        """Go on from a checkpoint; the model's parameters are loaded already.
+
+        Raises:
+            InputError: the checkpoint is another run's, or not this model's.
+        """
+        self._check_same_run(state, place)
+        progress = state.progress
+        self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
+        mine = progress["ranks"][self.ranks.rank]
+        self.tokens_read = mine["tokens_read"]
+        self._pass = _Pass(progress["batches"], mine["nats"], mine["tokens"], progress["seconds"])
+        self._position = dict(state.position)
+        self._best = progress["best"] or math.inf
+        self._is_new = False
+        if scale := progress.get("loss_scaling"):
+            self.scaler.load_state_dict(scale)
+        load_optimizer(self.optimizer, self.objective.model, state.optimizer, place)
+        if progress["is_best"] and self._saves_to(Path(place).parent):
+            mark_best(Path(place))  # a kill may have come between the two
+
+    def _check_same_run(self, state: TrainingState, place: object) -> None:
+        """Refuse to go on with what would make another run of it."""
+        config = json.loads(read_header(str(place))["config"])
+        ours = {**self.objective.model.config.to_dict(), **dataclasses.asdict(self.settings)}
+        for name, value in {**config, **state.settings}.items():
+            if name not in MAY_CHANGE and name in ours and json.loads(json.dumps(ours[name])) != value:
+                raise InputError(
+                    f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
+                )
+        self._check_same_schedule(state, place)
+        if later := sorted((set(state.progress) - _PROGRESS) | (set(state.settings) - set(ours))):
+            raise InputError(
+                f"{place}: its record has {later[0]!r}, which a later version of this package has written: go on with "
+                "that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
+            )
+        if missing := sorted(_NEEDED - set(state.progress)):
+            raise InputError(
+                f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "
+                "with --load_pretraining_params"
+            )
+        if state.world_size != self.ranks.world_size:
+            raise InputError(
+                f"{place}: was trained by {state.world_size} ranks, not {self.ranks.world_size}; start as many"
+            )
+        if state.progress["text"] != self._text:
+            raise InputError(
+                f"{place}: the training text has changed since; give the same shards, or begin a new run from this "
+                "model with --load_pretraining_params"
+            )
+
+    def _check_same_schedule(self, state: TrainingState, place: object) -> None:
+        """Refuse to stretch or shorten the schedule of a run by the way; by --schedule_epochs it may be changed."""
+        ours, settings = self.settings.schedule_length, state.settings
+        theirs = settings.get("schedule_epochs") or settings.get("max_epoch", ours)
+        if ours == theirs or not self.settings.changes_in_its_course:
+            return
+        if self.settings.schedule_epochs is None:
+            raise InputError(
+                f"{place}: its learning rate or masking changes over {theirs} epochs, not {ours}: with this "
+                f"--max_epoch give --schedule_epochs {theirs} to keep to that, or {ours} to change it"
+            )
+        tell(self.console, f"the schedule, of {theirs} epochs so far, now has {ours}")
+
+    def run(self) -> list[dict[str, Any]]:
+        """Train until `max_epoch` epochs are finished.
+
+        Returns:
+            a record an epoch: epoch, step, mean training loss (nats), tokens/s, seconds, and the held-out scores.
+
+        Raises:
+            RunError: the loss is not finite, or a checkpoint can't be written.
+            InputError: the ranks did not begin at the same step.
+            KeyboardInterrupt, SystemExit: the run was stopped by Ctrl-C or by SIGTERM, which ends a program with 143; a
+                checkpoint was saved first.
+        """
+        steps = self.ranks.gather({"step": np.array([self.step])})["step"].ravel().tolist()
+        if len(set(steps)) > 1:
+            raise InputError(
+                f"the ranks go on from steps {', '.join(map(str, steps))}: --para_save_dir must be a folder that all "
+                "of them share"
+            )
+        if self.save_dir is not None and not self.ranks.rank:
+            tidy(self.save_dir)
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[status]}", markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
+        quiet = not self.console.is_terminal
+        with patient(), self._stoppable(), Progress(*columns, console=self.console, disable=quiet) as progress:
+            while self.epoch < self.settings.max_epoch:
+                task = progress.add_task(
+                    f"epoch {self.epoch + 1}",
+                    total=self.objective.batches_per_epoch(),
+                    completed=self._pass.batches,
+                    status="",
+                )
+
+                def advance(status: str, task: TaskID = task) -> None:
+                    progress.update(task, advance=1, status=status)
+
+                record = self._run_epoch(advance)
+                progress.remove_task(task)
+                self.history.append(record)
+                self.epoch, self._pass = self.epoch + 1, _Pass()
+                self._log_epoch(record)
+                self._save(f"epoch_{self.epoch:03d}", {}, record.get("perplexity"))
+                if self._stop and self.epoch < self.settings.max_epoch:
+                    self._end_stopped()
+        return self.history
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM end the run after the step it is in; a second one ends it at once.
+
+        Several ranks can't agree on the step, so there a signal ends them as it would any program.
+        """
+        if self.ranks.world_size > 1 or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def stop(number: int, _: object) -> None:
+            if self._stop:
+                raise _ending(number)
+            self._stop = number
+            if self.console.is_terminal and not self.console.is_jupyter:  # Rich may be at work: past it
+                os.write(2, b"\nstopping after this step; once more stops at once\n")
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _run_epoch(self, advance: Callable[[str], None]) -> dict[str, Any]:
+        objective, done = self.objective, self._pass
+        objective.model.train()
+        started = time.perf_counter() - done.seconds
+        with closing(objective.begin_epoch(self.epoch, self._position)) as batches:
+            self._position = {}
+            self._learn(batches, advance, started)
+        seconds = time.perf_counter() - started
+        world = self.ranks.world_size
+        return {
+            "epoch": self.epoch + 1,
+            "step": self.step,
+            "training_loss": self.ranks.average(done.nats / max(done.tokens, 1), done.tokens),
+            "tokens_per_second": world * done.tokens / seconds,
+            "seconds": seconds,
+            **objective.evaluate(),
+        }
+
+    def _learn(self, batches: Batches, advance: Callable[[str], None], started: float) -> None:
+        """Learn from the batches of a pass that began at a time of `time.perf_counter`."""
+        settings, objective, done = self.settings, self.objective, self._pass
+        total_steps = settings.schedule_length * objective.batches_per_epoch() // settings.accumulate_steps
+        recent = _Window()
+        pending = 0  # batches whose gradients the optimiser has not used yet
+        for batch in batches:
+            objective.seed_step(self.epoch, done.batches)
+            with products_in(settings.amp):
+                loss, mean, count = objective.training_loss(batch)
+            nats = self._check_finite(float(mean))
+            scaled = loss / settings.accumulate_steps
+            (self.scaler.scale(scaled) if settings.amp == "fp16" else scaled).backward()
+            pending += 1
+            done.add(nats, count)
+            recent.add(nats, count)
+            self.tokens_read += count
+            advance(f"loss {nats:.3f}  {done.tokens / (time.perf_counter() - started):,.0f} tokens/s")
+            if pending == settings.accumulate_steps:
+                self._step_optimizer(total_steps)
+                pending = 0
+                done.seconds = time.perf_counter() - started
+                recent = self._after_step(recent)
+        if pending:
+            self._step_optimizer(total_steps)
+
+    def _check_finite(self, nats: float) -> float:
+        if math.isfinite(nats) or self.settings.amp == "fp16":  # with loss scaling, such a step is left out
+            return nats
+        settings = self.settings
+        raise RunError(
+            f"the loss is {nats} at step {self.step + 1} (epoch {self.epoch + 1}): "
+            f"lower --learning_rate ({settings.learning_rate:g}) or --max_grad_norm ({settings.max_grad_norm:g})"
+        )
+
+    def _step_optimizer(self, total_steps: int) -> None:
+        self.ranks.average_gradients(self.parameters)
+        self.optimizer.set_lr(self.settings.rate(self.step, total_steps))
+        if self.settings.amp == "fp16":
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        else:
+            self.optimizer.step()
+        self.optimizer.clear_grad()
+        self.step += 1
+
+    def _after_step(self, recent: _Window) -> _Window:
+        """Log, save and measure where it is time to."""
+        settings, scores = self.settings, {}
+        if self.step % settings.log_interval == 0:
+            tell(self.console, f"step {self.step}: {recent.report()}")
+            self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
+            recent = _Window()
+        if settings.dev_interval and self.step % settings.dev_interval == 0:
+            scores = self.objective.evaluate()
+            tell(self.console, f"step {self.step}: {_format(scores)}")
+            self._draw(**scores)
+        due = settings.save_interval and self.step % settings.save_interval == 0
+        if (due or self._stop) and self.save_dir is not None:
+            self._save(f"step_{self.step:07d}", self.objective.position(), scores.get("perplexity"))
+        if self._stop:
+            self._end_stopped()
+        return recent
+
+    def _draw(self, **scalars: float) -> None:
+        if self.curves is not None:
+            self.curves.add(self.step, **scalars)
+
+    def _end_stopped(self) -> None:
+        advice = "no checkpoint was saved" if self.save_dir is None else "go on with --resume True"
+        tell(self.console, f"stopped after step {self.step}; {advice}")
+        raise _ending(self._stop)
+
+    def _log_epoch(self, record: dict[str, Any]) -> None:
+        scores = {name: value for name, value in record.items() if name.endswith("perplexity")}
+        self._draw(epoch_training_loss=record["training_loss"], **scores)
+        tell(
+            self.console,
+            f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {_format(scores)}"
+            f"{record['tokens_per_second']:,.0f} tokens/s",
+        )
+
+    def _save(self, name: str, position: dict[str, Any], perplexity: float | None) -> None:
+        """Save a checkpoint, on the first rank; `position` was collected from all."""
+        if self.save_dir is None:
+            return
+        counts = {"nats": self._pass.nats, "tokens": self._pass.tokens, "tokens_read": self.tokens_read}
+        gathered = self.ranks.gather({name: np.array([count]) for name, count in counts.items()})
+        if self.ranks.rank:
+            return
+        is_best = perplexity is not None and perplexity <= self._best
+        self._best = min(self._best, perplexity if perplexity is not None else math.inf)
+        progress: dict[str, Any] = {
+            "text": self._text,
+            "batches": self._pass.batches,
+            "seconds": self._pass.seconds,
+            "ranks": [
+                {name: values[rank].item() for name, values in gathered.items()}
+                for rank in range(self.ranks.world_size)
+            ],
+            "best": self._best if math.isfinite(self._best) else None,
+            "is_best": is_best,
+        }
+        if self.settings.amp == "fp16":
+            progress["loss_scaling"] = {key: _plain(value) for key, value in self.scaler.state_dict().items()}
+        state = TrainingState(
+            self.epoch,
+            self.step,
+            dataclasses.asdict(self.settings),
+            self.history,
+            optimizer_arrays(self.optimizer, self.objective.model),
+            position,
+            progress,
+            self.ranks.world_size,
+        )
+        tokens = int(gathered["tokens_read"].sum())
+        run = {"settings": state.settings, "steps": self.step, "tokens_read": tokens, "history": self.history}
+        provenance = {**self.provenance, "runs": [*self.provenance.get("runs", []), run]}
+        files = self.objective.files(provenance)
+        written = write_checkpoint(self.save_dir / name, files, state, in_place_of_all=self._is_new)
+        self._is_new = False
+        if is_best:
+            mark_best(written)
+        prune(self.save_dir, self.settings.keep_checkpoints)
+
+    def _saves_to(self, folder: Path) -> bool:
+        """Whether this rank is the one that writes, and writes there."""
+        return self.save_dir is not None and not self.ranks.rank and self.save_dir.resolve() == folder.resolve()
+
+
+@dataclasses.dataclass
+class _Pass:
+    """What a pass over the text has done so far."""
+
+    batches: int = 0
+    nats: float = 0.0  # sum over tokens
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, nats: float, tokens: int) -> None:
+        self.batches += 1
+        if math.isfinite(nats):
+            self.nats, self.tokens = self.nats + nats * tokens, self.tokens + tokens
+
+
+class _Window(_Pass):
+    """Mean loss and speed over the batches since the last line of the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = time.perf_counter()
+
+    @property
+    def loss(self) -> float:
+        return self.nats / max(self.tokens, 1)
+
+    @property
+    def speed(self) -> float:
+        return self.tokens / max(time.perf_counter() - self.started, 1e-9)
+
+    def report(self) -> str:
+        return f"training loss {self.loss:.4f}, {self.speed:,.0f} tokens/s"
+
+
+def _ending(number: int) -> BaseException:
+    """What a program that a signal ends raises: its exit code is 130 after Ctrl-C, 143 after SIGTERM."""
+    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _format(scores: dict[str, float]) -> str:
+    return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())

@@ -1,0 +1,300 @@
+"""Pretraining of a masked language model, BERT's way or ERNIE 1.0's: what the command `elmo pretrain_masked` does."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from elmo import runtime
+from elmo.convert import read_any
+from elmo.convert.safety import check_memory
+from elmo.errors import InputError
+from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
+from elmo.models import ModelFiles
+from elmo.nn.evaluating import evaluating
+from elmo.runtime import paddle
+from elmo.system.locks import alone_in
+from elmo.system.terminal import tell
+from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
+from elmo.text.pieces import PieceVocabulary
+from elmo.text.units import UnitText
+from elmo.training.ranks import SINGLE, Ranks
+from elmo.training.settings import Arrays, PretrainSettings
+from elmo.training.start import find_start, run
+
+MASKINGS = {
+    "bert": STAGES[:1],
+    # Words two thirds of the run through: a model that meets them early may never learn to use neighbours (chapter 10).
+    "ernie": (*4 * STAGES[:1], *STAGES[1:]),
+}
+MaskedBatches = Generator[MaskedBatch, None, None]
+_DEV_SEED = (0, 0)  # held-out text is masked alike for every run and model
+
+
+@dataclass(frozen=True)
+class MaskedSettings(PretrainSettings):
+    """How a run goes; what has no meaning here (num_steps, the sampled softmax, reset_states) is not looked at."""
+
+    batch_size: int = 16  # sequences, on each rank
+    learning_rate: float = 5e-4
+    optim: str = "adam"
+    lr_schedule: str = "cosine"
+    warmup_steps: int = 1000
+    max_grad_norm: float = 1.0
+    sample_softmax: bool = False
+    stages: tuple[str, ...] = ("characters",)  # what is masked, in equal shares of the schedule one after another
+    tagged: bool = False  # whether the shards' words have tags: there are no entities without
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "stages", tuple(self.stages))  # a list, from JSON
+        if not self.stages or set(self.stages) - set(STAGES):
+            raise InputError(f"stages are {self.stages!r}: give some of {', '.join(STAGES)}")
+        if type(self.tagged) is not bool:
+            raise InputError(f"tagged is {self.tagged!r}: give true or false")
+        if "entities" in self.stages and not self.tagged:
+            raise InputError(
+                "the stage entities needs words with tags: give shards of word/tag and --tagged True, or leave it out "
+                "(--masking characters,words)"
+            )
+
+    @property
+    def changes_in_its_course(self) -> bool:
+        """Whether the rate or what is masked does."""
+        return super().changes_in_its_course or len(set(self.stages)) > 1
+
+    def stage(self, batch: int, total: int) -> str:
+        """Return what is masked in a batch, counted from 0 over the whole run; the schedule has about `total`."""
+        return self.stages[min(batch * len(self.stages) // max(total, 1), len(self.stages) - 1)]
+
+
+class MaskedLMObjective:
+    """Predict what was masked.
+
+    Args:
+        model: the masked language model.
+        vocabulary: the model's own.
+        train: sequences to learn from.
+        dev: sequences to measure perplexity on, or None.
+        settings: see `MaskedSettings`.
+        ranks: this process among those that train together; each reads sequences of its own.
+    """
+
+    def __init__(
+        self,
+        model: MaskedLM,
+        vocabulary: PieceVocabulary,
+        train: MaskedSequences,
+        dev: MaskedSequences | None,
+        settings: MaskedSettings,
+        ranks: Ranks = SINGLE,
+    ) -> None:
+        self.model, self.vocabulary, self.train, self.dev = model, vocabulary, train, dev
+        self.settings, self.ranks = settings, ranks
+        self._taken = 0  # batches of this pass
+
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> MaskedBatches:
+        """Shuffle and mask from the seed and the epoch, and begin, or go on from a state of `position`."""
+        settings, in_epoch = self.settings, self.batches_per_epoch()
+        self._taken = int(state["taken"][0]) if state else 0
+        return self._count(
+            self.train.batches(
+                settings.batch_size,
+                lambda batch: settings.stage(epoch * in_epoch + batch, settings.schedule_length * in_epoch),
+                (settings.random_seed, epoch),
+                shuffle=settings.shuffle,
+                first=self._taken,
+                rank=self.ranks.rank,
+                world_size=self.ranks.world_size,
+            )
+        )
+
+    def _count(self, batches: Iterator[MaskedBatch]) -> MaskedBatches:
+        for batch in batches:
+            self._taken += 1
+            yield batch
+
+    def seed_step(self, epoch: int, step: int) -> None:
+        """Seed dropout, which differs between ranks."""
+        numbers = np.random.SeedSequence([self.settings.random_seed, epoch, step])
+        paddle.seed(int(numbers.generate_state(self.ranks.rank + 1)[-1]))
+
+    def batches_per_epoch(self) -> int:
+        """Batches of a pass; all ranks have as many."""
+        return self.train.num_batches(self.settings.batch_size, self.ranks.world_size)
+
+    def training_loss(self, batch: MaskedBatch) -> tuple[Any, Any, int]:
+        """Sum over what is masked, divided by what a full batch masks; and the mean."""
+        losses = self._losses(batch)
+        full = len(batch.token_ids) * max(1, round(MASK_SHARE * self.train.length))
+        return losses.sum() / full, losses.mean(), batch.num_tokens
+
+    def position(self) -> Arrays:
+        """Return how many batches of the pass were taken: all else follows from the seed and the epoch."""
+        return {"taken": np.array([self._taken])}
+
+    def evaluate(self) -> dict[str, float]:
+        """Perplexity exp(mean nats) of masked characters in held-out text, and of the characters of masked words.
+
+        What is masked is the same each time, and for every model that reads the text in the same pieces.
+        """
+        if self.dev is None or self.ranks.rank:
+            return {}
+        scores = {}
+        with evaluating(self.model):
+            for name, stage in (("perplexity", "characters"), ("word_perplexity", "words")):
+                nats, count = 0.0, 0
+                for begin in range(0, len(self.dev), self.settings.batch_size):
+                    numbers = range(begin, min(begin + self.settings.batch_size, len(self.dev)))
+                    batch = self.dev.batch(numbers, stage, _DEV_SEED)
+                    if len(batch.targets):
+                        nats += float(self._losses(batch).astype("float64").sum())
+                        count += len(batch.targets)
+                scores[name] = math.exp(min(nats / max(count, 1), 700.0))
+        return scores
+
+    def text_fingerprint(self) -> str:
+        """Return that of the encoded text."""
+        return self.train.text.fingerprint
+
+    def files(self, provenance: dict[str, Any]) -> ModelFiles:
+        """Return parameters, configuration and vocabulary."""
+        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
+        return ModelFiles(KIND, self.model.config.to_dict(), self.vocabulary, arrays, provenance)
+
+    def _losses(self, batch: MaskedBatch) -> Any:
+        places, targets = batch.places, batch.targets
+        nothing = not len(places)  # but unknown characters: a prediction without weight makes gradients zero, not none
+        if nothing:
+            places, targets = np.zeros(1, np.int64), np.zeros(1, np.int64)
+        losses = self.model.losses(*map(paddle.to_tensor, (batch.token_ids, places, targets)))
+        return losses * 0.0 if nothing else losses
+
+
+@alone_in("para_save_dir")
+def pretrain_masked(
+    train_path: str,
+    vocab_path: str,
+    *,
+    test_path: str | None = None,
+    sizes: dict[str, Any] | None = None,
+    settings: MaskedSettings | None = None,
+    para_save_dir: str | None = "checkpoints",
+    load_dir: str | None = None,
+    load_pretraining_params: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    console: Console | None = None,
+    ranks: Ranks = SINGLE,
+    visualdl_dir: str | None = None,
+) -> list[dict[str, Any]]:
+    """Pretrain a masked language model on segmented shards and return a record an epoch (see `Trainer.run`).
+
+    Args:
+        train_path: path or glob of the training shards: words separated by spaces, or word/tag.
+        vocab_path: vocabulary of characters and pieces, as `elmo vocab --pieces True` writes it.
+        sizes: fields of `MaskedLMConfig` other than the vocabulary's.
+        settings: how the run goes.
+        test_path, para_save_dir, load_dir, load_pretraining_params, resume, overwrite, console, ranks, visualdl_dir:
+            as `elmo.training.bilm.pretrain` has them.
+
+    Raises:
+        InputError: bad settings or input. RunError: the run failed. KeyboardInterrupt or, after
+            SIGTERM, SystemExit: it was stopped, and saved first.
+    """
+    settings = settings or MaskedSettings()
+    console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
+    vocabulary = PieceVocabulary.load(vocab_path)
+    start = find_start(
+        KIND,
+        vocabulary,
+        vocab_path,
+        para_save_dir=para_save_dir,
+        load_dir=load_dir,
+        load_pretraining_params=load_pretraining_params,
+        resume=resume,
+        overwrite=overwrite,
+        console=console,
+    )
+    config = _configure(sizes or {}, vocabulary, start.files)
+
+    def sequences(pattern: str) -> MaskedSequences:
+        workers = runtime.available_cores()
+        text = UnitText(pattern, vocabulary, tagged=settings.tagged, lower_case=config.lower_case, workers=workers)
+        return MaskedSequences(text, config.max_length)
+
+    train = sequences(train_path)
+    dev = sequences(test_path) if test_path else None
+    tell(
+        console,
+        f"{train.text.num_characters:,} characters in {len(train):,} training sequences ({len(train.text.paths)} "
+        f"shards), {dev.text.num_characters if dev else 0:,} held out; vocabulary {len(vocabulary):,}; "
+        f"masking {', '.join(settings.stages)}",
+    )
+    runtime.seed_everything(settings.random_seed)
+    model = MaskedLM(config)
+    model.train()
+    if start.files is not None:
+        load_arrays(model, start.files, start.source)
+    else:
+        model.head.begin_with_frequencies(train.text.count_tokens())
+    objective = MaskedLMObjective(model, vocabulary, train, dev, settings, ranks)
+    return run(
+        objective,
+        settings,
+        start,
+        para_save_dir=para_save_dir,
+        provenance={"train_characters": train.text.num_characters},
+        console=console,
+        ranks=ranks,
+        visualdl_dir=visualdl_dir,
+    )
+
+
+def _configure(sizes: dict[str, Any], vocabulary: PieceVocabulary, start: ModelFiles | None) -> MaskedLMConfig:
+    """Make the configuration; what the weights of a start decide is the start's."""
+    if start is not None:
+        if not start.config.get("head", True):
+            raise InputError("the model to start from came without the head that predicts tokens: it can't go on")
+        decided = ("hidden_act", "layer_norm_eps", "lower_case", "type_vocab_size", "task_type_vocab_size", "pooler")
+        sizes = {**sizes, **{name: start.config[name] for name in decided if name in start.config}}
+    config = MaskedLMConfig.from_dict({**sizes, "vocab_size": len(vocabulary)})
+    check_memory(4 * config.num_parameters, "these sizes")
+    return config
+
+
+def parse_masking(text: str) -> tuple[str, ...]:
+    """Return the stages that --masking names: bert, ernie, or some of STAGES separated by commas."""
+    return MASKINGS.get(text) or tuple(text.split(","))
+
+
+def evaluate_masked(
+    path_or_name: str | os.PathLike[str], test_path: str, *, tagged: bool = False, batch_size: int = 32
+) -> dict[str, Any]:
+    """Perplexity of masked characters and of masked words on held-out shards (see `MaskedLMObjective.evaluate`).
+
+    Raises:
+        InputError: the model or the shards can't be used.
+    """
+    files = read_any(path_or_name, kind=KIND)
+    model = masked_lm_from_files(files, path_or_name)
+    vocabulary = files.vocabulary
+    assert isinstance(vocabulary, PieceVocabulary)
+    text = UnitText(test_path, vocabulary, tagged=tagged, lower_case=model.config.lower_case)
+    dev = MaskedSequences(text, model.config.max_length)
+    settings = MaskedSettings(batch_size=batch_size)
+    scores = MaskedLMObjective(model, vocabulary, dev, dev, settings).evaluate()
+    runs = files.provenance.get("runs", [])
+    return {
+        **scores,
+        "test_characters": text.num_characters,
+        "characters_read": sum(run["tokens_read"] for run in runs),
+        "runs": runs,
+    }

@@ -1,0 +1,97 @@
+"""Vectors beside a tagger's own: a biLM's layers as its encoder gives them, or one vector a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from elmo.encoding.encoder import load_pretrained
+from elmo.encoding.features import ElmoFeatures, WordVectorFeatures, make_features
+from elmo.errors import InputError
+from elmo.models import export_model
+from elmo.skipgram import WordVectors
+
+SENTENCES = [["我", "的", "演出"], ["好"], ["今晚", "的", "演出", "，", "生词"]]
+
+
+def test_elmo_gives_the_layers_of_its_encoder(tiny_elmo: Path) -> None:
+    features = ElmoFeatures(tiny_elmo)
+    assert (features.layers, features.size) == (3, 10)
+    for ours, theirs in zip(
+        features.encode(SENTENCES), load_pretrained(tiny_elmo, "whitespace").encode(SENTENCES), strict=True
+    ):
+        assert (ours == theirs).all()
+
+
+def test_chosen_layers_are_those_of_their_numbers(tiny_elmo: Path) -> None:
+    every, chosen = ElmoFeatures(tiny_elmo), ElmoFeatures(load_pretrained(tiny_elmo, "whitespace"), [2, 0])
+    assert chosen.layers == 2
+    for whole, part in zip(every.encode(SENTENCES), chosen.encode(SENTENCES), strict=True):
+        assert (part == whole[[2, 0]]).all()
+
+
+@pytest.mark.parametrize("layers", [[], [3], [-1], ["0"], [0.0]])
+def test_layers_that_there_are_not_are_refused(tiny_elmo: Path, layers: list[Any]) -> None:
+    with pytest.raises(InputError, match=r"layers \[.*\]: give some of 0 to 2"):
+        ElmoFeatures(tiny_elmo, layers)
+
+
+def test_a_word_has_its_vector_everywhere_and_one_without_has_zeros(tiny_word2vec: Path) -> None:
+    features = WordVectorFeatures(tiny_word2vec)
+    assert (features.layers, features.size) == (1, 6)
+    first, second, third = features.encode(SENTENCES)
+    assert [part.shape for part in (first, second, third)] == [(1, 3, 6), (1, 1, 6), (1, 5, 6)]
+    vectors = WordVectors.load(tiny_word2vec)
+    assert (first[0, 1] == vectors.vector("的")).all() and (third[0, 1] == vectors.vector("的")).all()
+    assert not second.any()  # 好 is in the vocabulary, but has no vector
+    assert not third[0, 4].any()
+
+
+def test_a_description_makes_the_same_again(tiny_elmo: Path, tiny_word2vec: Path) -> None:
+    for features in (
+        ElmoFeatures(tiny_elmo),
+        ElmoFeatures(tiny_elmo, [1], ["reversed"]),
+        WordVectorFeatures(tiny_word2vec),
+    ):
+        again = make_features(features.describe())
+        assert again.describe() == features.describe()
+        for ours, theirs in zip(again.encode(SENTENCES), features.encode(SENTENCES), strict=True):
+            assert (ours == theirs).all()
+
+
+def test_what_came_from_memory_has_no_name(tiny_elmo: Path, tiny_word2vec: Path) -> None:
+    for features in (
+        ElmoFeatures(load_pretrained(tiny_elmo, "whitespace")),
+        WordVectorFeatures(WordVectors.load(tiny_word2vec)),
+    ):
+        with pytest.raises(InputError, match="is not named: give it when loading"):
+            make_features(features.describe())
+
+
+def test_a_description_of_another_model_is_refused(tiny_elmo: Path, tmp_path: Path) -> None:
+    other = export_model(tiny_elmo, tmp_path / "half")
+    description = {**ElmoFeatures(tiny_elmo).describe(), "source": str(other)}
+    with pytest.raises(InputError, match="half: is another elmo model now than in training") as caught:
+        make_features(description)
+    assert "\n" not in str(caught.value)
+    assert np.shape(make_features(description, check=False).encode([["好"]])[0]) == (3, 1, 10)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"kind": "bert"}, "features of kind 'bert' are unknown: elmo and word2vec are known"),
+        ({"source": 3}, "is not named"),
+        ({"layers": "all"}, "layers 'all' and defects"),
+        ({"defects": "all"}, "defects 'all'"),
+        ({"defects": ["slow"]}, "'slow' is none of LARK's defects"),
+    ],
+)
+def test_a_damaged_description_is_one_line(tiny_elmo: Path, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        make_features({**ElmoFeatures(tiny_elmo).describe(), **fields})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,128 @@
+"""What LAC's network reads, how tags become words, and the user's dictionary."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import log
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from elmo.errors import InputError
+from elmo.tagging.baidu_files import read_model
+from elmo.tagging.baidu_text import LacReader, UserDictionary, read_words, spread_tags
+
+
+@pytest.fixture
+def reader(tiny_lac: Path) -> LacReader:
+    return LacReader(read_model(tiny_lac))
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("明天河边散步", ["明天", "河边散步"]),  # fewest pieces
+        ("我们明天去河边散步", ["我们", "明天", "去河边", "散步"]),  # four either way: 3 x 2 is more than 1 x 4
+        ("去河边", ["去河边"]),
+        ("们去河", ["们去", "河"]),
+        ("明天去", ["明天", "去"]),  # as good as 明 天去: the longer first piece
+        ("A1 b2，好", ["A1", " ", "b2", "，", "好"]),  # letters and digits are joined
+        ("Ａ１é", ["Ａ", "１", "é"]),  # but only plain ones
+        ("", []),
+    ],
+)
+def test_text_is_cut_into_pieces(reader: LacReader, text: str, pieces: list[str]) -> None:
+    assert reader.cut(text) == pieces
+
+
+@settings(max_examples=100)
+@given(st.text("我们明天去河边散步", max_size=9))
+def test_pieces_are_the_best_of_all_ways_to_cut(tiny_lac: Path, text: str) -> None:
+    files = read_model(tiny_lac)
+
+    def score(pieces: list[str]) -> float:
+        return sum(log(len(piece)) - files.log_total for piece in pieces)
+
+    ways = [
+        [text[begin:end] for begin, end in zip((0, *cuts), (*cuts, len(text)), strict=True)]
+        for count in range(len(text))
+        for cuts in combinations(range(1, len(text)), count)
+    ] or [[]]
+    known = [way for way in ways if all(len(piece) == 1 or files.pieces.get(piece) for piece in way)]
+    # Sums in another order differ in the last bits.
+    assert score(LacReader(files).cut(text)) == pytest.approx(max(map(score, known)), abs=1e-9)
+
+
+def test_a_piece_that_is_a_word_is_one_input_and_others_are_characters(reader: LacReader) -> None:
+    assert reader.read("我们河边散步") == ([6, 12, 13, 14, 14], [2, 1, 1, 1, 1])
+
+
+def test_full_width_characters_are_read_as_half_width_and_unknown_ones_as_unknown(reader: LacReader) -> None:
+    assert reader.read("Ａ１　龘") == ([7, 8, 10, 14], [1, 1, 1, 1])
+
+
+def test_tag_of_a_piece_is_spread_over_its_characters() -> None:
+    assert spread_tags(["n-B", "v-I", "O"], [3, 1, 2]) == ["n-B", "n-I", "n-I", "v-I", "O", "-I"]
+
+
+def test_a_word_has_the_tag_of_its_last_character() -> None:
+    assert read_words("甲乙丙丁", ["n-B", "v-I", "v-B", "O"]) == (["甲乙", "丙丁"], ["v", ""])
+    assert read_words("甲乙", ["n-I", "n-I"]) == (["甲乙"], ["n"])
+    assert read_words("", []) == ([], [])
+
+
+def make_dictionary(folder: Path, text: str) -> UserDictionary:
+    path = folder / "user.txt"
+    path.write_text(text, encoding="utf-8")
+    return UserDictionary(path)
+
+
+def apply(dictionary: UserDictionary, text: str, tags: str) -> list[str]:
+    changed = tags.split()
+    dictionary.apply(text, changed)
+    return changed
+
+
+def test_a_user_word_without_a_tag_keeps_the_network_s(tmp_path: Path) -> None:
+    dictionary = make_dictionary(tmp_path, "甲乙\n")
+    assert apply(dictionary, "甲乙丙", "n-B v-B v-I") == ["n-B", "v-I", "v-B"]
+
+
+def test_parts_of_a_user_phrase_become_words(tmp_path: Path) -> None:
+    dictionary = make_dictionary(tmp_path, "甲乙/nz 丙 丁/v\n")
+    assert apply(dictionary, "甲乙丙丁", "n-B n-I n-I n-I") == ["nz-B", "nz-I", "n-B", "v-B"]
+
+
+def test_a_single_character_needs_a_tag(tmp_path: Path) -> None:
+    dictionary = make_dictionary(tmp_path, "甲\n乙/x\n")
+    assert apply(dictionary, "甲乙丙", "n-B n-I n-I") == ["n-B", "x-B", "n-B"]
+
+
+def test_the_longer_entry_wins_and_of_two_that_overlap_the_later(tmp_path: Path) -> None:
+    dictionary = make_dictionary(tmp_path, "甲乙/x\n甲乙丙/y\n丙丁/z\n乙丙/q\n")
+    assert dictionary.find("甲乙丙丁") == [(0, 2), (0, 3), (2, 4)]
+    assert apply(dictionary, "甲乙丙丁", "n-B n-I n-I n-I") == ["y-B", "y-I", "z-B", "z-I"]
+
+
+def test_a_slash_may_be_a_word_s_own(tmp_path: Path) -> None:
+    dictionary = make_dictionary(tmp_path, "甲/乙/x\n/丙\n")
+    assert apply(dictionary, "甲/乙/丙", "n-B n-I n-I n-I n-I") == ["x-B", "x-I", "x-I", "n-B", "n-I"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n  \n", "甲\n".encode()])
+def test_a_user_dictionary_without_entries_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "user.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"user\.txt: has no entry"):
+        UserDictionary(path)
+
+
+def test_a_user_dictionary_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="can't be read"):
+        UserDictionary(tmp_path / "missing.txt")
+    path = tmp_path / "user.txt"
+    path.write_bytes("好词\n花朵\n".encode("gb18030"))
+    with pytest.raises(InputError, match=r"user\.txt:1: byte 0 is not UTF-8"):
+        UserDictionary(path)
