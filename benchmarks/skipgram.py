@@ -39,7 +39,7 @@ from elmo.explore.words import (
 )
 from elmo.runtime import available_cores, select_device
 from elmo.skipgram import SkipGramConfig, train_skipgram
-from elmo.text.batches import find_shards, read_sentences
+from elmo.text.shards import find_shards, read_sentences
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED_DIFFERENCE = 2.0  # points that ours may lie below gensim's

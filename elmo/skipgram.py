@@ -20,7 +20,7 @@ from elmo.errors import InputError, RunError
 from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.runtime import paddle
 from elmo.system.terminal import PlainConsole
-from elmo.text.batches import read_sentences
+from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
 
 Floats = npt.NDArray[np.floating]

@@ -45,7 +45,7 @@ def word2vec(
     from elmo import runtime
     from elmo.models import check_free
     from elmo.skipgram import SkipGramConfig, train_skipgram
-    from elmo.text.batches import find_shards
+    from elmo.text.shards import find_shards
     from elmo.text.vocabulary import Vocabulary
 
     check_free(output, overwrite, [*shards, *([] if vocab_path is None else [vocab_path])])
@@ -91,7 +91,7 @@ def encode(
     from elmo.encoding.encoder import StatefulEncoder, load_pretrained
     from elmo.encoding.vectors_file import parse_layers, write_vectors
     from elmo.nn.native.precision import choose_precision, products_in
-    from elmo.text.batches import read_lines
+    from elmo.text.shards import read_lines
 
     wanted = parse_layers(layers)
     read_at = check_positions(positions)

@@ -23,8 +23,8 @@ from elmo.checks import check_whole
 from elmo.corpora.tagged import Tagged
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
-from elmo.text.batches import read_lines
 from elmo.text.sentences import split_sentences
+from elmo.text.shards import read_lines
 
 PathLike = str | os.PathLike[str]
 

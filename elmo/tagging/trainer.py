@@ -27,14 +27,13 @@ from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import (
     TrainingState,
     checkpoints,
-    load_optimizer,
     newest_checkpoint,
-    optimizer_arrays,
     read_training_state,
     remove,
     tidy,
     write_checkpoint,
 )
+from elmo.training.optimizer import load_optimizer, optimizer_arrays
 
 PathLike = str | os.PathLike[str]
 Arrays = dict[str, Any]

@@ -24,9 +24,9 @@ from elmo.errors import InputError, RunError
 from elmo.models import read_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training import checkpoint as checkpoint_module
-from elmo.training.bilm import pretrain, token_encoder_sizes
+from elmo.training.bilm import BiLMObjective, pretrain, token_encoder_sizes
 from elmo.training.checkpoint import checkpoints, newest_checkpoint, read_training_state
-from elmo.training.settings import BiLMObjective, PretrainSettings
+from elmo.training.settings import PretrainSettings
 from tests.runs import assert_same_run
 
 pytestmark = [
@@ -142,7 +142,7 @@ def test_from_every_checkpoint_a_run_goes_on_as_if_it_had_not_stopped(text, tmp_
 DRIVER = """
 import json, os, resource, signal, sys, time
 import elmo.training.checkpoint, elmo.cli, elmo.models, elmo.training.bilm
-from elmo.training.settings import BiLMObjective
+from elmo.training.bilm import BiLMObjective
 
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.truncate"}
 moments = 0
