@@ -8,7 +8,7 @@ import pytest
 
 from elmo.cache import cache_folder
 from elmo.corpora.datasets import data_home
-from elmo.doctor import Machine
+from elmo.system.machine import Machine
 from elmo.text.batches import SentenceIds
 from elmo.text.segment import JiebaSegmenter
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary

@@ -13,13 +13,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from elmo import cli
 from elmo.bilm import BiLMConfig
 from elmo.commands import pretraining
+from elmo.commands.options import LarkCommand, flag
 from elmo.encoding.vectors_file import read_vectors, read_vectors_header
 from elmo.masked_lm import MaskedLMConfig
 from elmo.nn.native.precision import choose_precision
@@ -351,3 +355,34 @@ def test_every_flag_of_a_pretraining_fills_something(
 ) -> None:
     filled = {field.name for kind in kinds for field in dataclasses.fields(kind)} | set(pretraining._RUN)
     assert set(inspect.signature(command).parameters) - filled == others
+
+
+@pytest.mark.parametrize(
+    ("given", "half", "rest"),
+    [
+        (["--half"], True, []),
+        (["--half", "True"], True, []),
+        (["--half", "false"], False, []),
+        (["--half", "--dtype", "int8"], True, []),
+        ([], False, []),
+    ],
+)
+def test_a_switch_can_stand_bare_or_have_its_value_as_in_lark(given, half, rest):
+    app = typer.Typer()
+    seen = []
+
+    @app.command(cls=LarkCommand)
+    def run(half: Annotated[Any, flag("half", "")] = False, dtype: str = "", summary: bool = False) -> None:
+        seen.append((half, summary))
+
+    for more, summary in (([], False), (["--summary"], True), (["--summary", "True"], True), (["--summary", "no"], False)):
+        assert CliRunner().invoke(app, [*given, *more]).exit_code == 0
+        assert seen.pop() == (half, summary)
+
+
+def test_every_command_takes_its_switches_bare():
+    def commands(group):
+        for command in group.commands.values():
+            yield from commands(command) if hasattr(command, "commands") else [command]
+
+    assert all(isinstance(command, LarkCommand) for command in commands(typer.main.get_command(cli.app)))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from elmo import doctor
-from elmo.doctor import Machine, PaddleBuild, Report, examine, render
+from elmo.doctor import Report, examine, render
 from elmo.runtime import Preparation
+from elmo.system import machine as machine_module
+from elmo.system.machine import Machine, PaddleBuild
 
 CPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", None, None)
 GPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", "12.6", "9.5.1", (("NVIDIA A10", 24 << 30),), True)
@@ -411,9 +412,9 @@ def test_this_machine_can_be_examined():
 
 
 def test_commands_that_are_missing_fail_or_hang_count_as_no_answer():
-    assert doctor._run(["/no/such/command"]) is None
-    assert doctor._run([sys.executable, "-c", "raise SystemExit(3)"]) is None
-    assert doctor._run([sys.executable, "-c", "print('yes')"]) == "yes\n"
+    assert machine_module._run(["/no/such/command"]) is None
+    assert machine_module._run([sys.executable, "-c", "raise SystemExit(3)"]) is None
+    assert machine_module._run([sys.executable, "-c", "print('yes')"]) == "yes\n"
 
 
 def test_without_paddle_the_command_still_works(repository, tmp_path):

@@ -84,7 +84,7 @@ def eval_tasks(
         list[str] | None,
         typer.Option("--encoder", help="name=path of word2vec, ELMo, BERT or ERNIE; may be repeated."),
     ] = None,
-    results: Annotated[Path, typer.Option("--results", help="Results file, JSON.")] = Path("data/results/tasks.json"),
+    results: Annotated[Path, typer.Option("--results", help="Results file, JSON.")] = Path("tasks.json"),
     work: Annotated[
         Path, typer.Option("--work", help="Folder of the runs; goes on where it was stopped, several may share it.")
     ] = Path("task_runs"),
