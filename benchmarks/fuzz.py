@@ -338,12 +338,12 @@ def reader_cases(samples: Path) -> dict[str, Case]:
     from elmo.explore.polysemy.senses import read_senses
     from elmo.explore.words import read_analogies, read_similarity
     from elmo.masked_lm import Bert
-    from elmo.skipgram import WordVectors
     from elmo.tagging.baidu_text import UserDictionary
     from elmo.text.batches import SentenceIds
     from elmo.text.pieces import PieceVocabulary
     from elmo.text.vocabulary import Vocabulary, count_words
     from elmo.training.checkpoint import newest_checkpoint
+    from elmo.word_vectors import WordVectors
 
     vocabulary = Vocabulary.load(samples / "vocabulary.txt")
 

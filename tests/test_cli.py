@@ -313,7 +313,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_1(work: Path, capsys: pytes
 
 
 def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from elmo.skipgram import WordVectors
+    from elmo.word_vectors import WordVectors
 
     arguments = ["--vector_size", 8, "--min_count", 1, "--max_epoch", 1, "--use_gpu", "False"]
     assert run(capsys, "word2vec", work / "shards/sentence_file_*", "-o", work / "vectors", *arguments)[0] == 0
@@ -375,7 +375,12 @@ def test_a_switch_can_stand_bare_or_have_its_value_as_in_lark(given, half, rest)
     def run(half: Annotated[Any, flag("half", "")] = False, dtype: str = "", summary: bool = False) -> None:
         seen.append((half, summary))
 
-    for more, summary in (([], False), (["--summary"], True), (["--summary", "True"], True), (["--summary", "no"], False)):
+    for more, summary in (
+        ([], False),
+        (["--summary"], True),
+        (["--summary", "True"], True),
+        (["--summary", "no"], False),
+    ):
         assert CliRunner().invoke(app, [*given, *more]).exit_code == 0
         assert seen.pop() == (half, summary)
 

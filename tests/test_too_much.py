@@ -27,7 +27,6 @@ from elmo.encoding.vectors_file import parse_layers, read_vectors, write_vectors
 from elmo.errors import InputError
 from elmo.masked_lm import Bert, MaskedLMConfig
 from elmo.models import ModelFiles, read_model, write_model
-from elmo.skipgram import SkipGramConfig, WordVectors
 from elmo.tagging.tagger import Tagger
 from elmo.tagging.train import TrainSettings
 from elmo.text.pieces import PieceVocabulary
@@ -35,6 +34,7 @@ from elmo.text.preprocess import preprocess
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training import ranks
 from elmo.training.settings import PretrainSettings
+from elmo.word_vectors import SkipGramConfig, WordVectors
 
 FILES = ModelFiles("skipgram", {"vector_size": 2}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
 

@@ -16,12 +16,12 @@ from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.models import ModelFiles, write_model
 from elmo.runtime import paddle
-from elmo.skipgram import WordVectors
 from elmo.tagging.examples import make_vocabulary, segment_gold
 from elmo.tagging.from_files import read_gold
 from elmo.tagging.network import TaggerConfig, TaggerNetwork, describe_fine_tuned, fine_tuned_elmo
 from elmo.tagging.tagger import Tagger
 from elmo.text.vocabulary import Vocabulary
+from elmo.word_vectors import WordVectors
 
 WORDS = ["明天", "去", "河边", "散步", "我", "们", "我们", "A", "1", "abc", " ", "好", "河", "边", "OOV"]
 PIECES = ["明天", "河边", "散步", "河边散步", "我们", "们去", "天去", "去河边"]

@@ -44,9 +44,10 @@ def word2vec(
     """Train word vectors: skip-gram with negative sampling."""
     from elmo import runtime
     from elmo.models import check_free
-    from elmo.skipgram import SkipGramConfig, train_skipgram
+    from elmo.skipgram import train_skipgram
     from elmo.text.shards import find_shards
     from elmo.text.vocabulary import Vocabulary
+    from elmo.word_vectors import SkipGramConfig
 
     check_free(output, overwrite, [*shards, *([] if vocab_path is None else [vocab_path])])
     config = SkipGramConfig(

@@ -26,7 +26,7 @@ from elmo.masked_lm import Bert
 from elmo.models import find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
-from elmo.skipgram import WordVectors
+from elmo.word_vectors import WordVectors
 
 Tensor = Any
 PathLike = str | os.PathLike[str]

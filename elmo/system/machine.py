@@ -20,8 +20,8 @@ import numpy as np
 
 import elmo
 from elmo import runtime
-from elmo.cache import cache_folder
 from elmo.errors import RunError
+from elmo.system.cache import cache_folder
 
 PRODUCT_SIZE = 1024  # rows and columns of the product that is timed
 

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from elmo.cache import CACHE_VARIABLE, cache_folder
 from elmo.errors import InputError
+from elmo.system.cache import CACHE_VARIABLE, cache_folder
 from elmo.system.files import sync, temporary_directory
 from elmo.system.inputs import open_regular
 from elmo.system.locks import locked

@@ -20,8 +20,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-from elmo.cache import cache_folder
 from elmo.errors import InputError, RunError
+from elmo.system.cache import cache_folder
 from elmo.system.inputs import read_whole
 from elmo.system.trusted import UntrustedError, is_ours, private_folder
 
@@ -60,7 +60,7 @@ class WhitespaceSegmenter:
 class JiebaSegmenter:
     """Words by jieba's dictionary and, for what it lacks, its hidden Markov model; with a tokenizer of its own.
 
-    The parsed dictionary is kept in `elmo.cache.cache_folder`, not where jieba puts it: in a folder that everybody may
+    The parsed dictionary is kept in `cache_folder()`, not where jieba puts it: in a folder that everybody may
     write to, from which it would load what somebody else has left there.
 
     Args:

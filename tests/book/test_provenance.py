@@ -76,7 +76,9 @@ def test_a_new_file_in_a_data_folder_shows(project: Path):
     assert ran_on(cells, project) != before
 
 
-@pytest.mark.parametrize("cell", ["print('replace documents')", "folder = 'my_documents'", "from elmo.documents import x"])
+@pytest.mark.parametrize(
+    "cell", ["print('replace documents')", "folder = 'my_documents'", "from elmo.documents import x"]
+)
 def test_a_name_inside_another_word_is_no_part_of_data(project: Path, cell: str):
     assert "data/documents" not in ran_on([cell], project)
 
