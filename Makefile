@@ -83,7 +83,7 @@ bench: $(READY)
 	@echo "benchmarks/parity.py, unknown_words.py, bf16_learning.py and lac.py need other systems' models and tagged text: see their --help"
 
 fuzz: $(READY)
-	$(BIN)/python benchmarks/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python benchmarks/fuzz.py $(if $(CASES),--cases $(CASES)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lock:
 	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --extra watch --universal --python-version 3.11 \

@@ -14,7 +14,15 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, is_number
+from elmo.checks import (
+    MOST_LAYERS,
+    check_flag,
+    check_names,
+    check_share,
+    check_whole,
+    configuration_of,
+    is_number,
+)
 from elmo.convert import read_any, read_config
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
@@ -27,6 +35,7 @@ from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
+from elmo.text.vocabulary import Vocabulary
 
 Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
@@ -325,15 +334,22 @@ def load_arrays(model: BiLM, files: ModelFiles, place: object, *, consume: bool 
         parameter.set_value(array.astype(_NUMPY_TYPES[parameter.dtype], copy=False))
 
 
+def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> BiLMConfig:
+    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
+    with configuration_of(place):
+        config = BiLMConfig.from_dict(fields)
+    if config.vocab_size != len(vocabulary):
+        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.vocab_size}")
+    return config
+
+
 def bilm_from_files(files: ModelFiles, place: object, *, consume: bool = False) -> BiLM:
     """Build the biLM that a model directory describes, in evaluation mode.
 
     Raises:
         InputError: configuration, vocabulary and parameters disagree.
     """
-    config = BiLMConfig.from_dict(files.config)
-    if config.vocab_size != len(files.vocabulary):
-        raise InputError(f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.vocab_size}")
+    config = config_of_file(files.config, files.vocabulary, place)
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = BiLM(config)
     load_arrays(model, files, place, consume=consume)
@@ -397,7 +413,8 @@ def elmo_encoder(
     """
     if not isinstance(config, BiLMConfig):
         place = config
-        config = BiLMConfig.from_dict(read_config(place, kind="bilm", vocab_path=vocab_path))
+        with configuration_of(place):
+            config = BiLMConfig.from_dict(read_config(place, kind="bilm", vocab_path=vocab_path))
         check_memory(4 * config.num_parameters, place)
     return ElmoEncoder(config, trainable, dropout, l2)
 

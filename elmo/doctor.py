@@ -15,6 +15,7 @@ from pathlib import Path
 
 import elmo
 from elmo import runtime
+from elmo.checks import is_count
 from elmo.system.machine import PRODUCT_SIZE, Machine, PaddleBuild, processor_name
 from elmo.system.terminal import printable
 
@@ -85,8 +86,7 @@ def _software(machine: Machine, build: PaddleBuild | None, problems: list[Proble
         problems.append(Problem("Paddle is not installed", f"{INSTALL_CPU}, or for NVIDIA GPUs: {INSTALL_GPU}"))
     elif build.error:
         found["Paddle"] = "installed, but can't be imported"
-        step = "see the libraries below" if ".so" in build.error else f"install it again: {INSTALL_CPU}"
-        problems.append(Problem(f"Paddle can't be imported: {build.error[:300]}", step))
+        problems.append(_why_no_paddle(build.error))
     else:
         found["Paddle"] = f"{build.version}, commit {build.commit[:12]}"
         found["built for"] = "CPU" if build.cuda is None else f"CUDA {build.cuda}, cuDNN {build.cudnn or 'unknown'}"
@@ -102,6 +102,13 @@ def _software(machine: Machine, build: PaddleBuild | None, problems: list[Proble
         if found[package] == "not installed":
             problems.append(Problem(f"{package} is not installed", f"pip install {package}"))
     return found
+
+
+def _why_no_paddle(error: str) -> Problem:
+    if error.startswith("PADDLE_TRAINER_ID"):  # see `elmo.runtime`: what follows the colon is advice
+        return Problem(f"Paddle can't be imported: {error.partition(': ')[0]}", "unset PADDLE_TRAINER_ID")
+    step = "see the libraries below" if ".so" in error else f"install it again: {INSTALL_CPU}"
+    return Problem(f"Paddle can't be imported: {error[:300]}", step)
 
 
 def _gpu(machine: Machine, build: PaddleBuild | None, problems: list[Problem]) -> dict[str, str]:
@@ -226,13 +233,13 @@ def _threads(machine: Machine, problems: list[Problem]) -> dict[str, str]:
         if name in preparation.chosen:
             found[name] = f"{preparation.chosen[name]}, set by elmo"
         elif name in machine.environment:
-            found[name] = f"{machine.environment[name]}, set by you"
+            found[name] = f"{machine.environment[name][:40]}, set by you"
         else:
             found[name] = "not set"
     threads = preparation.kept.get("OMP_NUM_THREADS")
     unset = "unset OMP_NUM_THREADS: elmo then takes all cores"
-    if threads is not None and not (threads.isdecimal() and int(threads) > 0):
-        problems.append(Problem(f"OMP_NUM_THREADS is {threads!r}, not a number above 0", unset))
+    if threads is not None and not (is_count(threads) and int(threads) > 0):
+        problems.append(Problem(f"OMP_NUM_THREADS is {threads[:40]!r}, not a number above 0", unset))
     elif threads is not None and int(threads) == 1 and machine.cores > 1:
         problems.append(Problem(f"OMP_NUM_THREADS is 1, so {machine.cores - 1} of {machine.cores} cores idle", unset))
     elif threads is not None and int(threads) > machine.cores:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import check_seed, check_whole
+from elmo.checks import check_names, check_seed, check_whole, configuration_of
 from elmo.errors import InputError
 from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.text.vocabulary import Vocabulary
@@ -45,6 +45,14 @@ class SkipGramConfig:
                 f"learning_rate is {self.learning_rate:g} and min_learning_rate {self.min_learning_rate:g}: "
                 "the first must be above 0 and not below the second"
             )
+
+
+def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> SkipGramConfig:
+    """The configuration that a file of vectors holds; InputError where it is none."""
+    del vocabulary  # says nothing of it: named as for models of other kinds
+    with configuration_of(place):
+        check_names(fields, SkipGramConfig, "the configuration")
+        return SkipGramConfig(**fields)
 
 
 class WordVectors:
@@ -125,12 +133,7 @@ class WordVectors:
     def load(cls, path_or_name: PathLike) -> WordVectors:
         """Read what `save` wrote; InputError if a file is missing, damaged, or of another vocabulary."""
         files = read_model(path_or_name, kind="skipgram")
-        try:
-            config = SkipGramConfig(**files.config)
-        except (TypeError, InputError) as error:
-            raise InputError(
-                f"{path_or_name}: the configuration is damaged ({error}); train or copy it again"
-            ) from None
+        config = config_of_file(files.config, files.vocabulary, path_or_name)
         check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, path_or_name)
         return cls(files.vocabulary, files.arrays["vectors"], config, files.provenance)
 

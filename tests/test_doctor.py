@@ -137,6 +137,14 @@ def test_a_paddle_that_cannot_be_imported_is_quoted(machine):
     assert "install it again" in step
 
 
+@pytest.mark.parametrize("rank", ["rubbish", "-1", ""])
+def test_a_rank_that_is_no_number_is_to_be_unset(machine, monkeypatch, rank):
+    monkeypatch.setenv("PADDLE_TRAINER_ID", rank)
+    what, step = only_problem(examine(replace(machine, probe_paddle=machine_module._probe_paddle)))
+    assert what == f"Paddle can't be imported: PADDLE_TRAINER_ID is {rank!r}, not a whole number, 0 or more"
+    assert step == "unset PADDLE_TRAINER_ID"
+
+
 def test_a_paddle_that_misses_a_library_leads_to_the_line_to_export(machine, files, tmp_path):
     for name in ("libcudart.so.12", "libcublas.so.12", "libcudnn.so.9"):
         files(**{f"usr/local/cuda-12.6/lib64/{name}": ""})
@@ -327,6 +335,7 @@ def test_condas_libraries_are_found(machine, card, files, tmp_path):
         ("64", "OMP_NUM_THREADS is 64, but only 4 cores are available"),
         ("0", "OMP_NUM_THREADS is '0', not a number above 0"),
         ("many", "OMP_NUM_THREADS is 'many', not a number above 0"),
+        ("9" * 5000, f"OMP_NUM_THREADS is '{'9' * 40}', not a number above 0"),
     ],
 )
 def test_thread_counts_that_waste_the_machine_are_problems(machine, threads, message):
@@ -337,7 +346,7 @@ def test_thread_counts_that_waste_the_machine_are_problems(machine, threads, mes
     what, step = only_problem(report)
     assert what == message
     assert step.startswith("unset OMP_NUM_THREADS")
-    assert report.findings["Threads"]["OMP_NUM_THREADS"] == f"{threads}, set by you"
+    assert report.findings["Threads"]["OMP_NUM_THREADS"] == f"{threads[:40]}, set by you"
 
 
 @pytest.mark.parametrize(("threads", "cores"), [("1", 1), ("4", 4), ("2", 4)])

@@ -49,7 +49,8 @@ def word2vec(
     from elmo.text.vocabulary import Vocabulary
     from elmo.word_vectors import SkipGramConfig
 
-    check_free(output, overwrite, [*shards, *([] if vocab_path is None else [vocab_path])])
+    sources: list[str | Path] = [*shards, *([] if vocab_path is None else [vocab_path])]
+    check_free(output, overwrite, sources, kind="skipgram")
     config = SkipGramConfig(
         vector_size=vector_size,
         window=window,
