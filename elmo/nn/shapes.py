@@ -5,6 +5,7 @@ Paddle's own operations do not see all of it: they spread a single row over many
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -120,15 +121,26 @@ def short_type(dtype: object) -> str:
 
 def _size(axis: str, sizes: Mapping[str, int]) -> int | None:
     """Size of an axis such as "4*hidden" or "input+proj"; None where it is not known."""
+    if (size := sizes.get(axis)) is not None:
+        return size
     total = 0
+    for factor, name in _terms(axis):
+        if name is None:
+            total += factor
+        elif name not in sizes:
+            return None
+        else:
+            total += factor * sizes[name]
+    return total
+
+
+@functools.cache  # at each call of a compiled function a dozen of them are asked for
+def _terms(axis: str) -> list[tuple[int, str | None]]:
+    """What an axis is the sum of: each a factor and the name of a size, or a number and None."""
+    terms: list[tuple[int, str | None]] = []
     for term in axis.split("+"):
         match = _TERM.fullmatch(term)
         assert match, f"{axis}: not the name of an axis"
         factor, name, number = match.groups()
-        if name is None:
-            total += int(number)
-        elif name not in sizes:
-            return None
-        else:
-            total += int(factor or 1) * sizes[name]
-    return total
+        terms.append((int(number or factor or 1), name))
+    return terms

@@ -149,10 +149,26 @@ def test_a_product_is_right_whichever_factor_is_transposed(data, m, n, k, transp
 @pytest.mark.parametrize("transpose_x", [True, False])
 def test_a_product_over_a_single_number_is_right(sizes, transpose_x):
     x, y = (np.arange(1, size + 1, dtype=np.float32) for size in sizes)
-    product = native.product(
-        paddle.to_tensor(x).unsqueeze(0 if transpose_x else 1), paddle.to_tensor(y).unsqueeze(1), transpose_x, True
-    )
-    np.testing.assert_array_equal(product.numpy(), np.outer(x, y))
+    factors = paddle.to_tensor(x).unsqueeze(0 if transpose_x else 1), paddle.to_tensor(y).unsqueeze(1)
+    by_onednn = paddle.bfloat16 if native.bfloat16_refusal() is None else None  # which holds these numbers exactly
+    for dtype in (None, by_onednn):
+        np.testing.assert_array_equal(native.product(*factors, transpose_x, True, dtype).numpy(), np.outer(x, y))
+
+
+def test_a_product_in_float32_is_paddles_own():
+    x, y = paddle.randn([640, 64]), paddle.randn([640, 128])  # sums long enough to differ in another order
+    np.testing.assert_array_equal(native.product(x, y, True).numpy(), paddle.matmul(x, y, True).numpy())
+
+
+def test_gradients_of_gates_take_the_memory_of_the_gates():
+    batch, time, size, hidden, proj = 2, 3, 4, 5, 4
+    weight, bias = paddle.randn([size + proj, 4 * hidden]), paddle.randn([4 * hidden])
+    projection, cell = paddle.randn([hidden, proj]), paddle.zeros([batch, hidden])
+    given = paddle.randn([batch, time, size]), paddle.zeros([batch, proj]), cell, weight, bias, projection
+    outputs, last_cell, kept = native.lstmp_forward(*given, (None, None), record=True)
+    gates = kept[1].data_ptr()
+    found = native.lstmp_backward(outputs, last_cell, cell, weight, projection, (None, None), kept)
+    assert found[4].data_ptr() == gates
 
 
 # LSTMP

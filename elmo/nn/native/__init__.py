@@ -1,4 +1,4 @@
-"""Compiled inner loops of LSTMP, GRU and the softmax, and products by Paddle's own oneDNN, in float32 or bfloat16.
+"""Compiled inner loops of LSTMP, GRU, softmax and Transformer, and products in bfloat16 by Paddle's own oneDNN.
 
 The sources in `loops` are compiled for this machine at their first use, into the user's cache directory. Without a
 compiler, on a GPU, or with ELMO_NATIVE=0 in the environment, Paddle's own operations give the same numbers (to 1e-6),
@@ -30,6 +30,7 @@ Tensor = Any
 
 _NO_CLIP = float("inf")
 _OUT_OF_MEMORY = 1  # oneDNN's number for it, and that of our own loops
+_PLAIN = (paddle.float32, paddle.float64)  # types of products that are not rounded
 _bfloat16 = contextvars.ContextVar("bfloat16", default=False)
 
 
@@ -55,7 +56,7 @@ def bfloat16_products(wanted: bool = True) -> Iterator[None]:
 def usable(*tensors: Tensor) -> bool:
     """Whether the compiled loops can take these tensors: all on the CPU, all float32 or all float64."""
     dtype = tensors[0].dtype
-    if dtype not in (paddle.float32, paddle.float64) or not paddle.in_dynamic_mode():
+    if dtype not in _PLAIN or not paddle.in_dynamic_mode():
         return False
     return all(tensor.dtype == dtype and tensor.place.is_cpu_place() for tensor in tensors) and library() is not None
 
@@ -83,17 +84,15 @@ def product(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool =
     sizes = match_shapes("product", {"x": (x, axes[0]), "y": (y, axes[1])})
     dtype = x.dtype if dtype is None else dtype
     types = [short_type(tensor.dtype) for tensor in (x, y)]
-    name = "_".join(types) if dtype == paddle.bfloat16 else types[0]
-    whole = dtype == paddle.bfloat16 or types == [short_type(dtype)] * 2
-    if not whole or name not in (*PRODUCTS, "float64"):
+    name, rounded = "_".join(types), dtype == paddle.bfloat16
+    if not (name in PRODUCTS if rounded else dtype in _PLAIN and types == [short_type(dtype)] * 2):
         raise InputError(f"product: factors are {' and '.join(types)}, to be multiplied as {short_type(dtype)}")
     if 0 in sizes.values():
-        return paddle.zeros([sizes["m"], sizes["n"]], paddle.float32 if dtype == paddle.bfloat16 else dtype)
-    on_cpu = x.place.is_cpu_place() and y.place.is_cpu_place()
-    if name == "float64" or not (on_cpu and onednn()):
-        if dtype == paddle.bfloat16:
-            raise RunError(f"product: in bfloat16 they are only made on a CPU by compiled loops, which are {status()}")
+        return paddle.zeros([sizes["m"], sizes["n"]], paddle.float32 if rounded else dtype)
+    if not rounded:  # MKL's: on AMD's Zen 4 oneDNN's take 1.02 to 1.4 times as long, and 6 to 10 times for one column
         return paddle.matmul(x, y, transpose_x, transpose_y)
+    if not (x.place.is_cpu_place() and y.place.is_cpu_place() and onednn()):
+        raise RunError(f"product: in bfloat16 they are only made on a CPU by compiled loops, which are {status()}")
     x, y = _contiguous(x), _contiguous(y)
     result = paddle.empty([sizes["m"], sizes["n"]], paddle.float32)
     numbers = (sizes["m"], sizes["n"], sizes["k"], int(transpose_x), int(transpose_y), threads())
@@ -208,7 +207,7 @@ def lstmp_backward(
     clips: tuple[float | None, float | None],
     kept: tuple[Tensor, ...],
 ) -> tuple[Tensor, ...]:
-    """Gradients of `lstmp_forward`, with products of the type that it had.
+    """Gradients of `lstmp_forward`, with products of the type that it had; the memory of the gates is used for theirs.
 
     Returns:
         d_inputs, d_hidden, d_cell, d_bias, and for the weights' gradients: d_gates [time, batch, 4 * hidden] and
@@ -224,7 +223,7 @@ def lstmp_backward(
         "d_cell": _contiguous(d_last_cell).clone(),
         "d_hidden": paddle.empty([batch, proj], dtype),
         "d_inputs": paddle.empty([batch, time, size], dtype),
-        "d_gates": paddle.empty(gates.shape, gates.dtype),
+        "d_gates": gates,  # each row is read before it is written; these are most of what a step keeps
         "d_projected": paddle.empty([time, batch, proj], gates.dtype),
         "d_bias": paddle.empty([4 * hidden_size], dtype),
     }

@@ -238,9 +238,8 @@ SIGNATURES = {
         by_onednn=True,
     ),
 }
-# Types of the two factors of `elmo_product`; by two names, they are multiplied in bfloat16.
+# Types of the two factors of `elmo_product`, which multiplies in bfloat16.
 PRODUCTS = (
-    "float32",
     "float32_float32",
     "float32_bfloat16",
     "bfloat16_float32",

@@ -12,12 +12,9 @@
 
 namespace {
 
-// A matrix of numbers of type T as S: itself, or a copy in `room`.
-template <class T>
-const T* as_type(const T* from, std::vector<T>&, Index, int) {
-  return from;
-}
-inline const Bf16* as_type(const float* from, std::vector<Bf16>& room, Index count, int threads) {
+// A matrix as products take it: itself, or a copy in `room`.
+inline const Bf16* rounded(const Bf16* from, std::vector<Bf16>&, Index, int) { return from; }
+inline const Bf16* rounded(const float* from, std::vector<Bf16>& room, Index count, int threads) {
   constexpr Index block = 1 << 15;
   room.resize(count);
   for_each((count + block - 1) / block, threads, [&](Index i) {
@@ -26,12 +23,12 @@ inline const Bf16* as_type(const float* from, std::vector<Bf16>& room, Index cou
   return room.data();
 }
 
-template <class A, class B, class S>
+template <class A, class B>
 void product(Index m, Index n, Index k, int transposed_a, int transposed_b, int threads, const A* a, const B* b,
              float* c) {
-  std::vector<S> room_a, room_b;
-  onednn::product<S>(m, n, k, as_type(a, room_a, m * k, threads), transposed_a, as_type(b, room_b, k * n, threads),
-                     transposed_b, c);
+  std::vector<Bf16> room_a, room_b;
+  onednn::product(m, n, k, rounded(a, room_a, m * k, threads), transposed_a, rounded(b, room_b, k * n, threads),
+                  transposed_b, c);
 }
 
 BlockDrops drops(const Index* seeds, float dropout, float attention_dropout) {
@@ -70,19 +67,18 @@ double elmo_adam(Index count, int threads, const Index* numbers, float* const* p
 ELMO_SCATTER(float, float32)
 ELMO_SCATTER(double, float64)
 
-#define ELMO_PRODUCT(A, B, S, suffix)                                                                                  \
+#define ELMO_PRODUCT(A, B, suffix)                                                                                     \
   void elmo_product_##suffix(Index m, Index n, Index k, Index transposed_a, Index transposed_b, int threads,           \
                              const A* a, const B* b, float* c) {                                                       \
     guarded([&] {                                                                                                      \
-      product<A, B, S>(m, n, k, transposed_a, transposed_b, threads, a, b, c);                                         \
+      product<A, B>(m, n, k, transposed_a, transposed_b, threads, a, b, c);                                            \
     });                                                                                                                \
   }
 
-ELMO_PRODUCT(float, float, float, float32)
-ELMO_PRODUCT(float, float, Bf16, float32_float32)
-ELMO_PRODUCT(float, Bf16, Bf16, float32_bfloat16)
-ELMO_PRODUCT(Bf16, float, Bf16, bfloat16_float32)
-ELMO_PRODUCT(Bf16, Bf16, Bf16, bfloat16_bfloat16)
+ELMO_PRODUCT(float, float, float32_float32)
+ELMO_PRODUCT(float, Bf16, float32_bfloat16)
+ELMO_PRODUCT(Bf16, float, bfloat16_float32)
+ELMO_PRODUCT(Bf16, Bf16, bfloat16_bfloat16)
 
 #define ELMO_FUNCTIONS(T, S, suffix)                                                                                   \
   void elmo_lstmp_forward_##suffix(Index batch, Index time, Index input, Index hidden_size, Index proj, int threads,   \

@@ -246,10 +246,10 @@ inline Thread& this_thread() {
 }
 
 // c = a b on all threads; the matrices lie whole in memory, row after row, and are [k, m] and [n, k] where transposed.
-template <class S>
-void product(Index m, Index n, Index k, const S* a, bool transposed_a, const S* b, bool transposed_b, float* c) {
+inline void product(Index m, Index n, Index k, const Bf16* a, bool transposed_a, const Bf16* b, bool transposed_b,
+                    float* c) {
   const Shape shape{m, n, k, transposed_a ? m : k, transposed_b ? k : n, n, transposed_a, transposed_b,
-                    false, false, type_of<S>()};
+                    false, false, type_of<Bf16>()};
   this_thread().multiply(shape, a, b, c);
 }
 
