@@ -15,9 +15,9 @@ from typing import Any
 
 from safetensors import safe_open
 
+from elmo.encoding.bert import Bert
 from elmo.errors import InputError
 from elmo.explore.report import write_results
-from elmo.masked_lm import Bert
 from elmo.models import WEIGHTS_FILE, read_header
 from elmo.text.pieces import PieceTokenizer
 from elmo.text.shards import find_shards, read_lines

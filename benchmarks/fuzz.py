@@ -349,12 +349,12 @@ def reader_cases(samples: Path) -> dict[str, Case]:
     from elmo.corpora.lark_tsv import read_tag_dic, read_tsv
     from elmo.corpora.tagged import read_peoples_daily, read_ud
     from elmo.corpora.tasks import read_cmrc
+    from elmo.encoding.bert import Bert
     from elmo.encoding.encoder import load_pretrained
     from elmo.encoding.vectors_file import read_vectors
     from elmo.explore.describe import describe, render
     from elmo.explore.polysemy.senses import read_senses
     from elmo.explore.words import read_analogies, read_similarity
-    from elmo.masked_lm import Bert
     from elmo.tagging.baidu_text import UserDictionary
     from elmo.text.batches import SentenceIds
     from elmo.text.pieces import PieceVocabulary

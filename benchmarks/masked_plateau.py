@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import Console
 
+from elmo.encoding.bert import Bert
 from elmo.explore.polysemy.scores import percentile_interval
 from elmo.explore.report import write_results
-from elmo.masked_lm import Bert
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
 from elmo.text.shards import find_shards, read_lines

@@ -29,8 +29,8 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, check_shapes
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
 from elmo.nn.dropout import dropout
+from elmo.nn.linear import take_rows
 from elmo.nn.lstmp import LSTMP, State
-from elmo.nn.rows import take_rows
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elmo.encoding.bert import Bert
 from elmo.explore.cloze import candidates_of, read_questions
 from elmo.explore.cloze_scores import masked_scores
-from elmo.masked_lm import Bert
 from elmo.models import read_header
 from elmo.runtime import paddle
 from elmo.text.masking import MaskedSequences

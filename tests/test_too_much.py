@@ -21,11 +21,12 @@ from elmo.bilm import elmo_encoder
 from elmo.checks import LARGEST_SEED
 from elmo.convert import read_any
 from elmo.encoding import vectors_file
+from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.vectors_file import parse_layers, read_vectors, write_vectors
 from elmo.errors import InputError
 from elmo.explore.describe import describe, render
-from elmo.masked_lm import Bert, MaskedLMConfig
+from elmo.masked_lm import MaskedLMConfig
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, read_model, write_model
 from elmo.tagging.tagger import Tagger

@@ -24,7 +24,7 @@ def eval_perplexity(
     """Measure perplexity on held-out text with the full softmax, each sentence read from zero state."""
     from elmo import runtime
     from elmo.explore.report import write_results
-    from elmo.training.bilm import evaluate_perplexity
+    from elmo.training.perplexity import evaluate_perplexity
 
     runtime.select_device(use_gpu)
     result = evaluate_perplexity(model, test_path, batch_size)
@@ -44,7 +44,7 @@ def eval_masked(
     """Measure the perplexity of masked characters, and of masked words, on held-out text."""
     from elmo import runtime
     from elmo.explore.report import write_results
-    from elmo.training.masked import evaluate_masked
+    from elmo.training.perplexity import evaluate_masked
 
     runtime.select_device(use_gpu)
     result = evaluate_masked(model, test_path, tagged=tagged, batch_size=batch_size)

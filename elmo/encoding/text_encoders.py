@@ -18,11 +18,11 @@ import numpy.typing as npt
 
 from elmo.bilm import BiLM
 from elmo.convert import read_any
+from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.masked_lm import Bert
 from elmo.models import find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle

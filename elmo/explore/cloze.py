@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
+from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.explore.choices import METRICS, Outcomes, Resamples, chance, outcomes
@@ -31,7 +32,7 @@ from elmo.explore.cloze_scores import (
     sentence_scores,
 )
 from elmo.explore.tables import check_filled, read_rows
-from elmo.masked_lm import KIND, Bert, masked_lm_from_files
+from elmo.masked_lm import KIND, masked_lm_from_files
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
-from elmo.masked_lm import Bert
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 

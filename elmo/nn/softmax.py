@@ -13,8 +13,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.nn import native
-from elmo.nn.linear import add_bias
-from elmo.nn.rows import take_rows
+from elmo.nn.linear import add_bias, take_rows
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
 

@@ -15,10 +15,8 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.dropout import Dropout
-from elmo.nn.linear import linear
-from elmo.nn.rows import take_rows
+from elmo.nn.linear import linear, take_rows
 from elmo.nn.shapes import check_range, check_shapes
-from elmo.nn.softmax import full_softmax_loss
 from elmo.runtime import paddle
 
 Tensor = Any
@@ -52,7 +50,7 @@ class Linear(paddle.nn.Layer):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.weight = self.create_parameter([inputs, outputs], default_initializer=_normal())
+        self.weight = self.create_parameter([inputs, outputs], default_initializer=normal())
         self.bias = self.create_parameter([outputs], is_bias=True)
 
     def forward(self, rows: Tensor) -> Tensor:
@@ -266,7 +264,7 @@ class TransformerEncoder(paddle.nn.Layer):
         }
         for name, rows in tables.items():
             if rows:
-                initial = _normal()
+                initial = normal()
                 if name == "position_embedding":
                     initial = paddle.nn.initializer.Assign(_sinusoids(rows, sizes.hidden_size))
                 self.add_parameter(name, self.create_parameter([rows, sizes.hidden_size], default_initializer=initial))
@@ -333,52 +331,6 @@ def _sinusoids(time: int, dim: int) -> npt.NDArray[np.float32]:
     return (math.sqrt(2) * _INITIAL * waves).astype(np.float32)
 
 
-class MaskedHead(paddle.nn.Layer):
-    """Predicts tokens from rows: a transform, and a softmax whose weights are the token embedding.
-
-    Parameters: `transform` [dim, dim], `transform_norm`, `decoder_bias` [vocab].
-    """
-
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__()
-        self.hidden_act = sizes.hidden_act
-        self.transform = Linear(sizes.hidden_size, sizes.hidden_size)
-        self.transform_norm = LayerNorm(sizes.hidden_size, sizes.layer_norm_eps)
-        self.decoder_bias = self.create_parameter([sizes.vocab_size], is_bias=True)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Transform rows [count, dim] into what is multiplied with the token embedding."""
-        return self.transform_norm(activate(self.transform(rows), self.hidden_act))
-
-    def begin_with_frequencies(self, counts: npt.NDArray[np.integer[Any]]) -> None:
-        """Set the bias to the logarithms of how often each token is in the text, which would be learnt first.
-
-        Args:
-            counts: [vocab]; a token that does not occur is taken to occur once.
-        """
-        shares = np.maximum(counts, 1) / np.maximum(counts, 1).sum()
-        self.decoder_bias.set_value(np.log(shares).astype(np.float32))
-
-    def logits(self, rows: Tensor, token_embedding: Tensor) -> Tensor:
-        """Scores [count, vocab] of every token."""
-        return paddle.matmul(self(rows), token_embedding, transpose_y=True) + self.decoder_bias
-
-    def losses(self, rows: Tensor, targets: Tensor, token_embedding: Tensor) -> Tensor:
-        """Cross-entropy in nats of targets [count], from rows [count, dim]; returns [count]."""
-        return full_softmax_loss(self(rows), targets, token_embedding, self.decoder_bias)
-
-
-class Pooler(paddle.nn.Layer):
-    """tanh of a linear map of the first token's last hidden state; `dense` [dim, dim]."""
-
-    def __init__(self, hidden_size: int) -> None:
-        super().__init__()
-        self.dense = Linear(hidden_size, hidden_size)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Map hidden states [batch, time, dim] to [batch, dim]."""
-        return paddle.tanh(self.dense(hidden[:, 0]))
-
-
-def _normal() -> Any:
+def normal() -> Any:
+    """What weights begin as."""
     return paddle.nn.initializer.Normal(0.0, _INITIAL)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +13,10 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
-from elmo.bilm import BiLM, BiLMConfig, BiLMState, bilm_from_files, load_arrays
+from elmo.bilm import BiLM, BiLMConfig, BiLMState, load_arrays
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.models import ModelFiles, read_model
+from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import paddle
@@ -275,7 +274,7 @@ def pretrain(
         console=console,
     )
     config = _configure(sizes or {}, vocabulary, train_path, start.files)
-    words, lexicon = _lexicon(config, vocabulary, train_path, test_path)
+    words, lexicon = find_lexicon(config, vocabulary, train_path, test_path)
     train = SentenceIds(train_path, words, workers=runtime.available_cores())
     dev = SentenceIds(test_path, words) if test_path else None
     tell(
@@ -349,39 +348,12 @@ def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, s
     return config
 
 
-def _lexicon(config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None) -> tuple[Vocabulary, Lexicon | None]:
+def find_lexicon(
+    config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None
+) -> tuple[Vocabulary, Lexicon | None]:
     """Return what turns the shards' words into ids, and the lexicon of these ids where the biLM reads characters."""
     if config.token_encoder is None:
         return vocabulary, None
     counts = count_words([path for pattern in patterns if pattern for path in find_shards(pattern)])
     alphabet = Alphabet(config.token_encoder.alphabet)
     return read_lexicon(counts, vocabulary, alphabet, config.token_encoder.max_characters)
-
-
-def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, batch_size: int = 64) -> dict[str, Any]:
-    """Perplexity of a biLM on held-out shards with the full softmax (`BiLMObjective.evaluate`), and how it was trained.
-
-    Args:
-        path_or_name: the model.
-        test_path: path or glob of the shards.
-        batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-6).
-
-    Returns:
-        `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`, and from the model's provenance `runs`
-        (settings, steps, tokens read) and `tokens_read`, the sum over runs, in each direction.
-
-    Raises:
-        InputError: the model or the shards can't be used.
-    """
-    files = read_model(path_or_name, kind="bilm")
-    model = bilm_from_files(files, path_or_name)
-    words, lexicon = _lexicon(model.config, files.vocabulary, test_path)
-    dev = SentenceIds(test_path, words)
-    settings = PretrainSettings(batch_size=batch_size)
-    runs = files.provenance.get("runs", [])
-    return {
-        **BiLMObjective(model, files.vocabulary, dev, dev, settings, lexicon).evaluate(),
-        "test_words": dev.num_words,
-        "tokens_read": sum(run["tokens_read"] for run in runs),
-        "runs": runs,
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,9 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
-from elmo.convert import read_any
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays, masked_lm_from_files
+from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays
 from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
@@ -272,28 +270,3 @@ def _configure(sizes: dict[str, Any], vocabulary: PieceVocabulary, start: ModelF
 def parse_masking(text: str) -> tuple[str, ...]:
     """Return the stages that --masking names: bert, ernie, or some of STAGES separated by commas."""
     return MASKINGS.get(text) or tuple(text.split(","))
-
-
-def evaluate_masked(
-    path_or_name: str | os.PathLike[str], test_path: str, *, tagged: bool = False, batch_size: int = 32
-) -> dict[str, Any]:
-    """Perplexity of masked characters and of masked words on held-out shards (see `MaskedLMObjective.evaluate`).
-
-    Raises:
-        InputError: the model or the shards can't be used.
-    """
-    files = read_any(path_or_name, kind=KIND)
-    model = masked_lm_from_files(files, path_or_name)
-    vocabulary = files.vocabulary
-    assert isinstance(vocabulary, PieceVocabulary)
-    text = UnitText(test_path, vocabulary, tagged=tagged, lower_case=model.config.lower_case)
-    dev = MaskedSequences(text, model.config.max_length)
-    settings = MaskedSettings(batch_size=batch_size)
-    scores = MaskedLMObjective(model, vocabulary, dev, dev, settings).evaluate()
-    runs = files.provenance.get("runs", [])
-    return {
-        **scores,
-        "test_characters": text.num_characters,
-        "characters_read": sum(run["tokens_read"] for run in runs),
-        "runs": runs,
-    }

@@ -13,9 +13,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from elmo.convert import convert, read_any, read_config
+from elmo.encoding.bert import Bert
 from elmo.errors import InputError
 from elmo.explore.describe import describe, render
-from elmo.masked_lm import Bert, masked_lm_from_files
+from elmo.masked_lm import masked_lm_from_files
 from elmo.models import read_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary

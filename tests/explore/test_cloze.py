@@ -15,12 +15,13 @@ import pytest
 
 from elmo import cli
 from elmo.bilm import BiLM, BiLMConfig
+from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.explore.choices import Outcomes, Resamples, chance, credit, less_prior, outcomes
 from elmo.explore.cloze import candidates_of, evaluate_cloze, labels, lines_of, read_questions
 from elmo.explore.cloze_scores import GAP, Question, masked_scores, sentence_scores
-from elmo.masked_lm import KIND, Bert, MaskedLM, MaskedLMConfig
+from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig
 from elmo.models import ModelFiles, write_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary

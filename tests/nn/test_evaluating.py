@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from elmo.bilm import BiLM, BiLMConfig
+from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder, StatefulEncoder
 from elmo.explore.cloze_scores import GAP, Question, masked_scores, sentence_scores
-from elmo.masked_lm import Bert, MaskedLM, MaskedLMConfig
+from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.tagging.network import TaggerConfig, TaggerNetwork

@@ -15,8 +15,8 @@ from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
 from elmo.nn.crf import log_likelihood, viterbi
 from elmo.nn.dropout import Dropout
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
+from elmo.nn.linear import take_rows
 from elmo.nn.lstmp import LSTMP
-from elmo.nn.rows import take_rows
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss

@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from elmo.nn.transformer import (
-    Block,
-    Dropout,
-    LayerNorm,
-    MaskedHead,
-    Pooler,
-    Sizes,
-    TransformerEncoder,
-    _JoinHeads,
-    _SplitHeads,
-)
+from elmo.nn.heads import MaskedHead, Pooler
+from elmo.nn.transformer import Block, Dropout, LayerNorm, Sizes, TransformerEncoder, _JoinHeads, _SplitHeads
 from elmo.runtime import paddle
 
 SIZES = Sizes(

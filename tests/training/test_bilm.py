@@ -26,6 +26,7 @@ from elmo.training import bilm as module
 from elmo.training.bilm import BiLMObjective, pretrain
 from elmo.training.checkpoint import read_training_state
 from elmo.training.optimizer import make_optimizer
+from elmo.training.perplexity import evaluate_perplexity
 from elmo.training.settings import OPTIMIZERS, PretrainSettings
 from tests.runs import without_speeds
 
@@ -221,7 +222,7 @@ def test_perplexity_depends_on_the_model_and_the_text_alone(run, tmp_path, text)
 def test_a_command_s_perplexity_does_not_depend_on_its_batch_size(run, tmp_path, text):
     run("run", changed(max_epoch=1))
     scores = [
-        module.evaluate_perplexity(tmp_path / "run/epoch_001", f"{text}/train_*", batch_size)["perplexity"]
+        evaluate_perplexity(tmp_path / "run/epoch_001", f"{text}/train_*", batch_size)["perplexity"]
         for batch_size in (1, 7, 64, 700)
     ]
     assert scores == pytest.approx([scores[0]] * 4, rel=1e-6)
@@ -483,7 +484,7 @@ def test_a_run_on_characters_goes_on_as_if_it_had_not_stopped(run, tmp_path):
 def test_perplexity_of_a_model_that_reads_characters_is_measured_on_any_text(run, text, tmp_path):
     sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn")}
     history = run(sizes=sizes, settings=changed(max_epoch=1))
-    measured = module.evaluate_perplexity(tmp_path / "run/epoch_001", f"{text}/dev", batch_size=8)
+    measured = evaluate_perplexity(tmp_path / "run/epoch_001", f"{text}/dev", batch_size=8)
     assert measured["perplexity"] == pytest.approx(history[0]["perplexity"], rel=1e-5)
 
 

@@ -15,8 +15,9 @@ import pytest
 from rich.console import Console
 
 from elmo import cli
+from elmo.encoding.bert import Bert
 from elmo.errors import InputError
-from elmo.masked_lm import Bert, MaskedLM, MaskedLMConfig
+from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.models import read_model
 from elmo.runtime import paddle
 from elmo.text.masking import MaskedSequences
@@ -26,10 +27,10 @@ from elmo.training.checkpoint import checkpoints
 from elmo.training.masked import (
     MaskedLMObjective,
     MaskedSettings,
-    evaluate_masked,
     parse_masking,
     pretrain_masked,
 )
+from elmo.training.perplexity import evaluate_masked
 from elmo.training.ranks import Ranks
 from tests.runs import assert_same_run
 

@@ -1,0 +1,210 @@
+"""From sentences to vectors by BERT or ERNIE: a masked language model and its vocabulary behind one method."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from elmo.convert import read_any
+from elmo.errors import InputError
+from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
+from elmo.nn.evaluating import evaluating
+from elmo.runtime import paddle
+from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
+
+Tensor = Any
+Sentence = str | Sequence[str]
+Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
+
+_NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
+_READ_AHEAD = 64  # batches that are sorted by length together
+
+
+class Bert:
+    """Turns sentences into contextual vectors of their characters; BERT's or ERNIE's, whatever was loaded.
+
+    The same sentence gives the same vectors, whatever stands beside it.
+
+    Args:
+        model: a masked language model; one that is being trained is read without dropout, and goes on as it was.
+        vocabulary: the model's own.
+        provenance: what the model's file says of its making.
+    """
+
+    def __init__(self, model: MaskedLM, vocabulary: PieceVocabulary, provenance: dict[str, Any] | None = None) -> None:
+        self.model, self.vocabulary, self.provenance = model, vocabulary, provenance or {}
+        self.tokenizer = PieceTokenizer(vocabulary, model.config.lower_case)
+
+    @classmethod
+    def from_pretrained(cls, path_or_name: str | os.PathLike[str]) -> Bert:
+        """Load a model directory or checkpoint of ours, or one in Hugging Face's layout.
+
+        Args:
+            path_or_name: a directory or archive, or the name of a model that comes with the project.
+
+        Raises:
+            InputError: it is missing, damaged, or its parts do not belong together.
+        """
+        files = read_any(path_or_name, kind=KIND)
+        model = masked_lm_from_files(files, path_or_name)
+        assert isinstance(files.vocabulary, PieceVocabulary)
+        return cls(model, files.vocabulary, files.provenance)
+
+    @property
+    def num_layers(self) -> int:
+        """Layers that `encode` returns: the embeddings and one for each block."""
+        return self.model.config.num_layers + 1
+
+    @property
+    def output_size(self) -> int:
+        """Size of a vector."""
+        return self.model.config.hidden_size
+
+    def tokenize(self, sentence: Sentence) -> list[Piece]:
+        """Pieces of a sentence and their places in it: a string is read as a whole, a list word by word.
+
+        The places in a list of words are those in the words joined together.
+
+        Raises:
+            InputError: it is neither.
+        """
+        if isinstance(sentence, str):
+            return self.tokenizer.tokenize(sentence)
+        if not isinstance(sentence, Sequence):
+            raise InputError(f"a sentence is {sentence!r}: give a string, or a list of words")
+        pieces, begin = [], 0
+        for word in sentence:
+            found = self.tokenizer.tokenize(word)
+            pieces += [piece._replace(begin=piece.begin + begin, end=piece.end + begin) for piece in found]
+            begin += len(word)
+        return pieces
+
+    def encode(
+        self, sentences: Iterable[Sentence], batch_size: int = 32, special_tokens: bool = False
+    ) -> list[Vectors]:
+        """Hidden states of each sentence's pieces, one for each of `tokenize`, in the order given.
+
+        A sentence of more pieces than the model has positions for is read in windows of that length that overlap by
+        half; each piece has its vectors from the window where it is furthest from the ends.
+
+        Args:
+            sentences: strings, or lists of words.
+            batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-5).
+            special_tokens: also return the vectors of [CLS], before the others, and [SEP], behind them.
+
+        Returns:
+            for each sentence an array [layers, pieces, hidden], float32; layer 0 are the embeddings. No pieces give
+            [layers, 0, hidden], or [CLS] and [SEP] alone.
+
+        Raises:
+            InputError: `sentences` is one string, or holds something that is no sentence.
+        """
+        if isinstance(sentences, str):
+            raise InputError("encode takes a list of sentences: write encode([sentence])")
+        return [vectors for _, vectors in self.encode_stream(sentences, batch_size, special_tokens)]
+
+    def encode_stream(
+        self, sentences: Iterable[Sentence], batch_size: int = 32, special_tokens: bool = False
+    ) -> Iterator[tuple[list[Piece], Vectors]]:
+        """As `encode`, for any number of sentences in bounded memory: yields pieces and vectors of each, in order."""
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+        block: list[list[Piece]] = []
+        for sentence in sentences:
+            block.append(self.tokenize(sentence))
+            if len(block) == batch_size * _READ_AHEAD:
+                yield from zip(block, self._encode_block(block, batch_size, special_tokens), strict=True)
+                block = []
+        yield from zip(block, self._encode_block(block, batch_size, special_tokens), strict=True)
+
+    def fill(self, text: str, count: int = 5) -> list[list[tuple[str, float]]]:
+        """Most probable tokens, with their probabilities, for each [MASK] that is written in a text.
+
+        Raises:
+            InputError: there is no [MASK] in it, it is too long, or the model has no head.
+        """
+        parts = text.split(MASK)
+        if len(parts) == 1:
+            raise InputError(f"{text!r} has no {MASK}: write one for each token that is to be predicted")
+        ids: list[int] = [self.vocabulary.bos_id]
+        for number, part in enumerate(parts):
+            ids += [*([self.vocabulary.mask_id] if number else []), *(piece.id for piece in self.tokenize(part))]
+        ids.append(self.vocabulary.eos_id)
+        self._check_length(len(ids))
+        row = np.array([ids], np.int64)
+        with evaluating(self.model):
+            logs = self.model.predictions(
+                paddle.to_tensor(row),
+                paddle.to_tensor([len(ids)]),
+                paddle.to_tensor(np.flatnonzero(row[0] == self.vocabulary.mask_id)),
+            ).numpy()
+        best = np.argsort(-logs, axis=1, kind="stable")[:, :count]
+        return [
+            [(self.vocabulary.tokens[token], float(np.exp(row[token]))) for token in tokens]
+            for row, tokens in zip(logs, best, strict=True)
+        ]
+
+    def _check_length(self, length: int) -> None:
+        if length > self.model.config.max_length:
+            raise InputError(
+                f"a text of {length} tokens with [CLS] and [SEP] is too long for this model, which reads "
+                f"{self.model.config.max_length}: give shorter ones"
+            )
+
+    def _encode_block(self, block: Sequence[list[Piece]], batch_size: int, special_tokens: bool) -> list[Vectors]:
+        """Encode windows of like length together: less padding, the same vectors."""
+        room = self.model.config.max_length - 2
+        margin = 1 if special_tokens else 0
+        results = [
+            np.empty((self.num_layers, len(pieces) + 2 * margin, self.output_size), np.float32) for pieces in block
+        ]
+        windows = [
+            (index, *window)
+            for index, pieces in enumerate(block)
+            if pieces or special_tokens
+            for window in _windows(len(pieces), room)
+        ]
+        windows.sort(key=lambda window: window[2] - window[1])
+        for start in range(0, len(windows), batch_size):
+            chosen = windows[start : start + batch_size]
+            rows = [[piece.id for piece in block[index][begin:end]] for index, begin, end, _, _ in chosen]
+            layers = self._run(rows)
+            for vectors, (index, begin, end, first, last) in zip(layers, chosen, strict=True):
+                if special_tokens and first == 0:
+                    results[index][:, 0] = vectors[:, 0]
+                if special_tokens and last == len(block[index]):
+                    results[index][:, -1] = vectors[:, end - begin + 1]
+                kept = vectors[:, first - begin + 1 : last - begin + 1]
+                results[index][:, first + margin : last + margin] = kept
+        return results
+
+    def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:
+        """Run sequences of ids without [CLS] and [SEP]; returns [batch, layers, time, hidden] with them."""
+        lengths = np.array([len(row) + 2 for row in rows], np.int64)
+        ids = np.full((len(rows), lengths.max()), self.vocabulary.pad_id, np.int64)
+        for place, row in enumerate(rows):
+            ids[place, : len(row) + 2] = [self.vocabulary.bos_id, *row, self.vocabulary.eos_id]
+        padded = None if (lengths == lengths[0]).all() else paddle.to_tensor(lengths)
+        with evaluating(self.model):
+            layers = self.model(paddle.to_tensor(ids), padded)
+            return np.stack([layer.numpy() for layer in layers], axis=1).astype(np.float32, copy=False)
+
+    def __repr__(self) -> str:
+        config = self.model.config
+        return f"Bert({config.num_layers} layers, {config.hidden_size} numbers a vector, {config.vocab_size:,} tokens)"
+
+
+def _windows(count: int, room: int) -> list[tuple[int, int, int, int]]:
+    """Windows over `count` pieces: begin and end of each, and begin and end of what it gives vectors for."""
+    if count <= room:
+        return [(0, count, 0, count)]
+    step = max(1, room // 2)
+    begins = [*range(0, count - room, step), count - room]
+    # Between two windows the middle of what they share divides what each gives.
+    cuts = [0, *((left + room + right) // 2 for left, right in itertools.pairwise(begins)), count]
+    return [(begin, begin + room, cuts[i], cuts[i + 1]) for i, begin in enumerate(begins)]

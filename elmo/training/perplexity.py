@@ -1,0 +1,72 @@
+"""Perplexity of a model on held-out shards: what the commands `elmo eval perplexity` and `elmo eval masked` do."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from elmo.bilm import bilm_from_files
+from elmo.convert import read_any
+from elmo.masked_lm import KIND, masked_lm_from_files
+from elmo.models import read_model
+from elmo.text.batches import SentenceIds
+from elmo.text.masking import MaskedSequences
+from elmo.text.pieces import PieceVocabulary
+from elmo.text.units import UnitText
+from elmo.training.bilm import BiLMObjective, find_lexicon
+from elmo.training.masked import MaskedLMObjective, MaskedSettings
+from elmo.training.settings import PretrainSettings
+
+
+def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, batch_size: int = 64) -> dict[str, Any]:
+    """Perplexity of a biLM on held-out shards with the full softmax (`BiLMObjective.evaluate`), and how it was trained.
+
+    Args:
+        path_or_name: the model.
+        test_path: path or glob of the shards.
+        batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-6).
+
+    Returns:
+        `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`, and from the model's provenance `runs`
+        (settings, steps, tokens read) and `tokens_read`, the sum over runs, in each direction.
+
+    Raises:
+        InputError: the model or the shards can't be used.
+    """
+    files = read_model(path_or_name, kind="bilm")
+    model = bilm_from_files(files, path_or_name)
+    words, lexicon = find_lexicon(model.config, files.vocabulary, test_path)
+    dev = SentenceIds(test_path, words)
+    settings = PretrainSettings(batch_size=batch_size)
+    runs = files.provenance.get("runs", [])
+    return {
+        **BiLMObjective(model, files.vocabulary, dev, dev, settings, lexicon).evaluate(),
+        "test_words": dev.num_words,
+        "tokens_read": sum(run["tokens_read"] for run in runs),
+        "runs": runs,
+    }
+
+
+def evaluate_masked(
+    path_or_name: str | os.PathLike[str], test_path: str, *, tagged: bool = False, batch_size: int = 32
+) -> dict[str, Any]:
+    """Perplexity of masked characters and of masked words on held-out shards (see `MaskedLMObjective.evaluate`).
+
+    Raises:
+        InputError: the model or the shards can't be used.
+    """
+    files = read_any(path_or_name, kind=KIND)
+    model = masked_lm_from_files(files, path_or_name)
+    vocabulary = files.vocabulary
+    assert isinstance(vocabulary, PieceVocabulary)
+    text = UnitText(test_path, vocabulary, tagged=tagged, lower_case=model.config.lower_case)
+    dev = MaskedSequences(text, model.config.max_length)
+    settings = MaskedSettings(batch_size=batch_size)
+    scores = MaskedLMObjective(model, vocabulary, dev, dev, settings).evaluate()
+    runs = files.provenance.get("runs", [])
+    return {
+        **scores,
+        "test_characters": text.num_characters,
+        "characters_read": sum(run["tokens_read"] for run in runs),
+        "runs": runs,
+    }
