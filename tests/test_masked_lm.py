@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from elmo.encoding.bert import Bert
+from elmo.encoding.bert import Bert, _windows
 from elmo.errors import InputError
-from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, _windows, masked_lm_from_files
+from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, masked_lm_from_files
 from elmo.models import ModelFiles, read_model, write_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary
