@@ -26,25 +26,20 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from elmo.corpora.tagged import COARSE, GROUPS, LAC_TAGS, Tagged, read_peoples_daily, read_ud, widen_punctuation
+from elmo.corpora.peoples_daily import read_peoples_daily
+from elmo.corpora.tagged import COARSE, GROUPS, LAC_TAGS, Tagged, widen_punctuation
+from elmo.corpora.universal_dependencies import read_ud
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.encoding.lark_defects import DEFECTS
 from elmo.explore.report import write_results
 from elmo.runtime import paddle, seed_everything
+from elmo.tagging.baidu import LacSentenceReader, start_from_lac
 from elmo.tagging.baidu_files import read_model
-from elmo.tagging.baidu_start import LacSentenceReader, start_from_lac
+from elmo.tagging.examples import Examples, evaluate, make_examples, make_vocabulary, segment_gold
+from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.score import ChunkCounts, SentenceCounts, bootstrap_difference, mean_interval, oracle
-from elmo.tagging.tagger import Sentence, SentenceReader, TaggerConfig, TaggerNetwork
-from elmo.tagging.train import (
-    Examples,
-    TaggerTrainer,
-    TrainSettings,
-    evaluate,
-    make_examples,
-    make_vocabulary,
-    segment_gold,
-    train_tagger,
-)
+from elmo.tagging.tagger import SentenceReader
+from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TAGS = tuple(LAC_TAGS)
@@ -330,7 +325,7 @@ def take(claim: Path) -> bool:
         return False
 
 
-def encode(features: Features, sentences: Sequence[Sentence]) -> list[Any]:
+def encode(features: Features, sentences: Sequence[TaggerInput]) -> list[Any]:
     """Vectors of sentences, in half precision: some 700 numbers a word."""
     found: list[Any] = []
     for start in range(0, len(sentences), 2048):

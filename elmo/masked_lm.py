@@ -18,10 +18,11 @@ import numpy.typing as npt
 from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, is_number
 from elmo.convert import read_any
 from elmo.errors import InputError
-from elmo.models import ModelFiles, check_shapes
+from elmo.models import ModelFiles, load_parameters
 from elmo.nn.evaluating import evaluating
 from elmo.nn.transformer import ACTIVATIONS, MaskedHead, Pooler, Sizes, TransformerEncoder
 from elmo.runtime import paddle
+from elmo.text.lengths import pad
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 
 Tensor = Any
@@ -29,7 +30,6 @@ Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
 KIND = "masked_lm"
-_NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
 _READ_AHEAD = 64  # batches that are sorted by length together
 
 
@@ -74,6 +74,11 @@ class MaskedLMConfig:
         block = 4 * self.hidden_size**2 + 2 * self.hidden_size * self.intermediate_size
         rows = self.vocab_size + self.max_length + self.type_vocab_size
         return rows * self.hidden_size + self.num_layers * block
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """How names of parameters begin that such a model, without the parts of its own, leaves out of a file."""
+        return tuple(f"{part}." for part, there in (("head", self.head), ("pooler", self.pooler)) if not there)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -140,22 +145,6 @@ class MaskedLM(paddle.nn.Layer):
         return self.head
 
 
-def load_arrays(model: MaskedLM, files: ModelFiles, place: object) -> None:
-    """Copy parameters into a model; without a head or a pooler of its own it leaves theirs out.
-
-    Raises:
-        InputError: the sizes differ; names the first parameter that does not fit.
-    """
-    parameters = dict(model.named_parameters())
-    wanted = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    parts = {"head": model.config.head, "pooler": model.config.pooler}
-    unused = tuple(f"{part}." for part, there in parts.items() if not there)
-    arrays = {name: array for name, array in files.arrays.items() if not (unused and name.startswith(unused))}
-    check_shapes(wanted, arrays, place)
-    for name, parameter in parameters.items():
-        parameter.set_value(arrays[name].astype(_NUMPY_TYPES[parameter.dtype], copy=False))
-
-
 def masked_lm_from_files(files: ModelFiles, place: object) -> MaskedLM:
     """Build the model that a model directory describes, in evaluation mode.
 
@@ -167,7 +156,7 @@ def masked_lm_from_files(files: ModelFiles, place: object) -> MaskedLM:
         raise InputError(f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.vocab_size}")
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = MaskedLM(config)
-    load_arrays(model, files, place)
+    load_parameters(model, files.arrays, place, unused=config.unused)
     model.eval()
     return model
 
@@ -332,10 +321,8 @@ class Bert:
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """Run sequences of ids without [CLS] and [SEP]; returns [batch, layers, time, hidden] with them."""
-        lengths = np.array([len(row) + 2 for row in rows], np.int64)
-        ids = np.full((len(rows), lengths.max()), self.vocabulary.pad_id, np.int64)
-        for place, row in enumerate(rows):
-            ids[place, : len(row) + 2] = [self.vocabulary.bos_id, *row, self.vocabulary.eos_id]
+        begin, end = self.vocabulary.bos_id, self.vocabulary.eos_id
+        ids, lengths = pad([[begin, *row, end] for row in rows], self.vocabulary.pad_id)
         padded = None if (lengths == lengths[0]).all() else paddle.to_tensor(lengths)
         with evaluating(self.model):
             layers = self.model(paddle.to_tensor(ids), padded)

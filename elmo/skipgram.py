@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from elmo.checks import check_seed, check_whole
+from elmo.checks import check_positive, check_seed, check_whole
 from elmo.errors import InputError, RunError
 from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.runtime import paddle
@@ -53,10 +53,7 @@ class SkipGramConfig:
     def __post_init__(self) -> None:
         check_whole(self, "vector_size", "window", "negative", "min_count", "epochs", "batch_words")
         check_seed(self.seed, "seed")
-        for name in ("sample", "learning_rate", "min_learning_rate"):
-            value = getattr(self, name)
-            if not (type(value) in (int, float) and value >= 0 and math.isfinite(value)):
-                raise InputError(f"{name} is {value!r}: give a number, 0 or more")
+        check_positive(self, "sample", "learning_rate", "min_learning_rate", or_zero=True)
         if not 0 < self.learning_rate >= self.min_learning_rate:
             raise InputError(
                 f"learning_rate is {self.learning_rate:g} and min_learning_rate {self.min_learning_rate:g}: "

@@ -9,10 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from elmo import runtime
-from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, load_arrays
+from elmo.bilm import BiLM, BiLMConfig, bilm_from_files
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.models import ModelFiles, read_model
+from elmo.models import ModelFiles, load_parameters, read_model
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
 from elmo.text.batches import SentenceIds, find_shards
@@ -100,7 +100,7 @@ def pretrain(
             tell(console, f"{start.source} came without its softmax: it is learnt from the beginning")
             fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
             files = dataclasses.replace(files, arrays={**files.arrays, **fresh})
-        load_arrays(model, files, start.source)
+        load_parameters(model, files.arrays, start.source)
     objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon, ranks)
     return run(
         objective,

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLM, BiLMState
-from elmo.checks import check_seed, check_whole
-from elmo.errors import InputError
+from elmo.checks import check_choice, check_flag, check_positive, check_seed, check_whole
 from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.nn.native.precision import PRECISIONS
@@ -73,16 +72,11 @@ class PretrainSettings:
             check_whole(self, "schedule_epochs")
         check_whole(self, "save_interval", "dev_interval", "warmup_steps", least=0)
         check_seed(self.random_seed)
-        for name in ("learning_rate", "max_grad_norm"):
-            value = getattr(self, name)
-            if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):
-                raise InputError(f"{name} is {value!r}: give a number above 0")
-        if self.amp not in PRECISIONS:
-            raise InputError(f"amp is {self.amp!r}: give one of {', '.join(PRECISIONS)}")
-        if self.lr_schedule not in SCHEDULES:
-            raise InputError(f"lr_schedule is {self.lr_schedule!r}: give one of {', '.join(SCHEDULES)}")
-        if self.optim not in OPTIMIZERS:
-            raise InputError(f"optim is {self.optim!r}: give one of {', '.join(OPTIMIZERS)}")
+        check_positive(self, "learning_rate", "max_grad_norm")
+        check_flag(self, "sample_softmax", "shuffle", "reset_states")
+        check_choice(self, "amp", PRECISIONS)
+        check_choice(self, "lr_schedule", SCHEDULES)
+        check_choice(self, "optim", OPTIMIZERS)
 
     @property
     def schedule_length(self) -> int:
