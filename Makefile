@@ -9,11 +9,13 @@ PYTHON ?=
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test sanitize notebooks lint look format lock bench fuzz clean
+.PHONY: help setup book test test-fast nightly sanitize notebooks lint look format lock bench fuzz clean
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
 	@echo "make test       ruff, mypy, spelling and pytest: what CI runs"
+	@echo "make test-fast  the quick tests only, without the book's: for the daily loop, within three minutes"
+	@echo "make nightly    kills at a hundred moments, another seed each night, and the fuzzer: make nightly SECONDS=600"
 	@echo "make sanitize   tests/nn with every access of the compiled loops checked (AddressSanitizer; needs g++)"
 	@echo "make setup      only set up .venv from the lock file"
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
@@ -36,6 +38,14 @@ notebooks: $(READY)
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --ignore=tests/book
+
+nightly: $(READY)
+	ELMO_TEST_SEED=$${ELMO_TEST_SEED:-$$(date +%j)} ELMO_TEST_KILLS=100 $(BIN)/python -m pytest tests/training/test_resume.py \
+		-o timeout=3600 -k "killed" -rA
+	$(MAKE) fuzz
 
 # Paddle's tensors come from malloc, so that reading beyond one is seen; what the interpreter never frees is no matter.
 # libasan stands before the interpreter, and dlopen in it: libraries of Paddle's own are found by their folder.
@@ -73,7 +83,7 @@ bench: $(READY)
 	@echo "benchmarks/parity.py, unknown_words.py, bf16_learning.py and lac.py need other systems' models and tagged text: see their --help"
 
 fuzz: $(READY)
-	$(BIN)/python benchmarks/fuzz.py $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python benchmarks/fuzz.py $(if $(CASES),--cases $(CASES)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lock:
 	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --extra watch --universal --python-version 3.11 \

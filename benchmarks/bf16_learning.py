@@ -31,14 +31,16 @@ from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.nn.native.precision import choose_precision
 from elmo.nn.native.processor import describe_processor
 from elmo.tagging.score import mean_interval
-from elmo.text.batches import SentenceIds, find_shards
+from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
+from elmo.text.shards import find_shards
 from elmo.text.units import UnitText
 from elmo.text.vocabulary import Vocabulary, count_words
+from elmo.training.bilm import BiLMObjective
 from elmo.training.loop import Trainer
 from elmo.training.masked import MaskedLMObjective, MaskedSettings
-from elmo.training.settings import BiLMObjective, PretrainSettings
+from elmo.training.settings import PretrainSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 RUNS = {"float32": ("none", 1.0), "bf16": ("bf16", 1.0), "control": ("none", 1.0 + 2**-20)}  # amp, parameters times

@@ -19,8 +19,8 @@ from elmo.errors import InputError
 from elmo.explore.report import write_results
 from elmo.masked_lm import Bert
 from elmo.models import WEIGHTS_FILE, read_header
-from elmo.text.batches import find_shards, read_lines
 from elmo.text.pieces import PieceTokenizer
+from elmo.text.shards import find_shards, read_lines
 
 _LOSS = re.compile(r"step (\d+): training loss ([\d.]+),")
 _SCORES = re.compile(r"(step|epoch) (\d+): .*?\bperplexity ([\d.]+), (word|forward) perplexity ([\d.]+)")

@@ -32,6 +32,8 @@ import numpy as np
 
 Case = Callable[[Path, random.Random], object]
 
+KINDS = ("all", "readers", "commands", "checkers")
+
 _MEMORY = 6 << 30  # by which a process may grow
 _SPECIAL = [
     b"\0",
@@ -73,29 +75,33 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the first case; the others follow")
     parser.add_argument("--limit", type=float, default=30, help="seconds that a case may take")
     parser.add_argument("--log", type=Path, default=Path("fuzz.log"))
-    parser.add_argument("--only", type=int, help="run this case alone, and show what it does")
+    parser.add_argument("--cases", choices=KINDS, default="all", help="what is tried; all: readers and commands")
+    parser.add_argument("--only", type=int, help="run this case alone, with the --cases of its run")
     parser.add_argument("--worker", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only is not None:
-        run_cases(options.only, 1, 0)
+        run_cases(options.cases, options.only, 1, 0)
     elif options.worker is not None:
-        run_cases(options.seed, None, options.worker)
+        run_cases(options.cases, options.seed, None, options.worker)
     else:
-        sys.exit(supervise(options.seconds, options.seed, options.limit, options.log))
+        sys.exit(supervise(options.cases, options.seconds, options.seed, options.limit, options.log))
 
 
-def supervise(seconds: float, seed: int, limit: float, log: Path) -> int:
+def supervise(cases: str, seconds: float, seed: int, limit: float, log: Path) -> int:
     """Start processes that run cases, one after the other, and blame cases for what befalls their process."""
     end, wrong, done = time.monotonic() + seconds, 0, 0
-    print(f"seeds from {seed}, log in {log}")
+    print(f"{cases}: seeds from {seed}, log in {log}", flush=True)
     with open(log, "w", encoding="utf-8") as file:
         while (left := end - time.monotonic()) > 0:
-            command = [sys.executable, __file__, "--seed", str(seed), "--worker", str(left)]
+            command = [sys.executable, __file__, "--cases", cases, "--seed", str(seed), "--worker", str(left)]
             with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, errors="replace") as worker:
                 at = _follow(worker, file, limit)
                 worker.kill()
             done += at.done
             wrong += at.wrong
+            if at.seed is None and time.monotonic() < end:
+                print(f"no case could be begun: see {log}")
+                return 1
             if worker.wait() != 0 and at.seed is not None:
                 reason = "took too long" if at.is_late else f"ended its process with {worker.returncode}"
                 if time.monotonic() < end or not at.is_late:
@@ -136,7 +142,7 @@ def _follow(worker: subprocess.Popen[str], log: io.TextIOBase | Any, limit: floa
             at.wrong += word == "WRONG"
 
 
-def run_cases(seed: int, count: int | None, seconds: float) -> None:
+def run_cases(kinds: str, seed: int, count: int | None, seconds: float) -> None:
     """Run cases with rising seeds, in this process."""
     end = time.monotonic() + seconds
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -146,7 +152,7 @@ def run_cases(seed: int, count: int | None, seconds: float) -> None:
         tempfile.tempdir = None
         (root / "tmp").mkdir()
         samples = make_samples(root / "samples")
-        cases = {**reader_cases(samples), **command_cases(samples)}
+        cases = cases_of(kinds, samples)
         pages = int(Path("/proc/self/statm").read_text().split()[0]) if Path("/proc/self/statm").exists() else 0
         resource.setrlimit(resource.RLIMIT_AS, (pages * 4096 + _MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
         while count is None or count > 0:
@@ -327,24 +333,35 @@ def _damage_header(path: Path, generator: random.Random) -> None:
 # Cases
 
 
+def cases_of(kinds: str, samples: Path) -> dict[str, Case]:
+    """What is tried, by name."""
+    if kinds == "checkers":
+        sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a script's own folder is there, its parent not
+        from benchmarks.fuzz_checkers import checker_cases
+
+        return checker_cases()
+    readers = reader_cases(samples) if kinds in ("all", "readers") else {}
+    return {**readers, **(command_cases(samples) if kinds in ("all", "commands") else {})}
+
+
 def reader_cases(samples: Path) -> dict[str, Case]:
     """Every reader, on a damaged file."""
-    from elmo.convert.describe import describe, render
     from elmo.corpora.lark_tsv import read_tag_dic, read_tsv
     from elmo.corpora.peoples_daily import read_peoples_daily
     from elmo.corpora.tasks import read_cmrc
     from elmo.corpora.universal_dependencies import read_ud
     from elmo.encoding.encoder import load_pretrained
     from elmo.encoding.vectors_file import read_vectors
+    from elmo.explore.describe import describe, render
     from elmo.explore.polysemy.senses import read_senses
     from elmo.explore.words import read_analogies, read_similarity
     from elmo.masked_lm import Bert
-    from elmo.skipgram import WordVectors
     from elmo.tagging.baidu_text import UserDictionary
     from elmo.text.batches import SentenceIds
     from elmo.text.pieces import PieceVocabulary
     from elmo.text.vocabulary import Vocabulary, count_words
     from elmo.training.checkpoint import newest_checkpoint
+    from elmo.word_vectors import WordVectors
 
     vocabulary = Vocabulary.load(samples / "vocabulary.txt")
 

@@ -21,7 +21,7 @@ from elmo.explore.report import write_results
 from elmo.masked_lm import Bert
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
-from elmo.text.batches import find_shards, read_lines
+from elmo.text.shards import find_shards, read_lines
 from elmo.training.checkpoint import checkpoints, read_training_state
 
 Floats = npt.NDArray[np.float64]

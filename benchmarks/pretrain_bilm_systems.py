@@ -28,8 +28,9 @@ class Ours:
         from elmo.nn.softmax import LogUniformSampler
         from elmo.runtime import paddle
         from elmo.text.batches import Batch
-        from elmo.training.loop import make_optimizer
-        from elmo.training.settings import BiLMObjective, PretrainSettings
+        from elmo.training.bilm import BiLMObjective
+        from elmo.training.optimizer import make_optimizer
+        from elmo.training.settings import PretrainSettings
 
         class Sampler(LogUniformSampler):
             """Draws, which takes its time, but gives the candidates that all systems use."""

@@ -25,8 +25,8 @@ class Ours:
         from elmo.masked_lm import MaskedLM, MaskedLMConfig
         from elmo.runtime import paddle
         from elmo.text.masking import MaskedBatch
-        from elmo.training.loop import make_optimizer
         from elmo.training.masked import MaskedLMObjective, MaskedSettings
+        from elmo.training.optimizer import make_optimizer
 
         self.paddle, self.amp = paddle, amp
         self.products_in = importlib.import_module("pretrain_bilm_systems").products_in

@@ -38,8 +38,9 @@ from elmo.explore.words import (
     word_similarity,
 )
 from elmo.runtime import available_cores, select_device
-from elmo.skipgram import SkipGramConfig, train_skipgram
-from elmo.text.batches import find_shards, read_sentences
+from elmo.skipgram import train_skipgram
+from elmo.text.shards import find_shards, read_sentences
+from elmo.word_vectors import SkipGramConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED_DIFFERENCE = 2.0  # points that ours may lie below gensim's

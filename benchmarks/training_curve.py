@@ -12,7 +12,7 @@ from typing import Any
 
 from elmo.errors import InputError
 from elmo.explore.report import write_results
-from elmo.text.batches import read_lines
+from elmo.text.shards import read_lines
 
 _LOSS = re.compile(r"step (\d+): training loss ([\d.]+), ([\d,]+) tokens/s")
 _SCORES = re.compile(

@@ -32,7 +32,7 @@ from sklearn.preprocessing import StandardScaler
 from elmo.encoding.encoder import load_pretrained
 from elmo.explore.report import write_results
 from elmo.runtime import paddle
-from elmo.text.batches import find_shards, read_sentences
+from elmo.text.shards import find_shards, read_sentences
 from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.training.bilm import pretrain, token_encoder_sizes
 from elmo.training.settings import PretrainSettings

@@ -15,7 +15,15 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import MOST_LAYERS, check_flag, check_names, check_positive, check_share, check_whole
+from elmo.checks import (
+    MOST_LAYERS,
+    check_flag,
+    check_names,
+    check_positive,
+    check_share,
+    check_whole,
+    configuration_of,
+)
 from elmo.convert import read_any, read_config
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
@@ -28,6 +36,7 @@ from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
+from elmo.text.vocabulary import Vocabulary
 
 Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
@@ -307,15 +316,22 @@ def reading_order(lengths: Tensor, time: int) -> Tensor:
     return paddle.where(from_end >= 0, from_end, steps.expand(from_end.shape))
 
 
+def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> BiLMConfig:
+    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
+    with configuration_of(place):
+        config = BiLMConfig.from_dict(fields)
+    if config.vocab_size != len(vocabulary):
+        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.vocab_size}")
+    return config
+
+
 def bilm_from_files(files: ModelFiles, place: object, *, consume: bool = False) -> BiLM:
     """Build the biLM that a model directory describes, in evaluation mode.
 
     Raises:
         InputError: configuration, vocabulary and parameters disagree.
     """
-    config = BiLMConfig.from_dict(files.config)
-    if config.vocab_size != len(files.vocabulary):
-        raise InputError(f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.vocab_size}")
+    config = config_of_file(files.config, files.vocabulary, place)
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = BiLM(config)
     load_parameters(model, files.arrays, place, unused=config.unused, consume=consume)
@@ -407,7 +423,8 @@ def elmo_encoder(
     """
     if isinstance(config, BiLMConfig):
         return ElmoEncoder(config, trainable, dropout, l2, from_scratch=trainable)
-    sizes = BiLMConfig.from_dict(read_config(config, kind="bilm", vocab_path=vocab_path))
+    with configuration_of(config):
+        sizes = BiLMConfig.from_dict(read_config(config, kind="bilm", vocab_path=vocab_path))
     check_memory(4 * sizes.num_parameters, config)
     return ElmoEncoder(sizes, trainable, dropout, l2)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from types import ModuleType
 from typing import Any
 
@@ -36,6 +37,15 @@ def check_names(fields: Collection[str], kind: type[Any], what: str, required: C
             raise InputError(f"{what} lacks {name}")
 
 
+@contextlib.contextmanager
+def configuration_of(place: object) -> Iterator[None]:
+    """Let the InputError of a configuration that comes from a file name the file, and say what to do."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: its configuration is damaged ({error}); copy or download it again") from None
+
+
 def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST_SIZE) -> None:
     """InputError unless each of these fields is a whole number, at least 1 or at least 0, and not absurdly large."""
     for name in names:
@@ -63,6 +73,11 @@ def check_seed(value: int, name: str = "random_seed") -> None:
         raise InputError(f"{name} is {short_number(value)}: give a whole number, 0 or more")
     if value > LARGEST_SEED:
         raise InputError(f"{name} is {short_number(value)}: give at most {LARGEST_SEED}")
+
+
+def is_count(text: str) -> bool:
+    """Whether a text is a whole number of up to nine digits, 0 or more; `int` has a limit of digits, too."""
+    return text.isascii() and text.isdecimal() and len(text) < 10
 
 
 def short_number(value: object) -> str:

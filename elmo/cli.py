@@ -16,7 +16,7 @@ import typer
 
 import elmo
 from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
-from elmo.commands.options import guarded
+from elmo.commands.options import LarkCommand, guarded
 from elmo.errors import ElmoError
 from elmo.system.stopping import stoppable
 from elmo.system.terminal import complain
@@ -43,10 +43,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in COMMANDS:
-    app.command(command.__name__)(guarded(command))
+    app.command(command.__name__, cls=LarkCommand)(guarded(command))
 for name, group in GROUPS.items():
     for each in group.registered_commands:
-        each.callback = guarded(each.callback) if each.callback else None
+        each.callback, each.cls = guarded(each.callback) if each.callback else None, LarkCommand
     app.add_typer(group, name=name)
 
 

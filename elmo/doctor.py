@@ -6,28 +6,17 @@ what Paddle says of its devices and what its loader finds, has been tested with 
 
 from __future__ import annotations
 
-import contextlib
 import glob
-import importlib.metadata
 import os
 import platform
 import re
-import shutil
-import site
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 import elmo
 from elmo import runtime
-from elmo.cache import cache_folder
-from elmo.errors import RunError
+from elmo.checks import is_count
+from elmo.system.machine import PRODUCT_SIZE, Machine, PaddleBuild, processor_name
 from elmo.system.terminal import printable
 
 # The oldest driver for each major version of CUDA, by NVIDIA's guide to CUDA compatibility.
@@ -36,21 +25,7 @@ LIBRARIES = {"CUDA runtime": "libcudart.so", "cuBLAS": "libcublas.so", "cuDNN": 
 PACKAGES = ("numpy", "jieba", "safetensors", "h5py")
 INSTALL_CPU = "pip install 'elmo[cpu]'"
 INSTALL_GPU = "paddlepaddle-gpu from Paddle's own package index, as Paddle's install guide says for your CUDA"
-_PRODUCT_SIZE = 1024
 _GIB = 1 << 30
-
-
-@dataclass(frozen=True)
-class PaddleBuild:
-    """What an installed Paddle says of itself; `error` alone is set where it can't be imported."""
-
-    version: str = ""
-    commit: str = ""
-    cuda: str | None = None  # the version it was built for; None for a CPU build
-    cudnn: str | None = None
-    devices: tuple[tuple[str, int], ...] = ()  # name and memory in bytes of every GPU that Paddle sees
-    uses_pip_libraries: bool = False  # looks for NVIDIA's libraries where pip puts them
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,85 +42,6 @@ class Report:
 
     findings: dict[str, dict[str, str]]
     problems: list[Problem]
-
-
-def _run(command: Sequence[str]) -> str | None:
-    """Output of a command, or None where it is missing, fails or hangs."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return None
-    return done.stdout
-
-
-def _probe_paddle() -> PaddleBuild | None:
-    """Import Paddle and ask it; None where it is not installed."""
-    try:
-        paddle = runtime.paddle
-        version = paddle.version
-        cuda, cudnn = (None if value in (None, "False") else str(value) for value in (version.cuda(), version.cudnn()))
-        devices = []
-        for index in range(paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0):
-            properties = paddle.device.cuda.get_device_properties(index)
-            devices.append((str(properties.name), int(properties.total_memory)))
-    except RunError:  # what runtime makes of a missing Paddle
-        return None
-    except Exception as error:  # whatever keeps Paddle from loading is what the reader needs to see
-        return PaddleBuild(error=" ".join(str(error).split()) or type(error).__name__)
-    uses_pip = getattr(version, "with_pip_cuda_libraries", "OFF") == "ON"
-    return PaddleBuild(paddle.__version__, version.commit, cuda, cudnn, tuple(devices), uses_pip)
-
-
-def _installed_version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _product_speed() -> tuple[str, float]:
-    """Whose float32 matrix product ran on the CPU, and its GFLOP/s: the best of at most five within a second."""
-    matrix: Any = np.random.default_rng(0).random((_PRODUCT_SIZE, _PRODUCT_SIZE), dtype=np.float32)
-    whose = "NumPy"
-    with contextlib.suppress(Exception):  # a missing or broken Paddle is reported elsewhere
-        paddle = runtime.paddle
-        matrix, whose = paddle.to_tensor(matrix, place=paddle.CPUPlace()), "Paddle"
-    best, started = float("inf"), time.perf_counter()
-    for _ in range(5):
-        before = time.perf_counter()
-        matrix @ matrix
-        best = min(best, time.perf_counter() - before)
-        if time.perf_counter() - started > 1:
-            break
-    return whose, 2 * _PRODUCT_SIZE**3 / best / 1e9
-
-
-@dataclass(frozen=True)
-class Machine:
-    """What `examine` looks at; the defaults are this machine."""
-
-    root: Path = Path("/")
-    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
-    preparation: runtime.Preparation = field(default_factory=lambda: elmo.preparation)
-    cores: int = field(default_factory=runtime.available_cores)
-    python: tuple[int, ...] = field(default_factory=lambda: tuple(sys.version_info[:3]))
-    cache: Path = field(default_factory=cache_folder)
-    site_packages: Sequence[Path] = field(
-        default_factory=lambda: [Path(path) for path in (*site.getsitepackages(), *sys.path) if path]
-    )
-    which: Callable[[str], str | None] = shutil.which
-    run: Callable[[Sequence[str]], str | None] = _run
-    probe_paddle: Callable[[], PaddleBuild | None] = _probe_paddle
-    version_of: Callable[[str], str | None] = _installed_version
-    product_speed: Callable[[], tuple[str, float]] = _product_speed
-    free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
-
-    def read(self, path: str) -> str:
-        """Text of a file below the root, or nothing."""
-        try:
-            return (self.root / path).read_text(errors="replace")
-        except OSError:
-            return ""
 
 
 def examine(machine: Machine | None = None) -> Report:
@@ -190,8 +86,7 @@ def _software(machine: Machine, build: PaddleBuild | None, problems: list[Proble
         problems.append(Problem("Paddle is not installed", f"{INSTALL_CPU}, or for NVIDIA GPUs: {INSTALL_GPU}"))
     elif build.error:
         found["Paddle"] = "installed, but can't be imported"
-        step = "see the libraries below" if ".so" in build.error else f"install it again: {INSTALL_CPU}"
-        problems.append(Problem(f"Paddle can't be imported: {build.error[:300]}", step))
+        problems.append(_why_no_paddle(build.error))
     else:
         found["Paddle"] = f"{build.version}, commit {build.commit[:12]}"
         found["built for"] = "CPU" if build.cuda is None else f"CUDA {build.cuda}, cuDNN {build.cudnn or 'unknown'}"
@@ -207,6 +102,13 @@ def _software(machine: Machine, build: PaddleBuild | None, problems: list[Proble
         if found[package] == "not installed":
             problems.append(Problem(f"{package} is not installed", f"pip install {package}"))
     return found
+
+
+def _why_no_paddle(error: str) -> Problem:
+    if error.startswith("PADDLE_TRAINER_ID"):  # see `elmo.runtime`: what follows the colon is advice
+        return Problem(f"Paddle can't be imported: {error.partition(': ')[0]}", "unset PADDLE_TRAINER_ID")
+    step = "see the libraries below" if ".so" in error else f"install it again: {INSTALL_CPU}"
+    return Problem(f"Paddle can't be imported: {error[:300]}", step)
 
 
 def _gpu(machine: Machine, build: PaddleBuild | None, problems: list[Problem]) -> dict[str, str]:
@@ -323,12 +225,6 @@ def _first(folder: Path, pattern: str) -> Path | None:
     return Path(names[0]) if names else None
 
 
-def processor_name(cpuinfo: str) -> str | None:
-    """Name of the processor in the text of /proc/cpuinfo, or None where that has none (as on ARM)."""
-    match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
-    return match.group(1).strip() if match else None
-
-
 def _threads(machine: Machine, problems: list[Problem]) -> dict[str, str]:
     preparation = machine.preparation
     cpuinfo = machine.read("proc/cpuinfo")
@@ -337,13 +233,13 @@ def _threads(machine: Machine, problems: list[Problem]) -> dict[str, str]:
         if name in preparation.chosen:
             found[name] = f"{preparation.chosen[name]}, set by elmo"
         elif name in machine.environment:
-            found[name] = f"{machine.environment[name]}, set by you"
+            found[name] = f"{machine.environment[name][:40]}, set by you"
         else:
             found[name] = "not set"
     threads = preparation.kept.get("OMP_NUM_THREADS")
     unset = "unset OMP_NUM_THREADS: elmo then takes all cores"
-    if threads is not None and not (threads.isdecimal() and int(threads) > 0):
-        problems.append(Problem(f"OMP_NUM_THREADS is {threads!r}, not a number above 0", unset))
+    if threads is not None and not (is_count(threads) and int(threads) > 0):
+        problems.append(Problem(f"OMP_NUM_THREADS is {threads[:40]!r}, not a number above 0", unset))
     elif threads is not None and int(threads) == 1 and machine.cores > 1:
         problems.append(Problem(f"OMP_NUM_THREADS is 1, so {machine.cores - 1} of {machine.cores} cores idle", unset))
     elif threads is not None and int(threads) > machine.cores:
@@ -358,7 +254,7 @@ def _threads(machine: Machine, problems: list[Problem]) -> dict[str, str]:
         what = "Paddle was imported before elmo, which could no longer set threads"
         problems.append(Problem(what, "put `import elmo` above `import paddle`"))
     whose, speed = machine.product_speed()
-    found["matrix product"] = f"{speed:.0f} GFLOP/s (float32, {_PRODUCT_SIZE} x {_PRODUCT_SIZE}, CPU, {whose})"
+    found["matrix product"] = f"{speed:.0f} GFLOP/s (float32, {PRODUCT_SIZE} x {PRODUCT_SIZE}, CPU, {whose})"
     return found
 
 

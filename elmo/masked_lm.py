@@ -15,7 +15,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, is_number
+from elmo.checks import (
+    MOST_LAYERS,
+    check_flag,
+    check_names,
+    check_share,
+    check_whole,
+    configuration_of,
+    is_number,
+)
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
@@ -24,6 +32,7 @@ from elmo.nn.transformer import ACTIVATIONS, MaskedHead, Pooler, Sizes, Transfor
 from elmo.runtime import paddle
 from elmo.text.lengths import pad
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
+from elmo.text.vocabulary import Vocabulary
 
 Tensor = Any
 Sentence = str | Sequence[str]
@@ -145,15 +154,22 @@ class MaskedLM(paddle.nn.Layer):
         return self.head
 
 
+def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> MaskedLMConfig:
+    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
+    with configuration_of(place):
+        config = MaskedLMConfig.from_dict(fields)
+    if config.vocab_size != len(vocabulary):
+        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.vocab_size}")
+    return config
+
+
 def masked_lm_from_files(files: ModelFiles, place: object) -> MaskedLM:
     """Build the model that a model directory describes, in evaluation mode.
 
     Raises:
         InputError: configuration, vocabulary and parameters disagree.
     """
-    config = MaskedLMConfig.from_dict(files.config)
-    if config.vocab_size != len(files.vocabulary):
-        raise InputError(f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.vocab_size}")
+    config = config_of_file(files.config, files.vocabulary, place)
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = MaskedLM(config)
     load_parameters(model, files.arrays, place, unused=config.unused)

@@ -39,7 +39,10 @@ def check_dimensions(shapes: Shapes, place: object) -> None:
     """Refuse a parameter of so many dimensions that no model has it."""
     for name, shape in shapes.items():
         if len(shape) > MAX_DIMENSIONS:
-            raise InputError(f"{place}: {name!r} has {len(shape)} dimensions, which no model's parameter has")
+            raise InputError(
+                f"{place}: {name!r} has {len(shape)} dimensions, which no model's parameter has; "
+                "copy or download it again"
+            )
 
 
 def check_config(kind: str, config: Mapping[str, Any], shapes: Shapes, place: object) -> None:
@@ -92,7 +95,10 @@ def _check_token_encoder(encoder: Mapping[str, Any], shapes: Shapes, most: int, 
     filters = encoder.get("filters")
     if isinstance(filters, list | tuple):
         if len(filters) > len(shapes):
-            raise InputError(f"{place}: its configuration has {len(filters):,} filters, more than the file holds")
+            raise InputError(
+                f"{place}: its configuration has {len(filters):,} filters, more than the file holds; "
+                "copy or download it again"
+            )
         for pair in filters:
             if isinstance(pair, list | tuple):
                 _check_sizes({"filters": max((n for n in pair if isinstance(n, int)), default=0)}, most, place)

@@ -81,9 +81,16 @@ def find_foreign(directory: Path) -> Path | None:
     return None if is_ours else min(directory.iterdir(), default=None)
 
 
-def check_free(directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = ()) -> None:
-    """Refuse a place where no model can be written, before work is done for it; see `write_model`."""
+def check_free(
+    directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = (), *, kind: str | None = None
+) -> None:
+    """Refuse a place where no model (of a kind) can be written, before work is done for it; see `write_model`."""
     check_replaceable(directory, find_foreign, overwrite=overwrite, sources=sources)
+    if kind is not None and os.path.lexists(Path(directory) / WEIGHTS_FILE):
+        with safe_open(str(Path(directory) / WEIGHTS_FILE), framework="numpy") as weights:
+            theirs = (weights.metadata() or {}).get("kind")
+        if theirs != kind:
+            raise InputError(f"{directory} holds a {theirs} model, not one of kind {kind}: choose another place")
 
 
 def write_model(
@@ -101,7 +108,7 @@ def write_model(
         files: what it holds.
         dtype: "float32"; "float16" for half the size; or "int8" for a quarter: each row of a matrix as whole numbers
             from -127 to 127 times a factor of its own, everything else as float16.
-        overwrite: take the place of a model of ours that is there.
+        overwrite: take the place of a model of ours that is there, of the same kind.
         sources: what the model was read from, which is never replaced.
 
     Raises:
@@ -111,7 +118,7 @@ def write_model(
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}: give one of {', '.join(DTYPES)}")
     target = Path(directory)
-    check_free(target, overwrite, sources)
+    check_free(target, overwrite, sources, kind=files.kind)
     with np.errstate(over="ignore"):  # too large for float16: caught by the next lines
         arrays = _pack(files.arrays, dtype)
     for name, array in arrays.items():
@@ -210,12 +217,7 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
             stored[name] = array
     arrays = _unpack(stored, directory / WEIGHTS_FILE)
     vocabulary = load_vocabulary(directory, metadata["kind"])
-    if vocabulary.fingerprint != metadata["vocabulary_sha256"]:
-        raise InputError(
-            f"{directory / VOCABULARY_FILE}: not the vocabulary this model was trained with "
-            f"({len(vocabulary)} tokens, fingerprint {vocabulary.fingerprint[:12]}, "
-            f"expected {metadata['vocabulary_sha256'][:12]}); put the original file back"
-        )
+    check_vocabulary(vocabulary, metadata["vocabulary_sha256"], directory)
     return ModelFiles(
         metadata["kind"],
         json.loads(metadata["config"]),
@@ -223,6 +225,16 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
         arrays,
         json.loads(metadata.get("provenance", "{}")),
     )
+
+
+def check_vocabulary(vocabulary: Vocabulary, fingerprint: str, directory: Path) -> None:
+    """InputError unless a vocabulary is the one that the header of its model names."""
+    if vocabulary.fingerprint != fingerprint:
+        raise InputError(
+            f"{directory / VOCABULARY_FILE}: not the vocabulary this model was trained with "
+            f"({len(vocabulary)} tokens, fingerprint {vocabulary.fingerprint[:12]}, "
+            f"expected {fingerprint[:12]}); put the original file back"
+        )
 
 
 def read_shapes(directory: Path, metadata: Mapping[str, str]) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from elmo.checks import check_seed
+from elmo.checks import check_seed, is_count
 from elmo.errors import InputError, RunError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt (malloc.h)
@@ -175,7 +175,7 @@ def seed_everything(seed: int) -> np.random.Generator:
 def _import_paddle() -> ModuleType:
     """Import Paddle without its advice to use one thread: measured, two threads are twice as fast as one."""
     rank = os.environ.get("PADDLE_TRAINER_ID", "0")
-    if not (rank.isascii() and rank.isdecimal() and len(rank) < 10):  # Paddle reads it while it is imported
+    if not is_count(rank):  # Paddle reads it while it is imported
         raise InputError(
             f"PADDLE_TRAINER_ID is {rank[:40]!r}, not a whole number, 0 or more: Paddle's launcher sets it, unset it "
             "where there is none"

@@ -1,4 +1,4 @@
-"""word2vec: skip-gram with negative sampling (Mikolov et al. 2013), computed in blocks of text, and its vectors."""
+"""word2vec: skip-gram with negative sampling (Mikolov et al. 2013), computed in blocks of text."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from elmo.checks import check_positive, check_seed, check_whole
 from elmo.errors import InputError, RunError
-from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
+from elmo.models import PathLike
 from elmo.runtime import paddle
 from elmo.system.terminal import PlainConsole
-from elmo.text.batches import read_sentences
+from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
+from elmo.word_vectors import SkipGramConfig, WordVectors
 
 Floats = npt.NDArray[np.floating]
 Ids = npt.NDArray[np.int64]
@@ -33,146 +32,6 @@ _LARGEST_STEP = 2.0  # learning rate times pairs that may move a vector in a bat
 _SMALLEST_SCALE = 0.25  # of a word's learning rate that is expected at least: the batch is shortened before
 _CHUNK_WORDS = 1 << 20  # words that are subsampled, cut into blocks and shuffled at once
 _LOSS_INTERVAL = 100  # steps between two looks at the loss
-
-
-@dataclass(frozen=True)
-class SkipGramConfig:
-    """How word vectors are trained; names are gensim's, where gensim has them."""
-
-    vector_size: int = 128
-    window: int = 5  # furthest context word; each word draws its own reach from 1 .. window
-    negative: int = 5  # noise words that a pair is told from
-    sample: float = 1e-3  # words with a larger share of the text are thinned out; 0 keeps all
-    min_count: int = 5  # rarer words are left out, before windows are made
-    epochs: int = 5  # passes over the text
-    learning_rate: float = 0.025  # falls linearly with the words read ...
-    min_learning_rate: float = 1e-4  # ... to this
-    batch_words: int = 1024  # words whose steps are taken together; fewer if the vocabulary is small
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        check_whole(self, "vector_size", "window", "negative", "min_count", "epochs", "batch_words")
-        check_seed(self.seed, "seed")
-        check_positive(self, "sample", "learning_rate", "min_learning_rate", or_zero=True)
-        if not 0 < self.learning_rate >= self.min_learning_rate:
-            raise InputError(
-                f"learning_rate is {self.learning_rate:g} and min_learning_rate {self.min_learning_rate:g}: "
-                "the first must be above 0 and not below the second"
-            )
-
-
-class WordVectors:
-    """One vector a word.
-
-    A row of zeros means that the token has no vector: the special tokens, and words that the training text lacked.
-
-    Args:
-        vocabulary: names the rows.
-        vectors: [words, dim], float32.
-        config: how they were trained.
-        provenance: on what, for people; saved with them.
-
-    Raises:
-        InputError: not one row for each token of the vocabulary.
-    """
-
-    def __init__(
-        self,
-        vocabulary: Vocabulary,
-        vectors: npt.NDArray[np.float32],
-        config: SkipGramConfig | None = None,
-        provenance: dict[str, Any] | None = None,
-    ) -> None:
-        vectors = np.asarray(vectors, dtype=np.float32)
-        if vectors.ndim != 2 or len(vectors) != len(vocabulary):
-            raise InputError(
-                f"vectors have shape {list(vectors.shape)} for a vocabulary of {len(vocabulary)} tokens: "
-                "give one row a token, [words, dim]"
-            )
-        self.vocabulary = vocabulary
-        self.vectors = vectors
-        self.config = config or SkipGramConfig(vector_size=vectors.shape[1])
-        self.provenance = provenance or {}
-
-    def vector(self, word: str) -> npt.NDArray[np.float32]:
-        """Return the vector of a word, [dim]; InputError if it has none."""
-        return np.asarray(self.vectors[self._row(word)])
-
-    def similarity(self, first: str, second: str) -> float:
-        """Return the cosine of two words' vectors; InputError if one has none."""
-        return float(self._units[self._row(first)] @ self._units[self._row(second)])
-
-    def most_similar(
-        self, positive: str | Sequence[str], negative: str | Sequence[str] = (), topn: int = 10
-    ) -> list[tuple[str, float]]:
-        """Return the `topn` words nearest to the sum of some words less the sum of others, with their cosines.
-
-        All vectors are scaled to length 1 before they are summed; the given words are not among the answers.
-
-        Raises:
-            InputError: a word has no vector, no word is given, or `topn` is less than 1.
-        """
-        if topn < 1:
-            raise InputError(f"topn is {topn}: give 1 or more")
-        plus = [self._row(word) for word in ([positive] if isinstance(positive, str) else positive)]
-        minus = [self._row(word) for word in ([negative] if isinstance(negative, str) else negative)]
-        if not plus and not minus:
-            raise InputError("there is no word to compare with: give one or more")
-        target = self._units[plus].sum(axis=0) - self._units[minus].sum(axis=0)
-        cosines = self._units @ target / max(float(np.linalg.norm(target)), np.finfo(np.float32).tiny)
-        cosines[~self._has_vector] = -np.inf
-        cosines[plus + minus] = -np.inf
-        order = np.argsort(-cosines, kind="stable")[:topn]
-        return [(self.vocabulary.tokens[row], float(cosines[row])) for row in order if cosines[row] > -np.inf]
-
-    def analogy(self, a: str, b: str, c: str, topn: int = 10) -> list[tuple[str, float]]:
-        """Answer "a is to b as c is to ?" by the words nearest to b - a + c (3CosAdd, Mikolov, Yih and Zweig 2013)."""
-        return self.most_similar([b, c], [a], topn)
-
-    def save(self, directory: PathLike, *, overwrite: bool = False) -> None:
-        """Write a model directory, see `elmo.models.write_model`; it appears whole or not at all."""
-        config = dataclasses.asdict(self.config)
-        files = ModelFiles("skipgram", config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
-        write_model(directory, files, overwrite=overwrite)
-
-    @classmethod
-    def load(cls, path_or_name: PathLike) -> WordVectors:
-        """Read what `save` wrote; InputError if a file is missing, damaged, or of another vocabulary."""
-        files = read_model(path_or_name, kind="skipgram")
-        try:
-            config = SkipGramConfig(**files.config)
-        except (TypeError, InputError) as error:
-            raise InputError(
-                f"{path_or_name}: the configuration is damaged ({error}); train or copy it again"
-            ) from None
-        check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, path_or_name)
-        return cls(files.vocabulary, files.arrays["vectors"], config, files.provenance)
-
-    def __contains__(self, word: object) -> bool:
-        return word in self.vocabulary and bool(self._has_vector[self.vocabulary.encode([str(word)])[0]])
-
-    def __iter__(self) -> Iterator[str]:
-        return (word for word, has in zip(self.vocabulary.tokens, self._has_vector, strict=True) if has)
-
-    def __len__(self) -> int:
-        return int(self._has_vector.sum())
-
-    def __repr__(self) -> str:
-        return f"WordVectors({len(self):,} words, {self.vectors.shape[1]} numbers a vector)"
-
-    def _row(self, word: str) -> int:
-        if word not in self:
-            raise InputError(f"{word!r} has no vector: it was not in the training text, or too rare; ask for another")
-        return self.vocabulary.encode([word])[0]
-
-    @cached_property
-    def _has_vector(self) -> npt.NDArray[np.bool_]:
-        return np.asarray(self.vectors.any(axis=1))
-
-    @cached_property
-    def _units(self) -> npt.NDArray[np.float32]:
-        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        return np.asarray(self.vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
 
 
 def keep_probability(counts: npt.ArrayLike, sample: float) -> npt.NDArray[np.float64]:

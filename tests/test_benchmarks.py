@@ -18,10 +18,10 @@ from benchmarks.pretrain_results import add_size, compare, processor_key
 from benchmarks.pretrain_sizes import SIZES, MaskedSize, Size, make_arrays
 from benchmarks.step_profile import Named, classify
 from benchmarks.step_profile import summarise as summarise_profile
-from elmo.doctor import processor_name
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.native.processor import describe_processor
+from elmo.system.machine import processor_name
 
 AMX = {"name": "Xeon", "cores": 2, "bfloat16": "AMX"}
 OLD = {"name": "Core 2", "cores": 2, "bfloat16": None}

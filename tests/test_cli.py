@@ -14,12 +14,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from elmo import cli
 from elmo.commands import pretraining
+from elmo.commands.options import LarkCommand, flag
 from elmo.encoding.vectors_file import read_vectors, read_vectors_header
 from elmo.nn.native.precision import choose_precision
 from elmo.training.masked import MaskedSettings
@@ -308,7 +312,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_with_1(work: Path, capsys: pytes
 
 
 def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from elmo.skipgram import WordVectors
+    from elmo.word_vectors import WordVectors
 
     arguments = ["--vector_size", 8, "--min_count", 1, "--max_epoch", 1, "--use_gpu", "False"]
     assert run(capsys, "word2vec", work / "shards/sentence_file_*", "-o", work / "vectors", *arguments)[0] == 0
@@ -356,3 +360,39 @@ def test_every_flag_of_a_pretraining_fills_something(command: Callable[..., None
 def test_every_field_of_the_settings_has_its_flag(command: Callable[..., None], kind: type, left: set[str]) -> None:
     fields = {field.name for field in dataclasses.fields(kind)}
     assert fields - set(inspect.signature(command).parameters) == left
+
+
+@pytest.mark.parametrize(
+    ("given", "half", "rest"),
+    [
+        (["--half"], True, []),
+        (["--half", "True"], True, []),
+        (["--half", "false"], False, []),
+        (["--half", "--dtype", "int8"], True, []),
+        ([], False, []),
+    ],
+)
+def test_a_switch_can_stand_bare_or_have_its_value_as_in_lark(given, half, rest):
+    app = typer.Typer()
+    seen = []
+
+    @app.command(cls=LarkCommand)
+    def run(half: Annotated[Any, flag("half", "")] = False, dtype: str = "", summary: bool = False) -> None:
+        seen.append((half, summary))
+
+    for more, summary in (
+        ([], False),
+        (["--summary"], True),
+        (["--summary", "True"], True),
+        (["--summary", "no"], False),
+    ):
+        assert CliRunner().invoke(app, [*given, *more]).exit_code == 0
+        assert seen.pop() == (half, summary)
+
+
+def test_every_command_takes_its_switches_bare():
+    def commands(group):
+        for command in group.commands.values():
+            yield from commands(command) if hasattr(command, "commands") else [command]
+
+    assert all(isinstance(command, LarkCommand) for command in commands(typer.main.get_command(cli.app)))

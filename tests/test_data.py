@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from elmo.explore.polysemy.senses import SenseSentence, read_senses, target_index
-from elmo.text.batches import read_sentences
 from elmo.text.preprocess import preprocess
 from elmo.text.segment import get_segmenter
+from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import Vocabulary, count_words
 
 HAN = re.compile(r"[一-鿿]")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from elmo import doctor
-from elmo.doctor import Machine, PaddleBuild, Report, examine, render
+from elmo.doctor import Report, examine, render
 from elmo.runtime import Preparation
+from elmo.system import machine as machine_module
+from elmo.system.machine import Machine, PaddleBuild
 
 CPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", None, None)
 GPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", "12.6", "9.5.1", (("NVIDIA A10", 24 << 30),), True)
@@ -134,6 +135,14 @@ def test_a_paddle_that_cannot_be_imported_is_quoted(machine):
     what, step = only_problem(examine(replace(machine, probe_paddle=lambda: PaddleBuild(error="bad magic number"))))
     assert what == "Paddle can't be imported: bad magic number"
     assert "install it again" in step
+
+
+@pytest.mark.parametrize("rank", ["rubbish", "-1", ""])
+def test_a_rank_that_is_no_number_is_to_be_unset(machine, monkeypatch, rank):
+    monkeypatch.setenv("PADDLE_TRAINER_ID", rank)
+    what, step = only_problem(examine(replace(machine, probe_paddle=machine_module._probe_paddle)))
+    assert what == f"Paddle can't be imported: PADDLE_TRAINER_ID is {rank!r}, not a whole number, 0 or more"
+    assert step == "unset PADDLE_TRAINER_ID"
 
 
 def test_a_paddle_that_misses_a_library_leads_to_the_line_to_export(machine, files, tmp_path):
@@ -326,6 +335,7 @@ def test_condas_libraries_are_found(machine, card, files, tmp_path):
         ("64", "OMP_NUM_THREADS is 64, but only 4 cores are available"),
         ("0", "OMP_NUM_THREADS is '0', not a number above 0"),
         ("many", "OMP_NUM_THREADS is 'many', not a number above 0"),
+        ("9" * 5000, f"OMP_NUM_THREADS is '{'9' * 40}', not a number above 0"),
     ],
 )
 def test_thread_counts_that_waste_the_machine_are_problems(machine, threads, message):
@@ -336,7 +346,7 @@ def test_thread_counts_that_waste_the_machine_are_problems(machine, threads, mes
     what, step = only_problem(report)
     assert what == message
     assert step.startswith("unset OMP_NUM_THREADS")
-    assert report.findings["Threads"]["OMP_NUM_THREADS"] == f"{threads}, set by you"
+    assert report.findings["Threads"]["OMP_NUM_THREADS"] == f"{threads[:40]}, set by you"
 
 
 @pytest.mark.parametrize(("threads", "cores"), [("1", 1), ("4", 4), ("2", 4)])
@@ -411,9 +421,9 @@ def test_this_machine_can_be_examined():
 
 
 def test_commands_that_are_missing_fail_or_hang_count_as_no_answer():
-    assert doctor._run(["/no/such/command"]) is None
-    assert doctor._run([sys.executable, "-c", "raise SystemExit(3)"]) is None
-    assert doctor._run([sys.executable, "-c", "print('yes')"]) == "yes\n"
+    assert machine_module._run(["/no/such/command"]) is None
+    assert machine_module._run([sys.executable, "-c", "raise SystemExit(3)"]) is None
+    assert machine_module._run([sys.executable, "-c", "print('yes')"]) == "yes\n"
 
 
 def test_without_paddle_the_command_still_works(repository, tmp_path):

@@ -117,6 +117,43 @@ def test_what_only_looks_like_a_model_stays(place, make):
     assert tree(place) == before
 
 
+@pytest.mark.parametrize("path", ["model/../model", "model/.", "model/../model/.", "link/../model", "./model//"])
+def test_a_path_through_the_directory_that_is_replaced_leads_there_still(place, monkeypatch, path):
+    (place / "link").symlink_to(place / "shards")
+    monkeypatch.chdir(place)
+    before = set(tree(place))
+    write_model(path, dataclasses.replace(FILES, provenance={"note": "new"}), overwrite=True)
+    assert read_model(place / "model").provenance == {"note": "new"} and set(tree(place)) == before
+    lark = place / "lark"
+    write_lark(read_model(place / "ck/epoch_001"), lark)
+    write_lark(read_model(place / "ck/epoch_001"), path.replace("model", "lark"), overwrite=True)
+    assert sorted(os.listdir(place)) == ["ck", "lark", "link", "model", "shards", "vocab.txt"]
+
+
+def test_a_source_that_is_mounted_in_a_second_place_is_known(place, monkeypatch):
+    (place / "mounted").symlink_to(place / "ck")
+    monkeypatch.setattr(os.path, "realpath", os.path.abspath)  # no link any more, as far as names go
+    before = tree(place)
+    for target in ("mounted", "mounted/epoch_001"):
+        with pytest.raises(InputError, match=r"is or holds|is a symbolic link"):
+            convert(place / "ck/epoch_001", place / target, overwrite=True)
+    with pytest.raises(InputError, match=r"is or holds .*epoch_001, which is read for it"):
+        check_replaceable(place / "ck", lambda _: None, sources=[place / "mounted/epoch_001"])
+    assert tree(place) == before
+
+
+def test_a_model_of_another_kind_is_not_replaced(place, capsys):
+    shutil.copytree(place / "ck/epoch_001", place / "bilm", ignore=shutil.ignore_patterns("[!mv]*"))
+    before = tree(place)
+    for call in (
+        ["word2vec", place / "shards/*", "--output", place / "bilm", "--min_count", 1, "--overwrite", "True"],
+        ["convert", place / "model", place / "bilm", "--overwrite", "True"],
+    ):
+        assert elmo(*call) == 2
+        assert "bilm holds a bilm model, not one of kind skipgram: choose another place" in capsys.readouterr().err
+        assert tree(place) == before
+
+
 def test_our_own_models_and_empty_directories_are_replaced(place):
     (place / "empty").mkdir()
     for name in ("model", "empty"):

@@ -15,7 +15,7 @@ import typer
 
 import elmo
 from elmo import cli
-from elmo.skipgram import WordVectors
+from elmo.word_vectors import WordVectors
 
 pytestmark = pytest.mark.timeout(900)  # dozens of commands, each of which starts Python: slow beside other work
 

@@ -20,8 +20,6 @@ from elmo.skipgram import (
     SHARED_NEGATIVES,
     Batch,
     SkipGram,
-    SkipGramConfig,
-    WordVectors,
     keep_probability,
     make_blocks,
     noise_distribution,
@@ -32,6 +30,7 @@ from elmo.skipgram import (
     train_skipgram,
 )
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from elmo.word_vectors import SkipGramConfig, WordVectors
 
 TOPICS, WORDS_PER_TOPIC = 2, 20
 

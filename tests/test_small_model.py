@@ -17,7 +17,7 @@ from elmo.explore.polysemy.row_scores import score_words
 from elmo.explore.polysemy.scores import pair_auc, score_senses
 from elmo.explore.polysemy.senses import SenseSentence, read_senses, target_vectors
 from elmo.explore.report import static_layers
-from elmo.skipgram import WordVectors
+from elmo.word_vectors import WordVectors
 
 RESULTS = "senses_small.json"
 FORMS_RESULTS = "senses_vectors.json"

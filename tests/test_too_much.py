@@ -20,14 +20,14 @@ from elmo import cli, runtime
 from elmo.bilm import elmo_encoder
 from elmo.checks import LARGEST_SEED
 from elmo.convert import read_any
-from elmo.convert.describe import describe, render
 from elmo.encoding import vectors_file
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.vectors_file import parse_layers, read_vectors, write_vectors
 from elmo.errors import InputError
+from elmo.explore.describe import describe, render
 from elmo.masked_lm import Bert, MaskedLMConfig
+from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, read_model, write_model
-from elmo.skipgram import SkipGramConfig, WordVectors
 from elmo.tagging.tagger import Tagger
 from elmo.tagging.train import TrainSettings
 from elmo.text.pieces import PieceVocabulary
@@ -35,6 +35,7 @@ from elmo.text.preprocess import preprocess
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training import ranks
 from elmo.training.settings import PretrainSettings
+from elmo.word_vectors import SkipGramConfig, WordVectors
 
 FILES = ModelFiles("skipgram", {"vector_size": 2}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
 
@@ -110,6 +111,46 @@ def test_odd_configurations_are_named(data, tmp_path, change):
         render(describe(model))
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("elmo-zh-small", {"cell_clip": float("nan")}, "cell_clip is nan: give"),
+        ("elmo-zh-small", {"proj_clip": -1}, "proj_clip is -1: give"),
+        ("elmo-zh-small", {"bos_id": 10**30}, "bos_id is 10"),
+        ("elmo-zh-small", {"dropout": float("nan")}, "dropout is nan: give"),
+        ("elmo-zh-small", {"token_encoder": [[]]}, r"token_encoder is \[\[\]\]"),
+        ("elmo-zh-small", {"sizes": 3}, "unknown field 'sizes'"),
+        ("bert-zh-small", {"num_heads": 0}, "num_heads is 0: give"),
+        ("bert-zh-small", {"num_heads": 7}, "hidden_size is .* give a multiple of num_heads, 7"),
+        ("bert-zh-small", {"hidden_act": "sin"}, "hidden_act is 'sin': give"),
+        ("bert-zh-small", {"layer_norm_eps": float("nan")}, "layer_norm_eps is nan: give"),
+    ],
+)
+def test_info_refuses_a_configuration_as_encode_does(data, tmp_path, name, change, told):
+    model = with_config(data / "models" / name, tmp_path / "m", **change)
+    load = load_pretrained if name.startswith("elmo") else Bert.from_pretrained
+    for use in (load, describe):
+        with pytest.raises(InputError, match=f"{told}.*; copy or download it again") as caught:
+            use(model)
+        assert str(caught.value).startswith(f"{model}: its configuration is damaged (")
+
+
+def test_info_refuses_a_vocabulary_as_encode_does(data, tmp_path):
+    model = Path(shutil.copytree(data / "models/elmo-zh-small", tmp_path / "m"))
+    (model / "vocabulary.txt").write_text("<S>\n</S>\n<UNK>\n我\n", encoding="utf-8")
+    for use in (load_pretrained, describe):
+        with pytest.raises(InputError, match="not the vocabulary this model was trained with"):
+            use(model)
+
+
+def test_what_is_too_much_ends_with_the_next_step(data, tmp_path):
+    model = with_config(data / "models/elmo-zh-small", tmp_path / "m", token_encoder={"filters": [[1, 1]] * 1000})
+    with pytest.raises(InputError, match="1,000 filters, more than the file holds; copy or download it again"):
+        describe(model)
+    with pytest.raises(InputError, match=r"has 71 dimensions, .*; copy or download it again"):
+        check_config("bilm", {}, {"a": (1,) * 71}, "m")
+
+
 def test_word_vectors_and_taggers_too(tmp_path):
     write_model(tmp_path / "w", ModelFiles("skipgram", {"vector_size": 1 << 40}, FILES.vocabulary, FILES.arrays))
     with pytest.raises(InputError, match="vector_size"):
@@ -150,8 +191,9 @@ def test_tensors_of_70_dimensions(tmp_path, dimensions):
 
 def test_a_models_own_story_can_be_anything(tmp_path):
     for provenance in ({"runs": 3}, {"runs": [3]}, {"runs": [{"tokens_read": "x"}]}, {"runs": {"a": 1}}):
-        write_model(tmp_path / "m", ModelFiles("bilm", {}, FILES.vocabulary, FILES.arrays, provenance), overwrite=True)
-        with pytest.raises(InputError, match="what its header says of the model is damaged"):
+        files = ModelFiles("skipgram", FILES.config, FILES.vocabulary, FILES.arrays, provenance)
+        write_model(tmp_path / "m", files, overwrite=True)
+        with pytest.raises(InputError, match=f"{tmp_path}/m: what its header says of the model is damaged"):
             render(describe(tmp_path / "m"))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,13 +30,14 @@ def ran_on(cells: list[str], root: Path = REPOSITORY) -> dict[str, str]:
 
     Modules are followed from import to import, those inside functions included. A part of data/ is a file or folder
     directly in data/ (or in data/results/); the cells depend on it if its name, or a file's name without the ending,
-    stands in their text or in that of those modules.
+    is a part of a path, or begins a string, in their text or in that of those modules.
     """
     modules = sorted(_modules(cells, root))
     texts = [*cells, *((root / module).read_text(encoding="utf-8") for module in modules)]
     found = {module: text_sha256(root / module)[:16] for module in modules}
     for part in _data_parts(root / "data"):
-        if any(part.name in text or part.stem in text for text in texts):
+        named = re.compile(rf"[\"'/]({re.escape(part.name)}|{re.escape(part.stem)})(?![\w-])")
+        if any(named.search(text) for text in texts):
             found[part.relative_to(root).as_posix()] = _tree_sha256(part)[:16]
     return found
 

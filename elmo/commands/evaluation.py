@@ -71,7 +71,7 @@ def eval_words(
 ) -> None:
     """Score word vectors on word similarity (three columns) and analogy (four words a line) sets."""
     from elmo.explore.report import evaluate_averages, evaluate_words, write_results
-    from elmo.skipgram import WordVectors
+    from elmo.word_vectors import WordVectors
 
     if text is None:
         result = evaluate_words(WordVectors.load(vectors), sets)
@@ -89,7 +89,7 @@ def eval_tasks(
         list[str] | None,
         typer.Option("--encoder", help="name=path of word2vec, ELMo, BERT or ERNIE; may be repeated."),
     ] = None,
-    results: Annotated[Path, typer.Option("--results", help="Results file, JSON.")] = Path("data/results/tasks.json"),
+    results: Annotated[Path, typer.Option("--results", help="Results file, JSON.")] = Path("tasks.json"),
     work: Annotated[
         Path, typer.Option("--work", help="Folder of the runs; goes on where it was stopped, several may share it.")
     ] = Path("task_runs"),
@@ -161,7 +161,7 @@ def eval_senses(
     """Score how well vectors in context tell senses apart: AUC of the cosine for same-sense pairs."""
     from elmo.encoding.encoder import load_pretrained
     from elmo.explore.report import evaluate_senses, write_results
-    from elmo.skipgram import WordVectors
+    from elmo.word_vectors import WordVectors
 
     encoder = load_pretrained(model)
     space = None if word2vec is None else WordVectors.load(word2vec)
@@ -186,7 +186,7 @@ def eval_forms(
     from elmo.encoding.encoder import load_pretrained
     from elmo.explore.polysemy.compare_forms import compare_forms
     from elmo.explore.report import write_results
-    from elmo.skipgram import WordVectors
+    from elmo.word_vectors import WordVectors
 
     pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
     result = compare_forms(load_pretrained(model), WordVectors.load(word2vec), senses, reviews, pairs)

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from elmo.checks import LARGEST_SIZE, check_seed, short_number
 from elmo.errors import InputError
 from elmo.system.files import check_not_read
 
 _OUTPUTS = frozenset({"output", "results"})  # options that name what is written
+_SWITCH = "True|False"  # what help shows of one
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -30,6 +32,33 @@ def _boolean(value: str | bool) -> bool:
     if value.lower() in _TRUE | _FALSE:
         return value.lower() in _TRUE
     raise typer.BadParameter(f"{value!r} is neither True nor False")
+
+
+class LarkCommand(TyperCommand):
+    """A command whose switches can be given as LARK's, `--resume True`, or bare, `--resume`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Give a bare switch its True, and take it from a flag of one word."""
+        switches = {name for option in self.params if option.metavar == _SWITCH for name in option.opts}
+        flags = {name for option in self.params if getattr(option, "is_flag", False) for name in option.opts}
+        takes_arguments = any(parameter.param_type_name == "argument" for parameter in self.params)
+        spelt: list[str] = []
+        rest = list(args)
+        while rest:
+            word = rest.pop(0)
+            if word == "--":
+                spelt += [word, *rest]
+                break
+            value = rest[0].lower() if rest else ""
+            is_bare = not rest or rest[0].startswith("-") or (takes_arguments and value not in _TRUE | _FALSE)
+            if word in switches and is_bare:
+                spelt += [word, "True"]
+            elif word in flags and value in _TRUE | _FALSE:
+                del rest[0]
+                spelt += [word] if value in _TRUE else []
+            else:
+                spelt.append(word)
+        return super().parse_args(ctx, spelt)
 
 
 def _clip(value: str | float | None) -> float | None:
@@ -76,7 +105,7 @@ def _files(value: Any) -> Iterator[str]:
 
 def flag(name: str, text: str) -> Any:
     """Option that takes True or False."""
-    return typer.Option(f"--{name}", parser=_boolean, metavar="True|False", help=text)
+    return typer.Option(f"--{name}", parser=_boolean, metavar=_SWITCH, help=text)
 
 
 def clip_option(name: str, text: str) -> Any:

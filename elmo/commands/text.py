@@ -79,7 +79,7 @@ def vocab(
     tagged: Annotated[Any, flag("tagged", "The words of the shards are word/tag (--pieces).")] = False,
 ) -> None:
     """Count words and write the vocabulary: <S>, </S>, <UNK>, then words by falling count; or --pieces."""
-    from elmo.text.batches import find_shards
+    from elmo.text.shards import find_shards
     from elmo.text.vocabulary import Vocabulary, count_words
 
     paths = [path for shard in shards for path in find_shards(shard)]

@@ -44,11 +44,13 @@ def word2vec(
     """Train word vectors: skip-gram with negative sampling."""
     from elmo import runtime
     from elmo.models import check_free
-    from elmo.skipgram import SkipGramConfig, train_skipgram
-    from elmo.text.batches import find_shards
+    from elmo.skipgram import train_skipgram
+    from elmo.text.shards import find_shards
     from elmo.text.vocabulary import Vocabulary
+    from elmo.word_vectors import SkipGramConfig
 
-    check_free(output, overwrite, [*shards, *([] if vocab_path is None else [vocab_path])])
+    sources: list[str | Path] = [*shards, *([] if vocab_path is None else [vocab_path])]
+    check_free(output, overwrite, sources, kind="skipgram")
     config = SkipGramConfig(
         vector_size=vector_size,
         window=window,
@@ -91,7 +93,7 @@ def encode(
     from elmo.encoding.encoder import StatefulEncoder, load_pretrained
     from elmo.encoding.vectors_file import parse_layers, write_vectors
     from elmo.nn.native.precision import choose_precision, products_in
-    from elmo.text.batches import read_lines
+    from elmo.text.shards import read_lines
 
     wanted = parse_layers(layers)
     read_at = check_positions(positions)

@@ -14,10 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from rich.table import Table
 
-from elmo.cache import cache_folder
 from elmo.corpora.download import check_address, fetch_file, find_problem
 from elmo.corpora.registry import DATASETS, DataFile, Dataset
 from elmo.errors import InputError, RunError
+from elmo.system.cache import cache_folder
 from elmo.system.terminal import printable
 
 __all__ = [
@@ -39,7 +39,7 @@ _FILES_IN_A_LINE = 3  # with more, a message points to `describe`
 
 
 def data_home() -> Path:
-    """Folder of the corpora: ELMO_DATA_HOME, by default the folder datasets of `elmo.cache.cache_folder`."""
+    """Folder of the corpora: ELMO_DATA_HOME, by default the folder datasets of `elmo.system.cache.cache_folder`."""
     if given := os.environ.get(HOME_VARIABLE):
         return Path(given).expanduser()
     return cache_folder() / "datasets"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from elmo.errors import InputError
 from elmo.system.files import whole_file
-from elmo.text.batches import read_lines
+from elmo.text.shards import read_lines
 
 PathLike = str | os.PathLike[str]
 

@@ -14,8 +14,8 @@ from itertools import accumulate
 from elmo.corpora.splits import peoples_daily_part, peoples_daily_text
 from elmo.corpora.tagged import LAC_TAGS, NAMES, Tagged
 from elmo.errors import InputError
-from elmo.text.batches import read_lines
 from elmo.text.sentences import split_sentences
+from elmo.text.shards import read_lines
 
 PathLike = str | os.PathLike[str]
 

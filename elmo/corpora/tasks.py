@@ -23,8 +23,8 @@ from elmo.checks import check_whole
 from elmo.corpora.tagged import Tagged
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
-from elmo.text.batches import read_lines
 from elmo.text.sentences import split_sentences
+from elmo.text.shards import read_lines
 
 PathLike = str | os.PathLike[str]
 
@@ -126,7 +126,7 @@ def read_ocnli(path: PathLike) -> Iterator[Grouped]:
         try:
             item = json.loads(line)
             pair, label = (str(item["sentence1"]), str(item["sentence2"])), item["label"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise InputError(
                 f"{path}:{number}: no JSON object with sentence1, sentence2 and label; give OCNLI's .json"
             ) from None
@@ -217,7 +217,7 @@ def read_cmrc(path: PathLike) -> Iterator[Grouped]:
                 yield Paragraph(tuple(sentences), tuple(questions)), str(paragraph["context"])
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give CMRC 2018's file") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):  # a place of 1e999, say
         raise InputError(f"{path}: not the JSON of CMRC 2018 (data, paragraphs, qas, answers); give its file") from None
 
 

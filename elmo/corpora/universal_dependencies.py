@@ -11,7 +11,7 @@ from itertools import chain
 
 from elmo.corpora.tagged import COARSE, Tagged
 from elmo.errors import InputError
-from elmo.text.batches import read_lines
+from elmo.text.shards import read_lines
 
 PathLike = str | os.PathLike[str]
 

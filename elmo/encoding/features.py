@@ -13,7 +13,7 @@ import numpy.typing as npt
 from elmo.encoding.encoder import Encoder, load_pretrained
 from elmo.encoding.lark_defects import LarkTransfer, check_defects
 from elmo.errors import InputError
-from elmo.skipgram import WordVectors
+from elmo.word_vectors import WordVectors
 
 PathLike = str | os.PathLike[str]
 Vectors = npt.NDArray[np.floating[Any]]  # [layers, words, size]
@@ -80,7 +80,7 @@ class WordVectorFeatures:
     """One vector a word, the same in every sentence; words without one get zeros.
 
     Args:
-        word_vectors: a loaded model, or what `elmo.skipgram.WordVectors.load` takes.
+        word_vectors: a loaded model, or what `elmo.word_vectors.WordVectors.load` takes.
     """
 
     layers = 1

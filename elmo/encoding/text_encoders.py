@@ -25,8 +25,8 @@ from elmo.masked_lm import Bert
 from elmo.models import ModelFiles, find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
-from elmo.skipgram import WordVectors
 from elmo.text.lengths import pad
+from elmo.word_vectors import WordVectors
 
 Tensor = Any
 PathLike = str | os.PathLike[str]

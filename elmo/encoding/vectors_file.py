@@ -22,6 +22,7 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import is_count
 from elmo.convert.hdf5 import inner_dataset
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
@@ -39,7 +40,7 @@ _DTYPES = ("float32", "float16")
 _SENTENCES = "sentences"
 _HEADER = ("format", "layers", "positions", "model")
 _DEFAULTS = {"positions": "own"}  # of what files did not say when they were first written
-_DAMAGE = (
+DAMAGE = (  # what readers of archives and of HDF5 raise
     *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error),
 )
@@ -57,7 +58,7 @@ def parse_layers(text: str) -> Layers:
         return "all"
     if text == "average":
         return "average"
-    if text.isascii() and text.isdecimal() and len(text) < 10:
+    if is_count(text):
         return int(text)
     raise InputError(f"layers is {text!r}: give all, average, or the number of one layer, from 0")
 
@@ -314,5 +315,5 @@ def _opened(path: PathLike) -> Iterator[Entry]:
             yield entry
     except InputError:
         raise
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise InputError(f"{path}: damaged or not a file of vectors ({error}); write or copy it again") from error

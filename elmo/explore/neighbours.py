@@ -87,7 +87,7 @@ def nearest_words(
     """The `topn` words whose vectors have the highest cosine with `vector` [dim], with it, nearest first.
 
     Args:
-        word_vectors: words and their vectors, such as `elmo.skipgram.WordVectors`.
+        word_vectors: words and their vectors, such as `elmo.word_vectors.WordVectors`.
         exclude: words that are passed over, such as the one the vector belongs to.
 
     Raises:

@@ -34,7 +34,7 @@ from elmo.explore.polysemy.senses import REVIEW_CATEGORIES, SenseSentence, read_
 from elmo.explore.polysemy.wic import WicPair, pair_vectors, read_am2ico, read_mcl_wic, require_chinese, score_wic
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.system.files import whole_file
-from elmo.text.batches import find_shards, read_lines, read_sentences
+from elmo.text.shards import find_shards, read_lines, read_sentences
 
 Bools = npt.NDArray[np.bool_]
 Vectors = npt.NDArray[np.float32]

@@ -31,13 +31,14 @@ class Packing:
         lengths: number of tokens of each sentence, 0 allowed.
 
     Raises:
-        InputError: there is no sentence, or a length is negative.
+        InputError: there is no sentence, or a length is negative or no whole number.
     """
 
     def __init__(self, lengths: Sequence[int] | npt.NDArray[np.integer[Any]]) -> None:
-        self.lengths = np.asarray(lengths, np.int64).reshape(-1)
-        if not self.lengths.size or self.lengths.min() < 0:
-            raise InputError(f"lengths {self.lengths.tolist()[:8]}: give the number of tokens of at least one sentence")
+        given = np.asarray(lengths).reshape(-1)
+        if not given.size or given.dtype.kind not in "iu" or given.min() < 0:
+            raise InputError(f"lengths {given.tolist()[:8]}: give the number of tokens of at least one sentence")
+        self.lengths = given.astype(np.int64)
         self.time = int(self.lengths.max())
         order = np.argsort(-self.lengths, kind="stable")
         # How many sentences have a first token, a second one, ...: never growing, so a step's are the first few.

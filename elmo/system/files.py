@@ -108,6 +108,13 @@ def replacing(path: PathLike, *, parents: bool = False) -> Iterator[Path]:
                 temporary.unlink()
 
 
+def _settled(target: Path) -> Path:
+    """The same place by a path without "..", which would lead nowhere while what it goes through has another name."""
+    if target.name in ("", ".."):
+        return Path(os.path.realpath(target))
+    return Path(os.path.realpath(target.parent)) / target.name
+
+
 @contextlib.contextmanager
 def temporary_directory(target: Path, *, parents: bool = False, mode: int = 0o777) -> Iterator[Path]:
     """Make a directory beside a target, to be renamed to it when it is finished; removed at the end if it was not.
@@ -115,6 +122,7 @@ def temporary_directory(target: Path, *, parents: bool = False, mode: int = 0o77
     Raises:
         OSError: it can't be made.
     """
+    target = _settled(target)
     temporary = beside(target)
     with half_written(temporary):
         try:
@@ -197,7 +205,13 @@ def check_replaceable(
 
 
 def _holds(directory: Path, path: PathLike) -> bool:
-    return Path(os.path.realpath(path)).is_relative_to(directory)
+    """Whether a directory is or holds a path, also where it is mounted in two places or its name has other cases."""
+    real = Path(os.path.realpath(path))
+    if real.is_relative_to(directory):
+        return True
+    with contextlib.suppress(OSError):  # the path is not there, or gone meanwhile
+        return any(os.path.samefile(directory, each) for each in (real, *real.parents))
+    return False
 
 
 def replace_directory(new: Path, target: Path, find_foreign: FindForeign, sources: Iterable[PathLike] = ()) -> None:
@@ -213,6 +227,7 @@ def replace_directory(new: Path, target: Path, find_foreign: FindForeign, source
         os.rename(new, target)
         return
     check_replaceable(target, find_foreign, sources=sources)
+    target = _settled(target)
     old = target.with_name(f".{target.name}.old.{os.getpid()}.{secrets.token_hex(8)}")  # as `checkpoint.tidy` knows it
     try:
         os.rename(target, old)

@@ -90,14 +90,25 @@ def publish(temporary: Path, target: Path) -> None:
         target: replaced where it is there.
 
     Raises:
-        OSError: they can't be written.
+        OSError: they can't be written. RunError: a folder that is not empty is in the place of one of them.
     """
+    for place in (target, _digest_path(target)):
+        _remove_empty_folder(place)
     temporary.chmod(0o700)
     _digest_path(target).unlink(missing_ok=True)  # a file that is replaced keeps its permissions
     with replacing(_digest_path(target)) as digest_file:
         digest_file.write_text(_digest(temporary), encoding="ascii")
     sync(temporary)
     os.replace(temporary, target)
+
+
+def _remove_empty_folder(place: Path) -> None:
+    if not place.is_dir() or place.is_symlink():
+        return
+    try:
+        place.rmdir()
+    except OSError:
+        raise RunError(f"{place}: a folder is in the place of a file of ours; remove it") from None
 
 
 def is_sound(path: Path) -> bool:

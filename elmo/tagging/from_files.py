@@ -30,7 +30,7 @@ from elmo.tagging.examples import place_of
 from elmo.tagging.files import load_model, written_whole
 from elmo.tagging.projection import OTHER, project, word_chunks
 from elmo.tagging.score import ChunkCounts, Score, count_chunks, oracle
-from elmo.tagging.tagger import Tagger
+from elmo.tagging.tagger import KIND, Tagger
 from elmo.tagging.train import TrainSettings, check_save_dir, train_tagger
 
 PathLike = str | os.PathLike[str]
@@ -240,7 +240,7 @@ def train_from_files(
     if not (resume or overwrite) and (folder / MODEL).exists():
         raise InputError(f"{folder} holds a model already: choose another --save_dir, or give --overwrite True")
     inputs = (train, dev, test, elmo, word2vec)
-    check_free(folder / MODEL, True, [path for path in inputs if path is not None])
+    check_free(folder / MODEL, True, [path for path in inputs if path is not None], kind=KIND)
     writable_file(folder / SCORES)
     if train is None:
         if form != "tsv":

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.encoding.vectors_file import DAMAGE
 from elmo.errors import InputError
 from elmo.system.files import whole_file
 from elmo.system.inputs import open_regular, read_whole
@@ -61,7 +62,7 @@ class RunFolder:
         try:
             with open_regular(path) as file, np.load(file) as arrays:
                 return {key: arrays[key] for key in arrays.files}
-        except (OSError, ValueError):
+        except DAMAGE:
             raise InputError(
                 f"{path}: is missing or damaged; remove {name}.json beside it, and the run is done anew"
             ) from None

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import glob
 import os
 import queue
 import threading
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.system.inputs import STANDARD_INPUT, lines, opened
-from elmo.text.encoded import decode_line, encode_shards, read_sentences
-from elmo.text.vocabulary import Vocabulary, invalid_utf8
-
-__all__ = [
-    "Batch",
-    "Order",
-    "Position",
-    "ReadAhead",
-    "SentenceIds",
-    "Streams",
-    "find_shards",
-    "read_lines",
-    "read_sentences",
-]
+from elmo.text.encoded import encode_shards
+from elmo.text.shards import find_shards
+from elmo.text.vocabulary import Vocabulary
 
 Ids = npt.NDArray[np.int64]
 
@@ -59,41 +45,6 @@ class Batch:
     def num_tokens(self) -> int:
         """How many targets a direction has in this batch."""
         return int(self.mask.sum())
-
-
-def find_shards(pattern: str | os.PathLike[str]) -> list[Path]:
-    """Expand a path or glob of shards, in sorted order.
-
-    Raises:
-        InputError: nothing matches.
-    """
-    names = [os.fspath(pattern)] if os.path.isfile(pattern) else sorted(glob.glob(os.fspath(pattern), recursive=True))
-    paths = [Path(name) for name in names if os.path.isfile(name)]
-    if not paths:
-        raise InputError(
-            f"{pattern}: no such file; give shards made by `elmo preprocess`, as in 'data/train/sentence_file_*'"
-        )
-    return paths
-
-
-def read_lines(path: str | os.PathLike[str]) -> Iterator[str]:
-    r"""Yield every line of a UTF-8 file, or of standard input for "-", without its end (\n or \r\n); empty ones too.
-
-    Raises:
-        InputError: it can't be read, is no regular file, has a line of more than `MAX_LINE_BYTES`, or is
-            not UTF-8 (naming line and byte).
-    """
-    try:
-        with opened(path) as file:
-            for number, line in enumerate(lines(file), 1):
-                try:
-                    text = decode_line(line, number)
-                except UnicodeDecodeError as error:
-                    name = "standard input" if os.fspath(path) == STANDARD_INPUT else path
-                    raise invalid_utf8(name, error, number) from None
-                yield text.removesuffix("\n").removesuffix("\r")
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); give a UTF-8 file, a sentence a line") from error
 
 
 class Order:

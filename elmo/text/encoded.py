@@ -14,7 +14,7 @@ import os
 import shutil
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,47 +22,20 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from elmo.cache import CACHE_VARIABLE, cache_folder
 from elmo.errors import InputError
+from elmo.system.cache import CACHE_VARIABLE, cache_folder
 from elmo.system.files import sync, temporary_directory
-from elmo.system.inputs import lines, open_regular
+from elmo.system.inputs import open_regular
 from elmo.system.locks import locked
 from elmo.system.trusted import UntrustedError, private_folder
-from elmo.text.vocabulary import Vocabulary, invalid_utf8
+from elmo.text.shards import read_sentences
+from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]
 _FORMAT = "elmo-ids/1"
 _FLUSH_WORDS = 1 << 18  # so many ids are in memory while a shard is encoded
 _PARALLEL_BYTES = 32 << 20  # less text than this is encoded before other processes would have started
 _HASH_BYTES = 1 << 20
-
-
-def read_sentences(paths: Iterable[PathLike]) -> Iterator[list[str]]:
-    """Yield the words of each sentence of segmented shards; empty lines are passed over.
-
-    Raises:
-        InputError: a file can't be read, or is not UTF-8 (naming line and byte).
-    """
-    for path in paths:
-        try:
-            with open_regular(path) as file:
-                for number, line in enumerate(lines(file), 1):
-                    try:
-                        words = decode_line(line, number).split()
-                    except UnicodeDecodeError as error:
-                        raise invalid_utf8(path, error, number) from None
-                    if words:
-                        yield words
-        except OSError as error:
-            raise InputError(
-                f"{path}: can't be read ({error.strerror}); give shards made by `elmo preprocess`"
-            ) from error
-
-
-def decode_line(line: bytes, number: int) -> str:
-    """Decode a line of a file, counted from 1; a byte order mark is no part of the first word."""
-    text = line.decode()
-    return text.removeprefix("\ufeff") if number == 1 else text
 
 
 class Scheme(NamedTuple):

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.text.batches import find_shards, read_lines
 from elmo.text.encoded import Scheme, encode_shards
 from elmo.text.pieces import PieceTokenizer, PieceVocabulary
+from elmo.text.shards import find_shards, read_lines
 
 PathLike = str | os.PathLike[str]
 Units = npt.NDArray[np.uint8]

@@ -1,26 +1,223 @@
-"""Pretraining of a biLM on segmented shards: what the command `elmo pretrain` does."""
+"""Pretraining of a biLM: to predict the next word in both directions; what the command `elmo pretrain` does."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
-from elmo.bilm import BiLM, BiLMConfig, bilm_from_files
+from elmo.bilm import BiLM, BiLMConfig, BiLMState, bilm_from_files
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters, read_model
+from elmo.nn.evaluating import evaluating
+from elmo.nn.softmax import LogUniformSampler
+from elmo.runtime import paddle
+from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
-from elmo.text.batches import SentenceIds, find_shards
+from elmo.text.batches import Batch, Position, ReadAhead, SentenceIds
 from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
+from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.settings import BiLMObjective, PretrainSettings
+from elmo.training.settings import Arrays, PretrainSettings
 from elmo.training.start import find_start, run
+
+SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
+_DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
+
+
+class BiLMObjective:
+    """Predict the next word in both reading directions, with LSTM states carried from batch to batch.
+
+    With `reset_states`, a stream that ends a sentence with a batch begins the next one from zero state, about one
+    sentence in `num_steps`. Without, as in LARK, zero state is nothing that the biLM has learnt to begin from, though
+    an encoder begins each sentence so: there, its first words are predicted much worse than in training.
+
+    Args:
+        model: the biLM.
+        vocabulary: gives ids; the model's own.
+        train: sentences to learn from.
+        dev: sentences to measure perplexity on, or None.
+        settings: see `PretrainSettings`.
+        ranks: this process among those that train together; each reads streams of its own.
+        lexicon: where the biLM reads characters, all words of the text: the ids of `train` and `dev` are its rows, and
+            its `word_ids` say which token of the vocabulary each one is predicted as. `<S>` and `</S>` come first.
+    """
+
+    def __init__(
+        self,
+        model: BiLM,
+        vocabulary: Vocabulary,
+        train: SentenceIds,
+        dev: SentenceIds | None,
+        settings: PretrainSettings,
+        lexicon: Lexicon | None = None,
+        ranks: Ranks = SINGLE,
+    ) -> None:
+        self.model, self.vocabulary, self.train, self.dev, self.settings = model, vocabulary, train, dev, settings
+        self.lexicon, self.ranks = lexicon, ranks
+        self.sampler: LogUniformSampler | None = None
+        if settings.sample_softmax and settings.n_negative_samples_batch < len(vocabulary):
+            self.sampler = LogUniformSampler(len(vocabulary), settings.n_negative_samples_batch)
+        # Ranks add up whole gradients; tied rows would be merged from two sparse ones, which is no gain.
+        model.sparse_gradient = (
+            settings.optim in SPARSE_OPTIMIZERS and ranks.world_size == 1 and settings.accumulate_steps == 1
+        )
+        self._generator = np.random.default_rng(settings.random_seed)
+        self._state: BiLMState | None = None
+        self._batches: ReadAhead | None = None
+
+    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> ReadAhead:
+        """Shuffle from the seed and the epoch, and begin from zero state, or from a state of `position`."""
+        settings, ranks = self.settings, self.ranks
+        if self._batches is not None:
+            self._batches.close()
+        self._state, position = None, None
+        if state:
+            position = Position(int(state["taken"][0]), state["sentences"], state["offsets"])
+            self._state = self._load_state(state)
+        self._batches = ReadAhead(
+            self.train.batches(
+                settings.batch_size,
+                settings.num_steps,
+                (settings.random_seed, epoch, 1) if settings.shuffle else None,
+                rank=ranks.rank,
+                world_size=ranks.world_size,
+                position=position,
+            )
+        )
+        return self._batches
+
+    def seed_step(self, epoch: int, step: int) -> None:
+        """Seed dropout, which differs between ranks, and the candidates, which all ranks share."""
+        numbers = np.random.SeedSequence([self.settings.random_seed, epoch, step])
+        paddle.seed(int(numbers.generate_state(self.ranks.rank + 1)[-1]))
+        self._generator = np.random.default_rng(numbers.spawn(1)[0])
+
+    def batches_per_epoch(self) -> int:
+        """Predictions of a pass divided by those of a full batch."""
+        streams = self.settings.batch_size * self.ranks.world_size
+        return math.ceil(self.train.num_targets / (streams * self.settings.num_steps))
+
+    def position(self) -> Arrays:
+        """Return the places of all streams, and the LSTM states of all ranks, [rank, batch, size] each."""
+        if self._batches is None:
+            return {}
+        place = self._batches.position
+        states = {
+            f"{direction}/{number}/{part}": tensor.numpy()
+            for direction, layers in zip(_DIRECTIONS, self._state or (), strict=False)
+            for number, layer in enumerate(layers)
+            for part, tensor in zip(_PARTS, layer, strict=True)
+        }
+        places: Arrays = {"taken": np.array([place.taken]), "sentences": place.sentences, "offsets": place.offsets}
+        return places | self.ranks.gather(states)
+
+    def _load_state(self, arrays: Mapping[str, npt.NDArray[Any]]) -> BiLMState:
+        def layers(direction: str) -> list[Any]:
+            return [
+                tuple(paddle.to_tensor(arrays[f"{direction}/{number}/{part}"][self.ranks.rank]) for part in _PARTS)
+                for number in range(self.model.config.num_layers)
+            ]
+
+        return layers("forward"), layers("backward")
+
+    def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
+        """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
+        forward_outputs, backward_outputs, state = self._read(batch, self._state)
+        self._state = _detach(state, batch.ended if self.settings.reset_states else None)
+        losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], self.sampler)
+        # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
+        return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
+
+    def evaluate(self) -> dict[str, float]:
+        """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both.
+
+        Each sentence is read from zero state, as an encoder reads it, so that `batch_size` and `num_steps`, and what
+        stands beside a sentence, have no say.
+        """
+        if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
+            return {}
+        totals, count = np.zeros(2), 0
+        with evaluating(self.model):
+            for batch in self.dev.whole_sentences(self.settings.batch_size):
+                forward_outputs, backward_outputs, _ = self._read(batch, None)
+                losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
+                totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
+                count += batch.num_tokens
+        forward, backward = totals / count
+        return {
+            "perplexity": _perplexity((forward + backward) / 2),
+            "forward_perplexity": _perplexity(forward),
+            "backward_perplexity": _perplexity(backward),
+        }
+
+    def text_fingerprint(self) -> str:
+        """Return that of the encoded text; for characters that of the shards, since ids depend on held-out words."""
+        if self.lexicon is None:
+            return self.train.text.folder.name
+        digest = hashlib.sha256()
+        for path in self.train.paths:
+            with open_regular(path) as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        return digest.hexdigest()
+
+    def files(self, provenance: dict[str, Any]) -> ModelFiles:
+        """Return parameters, configuration and vocabulary."""
+        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
+        return ModelFiles("bilm", self.model.config.to_dict(), self.vocabulary, arrays, provenance)
+
+    def _read(self, batch: Batch, state: BiLMState | None) -> tuple[list[Any], list[Any], BiLMState]:
+        """Run the biLM over a batch; where it reads characters, each distinct word of the batch is encoded once."""
+        forward_ids, backward_ids, lexicon = batch.forward_ids, batch.backward_ids, None
+        if self.lexicon is not None:
+            both = np.stack([forward_ids, backward_ids])
+            words, rows = np.unique(both, return_inverse=True)
+            forward_ids, backward_ids = rows.reshape(both.shape)
+            lexicon = self.lexicon.rows(words)
+        read: tuple[list[Any], list[Any], BiLMState] = self.model(
+            paddle.to_tensor(forward_ids), paddle.to_tensor(backward_ids), state, lexicon
+        )
+        return read
+
+    def _losses(self, batch: Batch, forward: Any, backward: Any, sampler: LogUniformSampler | None) -> Any:
+        """Cross-entropy of every prediction in the batch, those of the forward direction first."""
+        size = forward.shape[-1]
+        rows = paddle.concat([forward.reshape([-1, size]), backward.reshape([-1, size])])
+        targets = np.concatenate([batch.forward_targets.ravel(), batch.backward_targets.ravel()])
+        if self.lexicon is not None:
+            targets = self.lexicon.word_ids[targets]
+        kept, ran_out = np.flatnonzero(np.concatenate([batch.mask.ravel(), batch.mask.ravel()])), False
+        if not len(kept):  # all streams of this rank: one prediction without weight makes its gradients zero, not none
+            kept, ran_out = np.zeros(1, np.int64), True
+        if len(kept) < len(targets):
+            rows, targets = paddle.gather(rows, paddle.to_tensor(kept)), targets[kept]
+        losses = self.model.losses(rows, paddle.to_tensor(targets), sampler, self._generator)
+        return losses * 0.0 if ran_out else losses
+
+
+def _detach(state: BiLMState, ended: npt.NDArray[np.bool_] | None) -> BiLMState:
+    """Cut the states off the graph, and set those of streams that have ended a sentence to zero."""
+    forward, backward = ([(hidden.detach(), cell.detach()) for hidden, cell in states] for states in state)
+    if ended is None or not ended.any():
+        return forward, backward
+    kept = paddle.to_tensor(~ended).unsqueeze(1).astype(forward[0][0].dtype)  # (B, 1)
+    forward, backward = ([(hidden * kept, cell * kept) for hidden, cell in states] for states in (forward, backward))
+    return forward, backward
+
+
+def _perplexity(nats: float) -> float:
+    return math.exp(nats) if nats < 700 else math.inf
 
 
 @alone_in("para_save_dir")

@@ -26,7 +26,6 @@ from safetensors.numpy import load_file, save_file
 
 from elmo.errors import InputError, RunError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, write_model
-from elmo.runtime import paddle
 from elmo.system.files import check_replaceable, first_foreign, replace_directory
 
 PathLike = str | os.PathLike[str]
@@ -341,44 +340,3 @@ def mark_best(checkpoint: Path) -> None:
         raise RunError(f"{target}: could not be written ({error}); the checkpoints are untouched") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def optimizer_arrays(optimizer: Any, model: Any) -> dict[str, npt.NDArray[Any]]:
-    """Return an optimiser's tensors as "parameter/accumulator", for instance "softmax_bias/moment".
-
-    Paddle's own keys, such as "bi_lm_0.b_0_moment_0", depend on what else the process has built before.
-    """
-    names = {parameter.name: name for name, parameter in model.named_parameters()}
-    arrays = {}
-    for key, tensor in optimizer.state_dict().items():
-        owners = [name for name in names if key.startswith(f"{name}_")]
-        if owners:
-            owner = max(owners, key=len)
-            accumulator = key.removeprefix(f"{owner}_").rsplit("_", 1)[0]
-            arrays[f"{names[owner]}/{accumulator}"] = tensor.numpy()
-    return arrays
-
-
-def load_optimizer(optimizer: Any, model: Any, arrays: Mapping[str, npt.NDArray[Any]], place: object) -> None:
-    """Give an optimiser that has not stepped yet the tensors that `optimizer_arrays` took from another.
-
-    Raises:
-        InputError: they are not those of this model's parameters; names the first that does not fit.
-    """
-    if not arrays:
-        return  # plain SGD, which keeps nothing
-    parameters = dict(model.named_parameters())
-    accumulators = {key.rpartition("/")[2] for key in arrays}
-    wanted = {f"{name}/{accumulator}" for name in parameters for accumulator in accumulators}
-    if odd := sorted(wanted ^ set(arrays)):
-        raise InputError(f"{place}: the optimiser's {odd[0]} is missing or not this model's; use an earlier checkpoint")
-    state = {}
-    for key, array in arrays.items():
-        name, _, accumulator = key.rpartition("/")
-        if array.size != 1 and list(array.shape) != list(parameters[name].shape):
-            raise InputError(f"{place}: the optimiser's {key} has shape {list(array.shape)}; use an earlier checkpoint")
-        # Paddle numbers its accumulators: asking for a number tells which one this optimiser will get, the next.
-        stem = f"{parameters[name].name}_{accumulator}"
-        number = int(paddle.utils.unique_name.generate(stem).rpartition("_")[2])
-        state[f"{stem}_{number + 1}"] = paddle.to_tensor(array)
-    optimizer.set_state_dict(state)

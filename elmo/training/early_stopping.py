@@ -25,14 +25,13 @@ from elmo.nn.native.precision import products_in
 from elmo.runtime import paddle
 from elmo.training.checkpoint import (
     TrainingState,
-    load_optimizer,
     newest_checkpoint,
-    optimizer_arrays,
     read_training_state,
     remove,
     tidy,
     write_checkpoint,
 )
+from elmo.training.optimizer import load_optimizer, optimizer_arrays
 
 PathLike = str | os.PathLike[str]
 Arrays = dict[str, npt.NDArray[Any]]

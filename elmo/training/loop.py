@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import signal
@@ -16,57 +15,26 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TaskID
 
 from elmo.errors import InputError, RunError
-from elmo.models import read_header
 from elmo.nn.native.precision import choose_precision, products_in
 from elmo.runtime import paddle
 from elmo.system.stopping import patient
 from elmo.system.terminal import tell
-from elmo.training.adam import Adam
 from elmo.training.checkpoint import (
     TrainingState,
-    load_optimizer,
     mark_best,
-    optimizer_arrays,
     prune,
     tidy,
     write_checkpoint,
 )
 from elmo.training.curves import Curves
+from elmo.training.optimizer import load_optimizer, make_optimizer, optimizer_arrays
+from elmo.training.progress import Pass, Window, progress_bar, score_words
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.settings import Batches, Objective, PretrainSettings
-
-# Settings that may differ when a run goes on: they change what is written and when, how long it goes on, or (amp, which
-# not every machine can) how it rounds.
-MAY_CHANGE = frozenset(
-    {"max_epoch", "schedule_epochs", "amp", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"}
-)
-
-
-def make_optimizer(settings: PretrainSettings, parameters: list[Any]) -> Any:
-    """Return the optimiser that the settings name, with the gradient's global norm clipped."""
-    if settings.optim == "adam" and settings.amp != "fp16" and Adam.usable(parameters):
-        return Adam(settings.learning_rate, parameters, settings.max_grad_norm)
-    clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
-    rate, library = settings.learning_rate, paddle.optimizer
-    if settings.optim == "adagrad":
-        return library.Adagrad(rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0)
-    classes = {"sgd": library.SGD, "adam": library.Adam, "rmsprop": library.RMSProp}
-    return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
-
-
-_NEEDED = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what `_save` records
-_PROGRESS = _NEEDED | {"loss_scaling"}
+from elmo.training.same_run import check_same_run
+from elmo.training.settings import Batches, Objective, RunSettings
 
 
 class Trainer:
@@ -90,7 +58,7 @@ class Trainer:
     def __init__(
         self,
         objective: Objective,
-        settings: PretrainSettings,
+        settings: RunSettings,
         save_dir: str | os.PathLike[str] | None = None,
         provenance: dict[str, Any] | None = None,
         console: Console | None = None,
@@ -109,7 +77,7 @@ class Trainer:
         self.epoch = self.step = 0
         self.tokens_read = 0  # of this run, by this rank, in each direction
         self.history: list[dict[str, Any]] = []
-        self._pass = _Pass()
+        self._pass = Pass()
         self._position: dict[str, Any] = {}  # to go on from, in the next epoch that is run
         self._best = math.inf  # lowest perplexity of a checkpoint so far
         self._is_new = True  # no checkpoint in the folder is this run's yet
@@ -123,12 +91,12 @@ class Trainer:
         Raises:
             InputError: the checkpoint is another run's, or not this model's.
         """
-        self._check_same_run(state, place)
+        check_same_run(state, place, self.objective, self.settings, self.ranks, self.console)
         progress = state.progress
         self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
         mine = progress["ranks"][self.ranks.rank]
         self.tokens_read = mine["tokens_read"]
-        self._pass = _Pass(progress["batches"], mine["nats"], mine["tokens"], progress["seconds"])
+        self._pass = Pass(progress["batches"], mine["nats"], mine["tokens"], progress["seconds"])
         self._position = dict(state.position)
         self._best = progress["best"] or math.inf
         self._is_new = False
@@ -137,49 +105,6 @@ class Trainer:
         load_optimizer(self.optimizer, self.objective.model, state.optimizer, place)
         if progress["is_best"] and self._saves_to(Path(place).parent):
             mark_best(Path(place))  # a kill may have come between the two
-
-    def _check_same_run(self, state: TrainingState, place: object) -> None:
-        """Refuse to go on with what would make another run of it."""
-        config = json.loads(read_header(str(place))["config"])
-        ours = {**self.objective.model.config.to_dict(), **dataclasses.asdict(self.settings)}
-        for name, value in {**config, **state.settings}.items():
-            if name not in MAY_CHANGE and name in ours and json.loads(json.dumps(ours[name])) != value:
-                raise InputError(
-                    f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
-                )
-        self._check_same_schedule(state, place)
-        if later := sorted((set(state.progress) - _PROGRESS) | (set(state.settings) - set(ours))):
-            raise InputError(
-                f"{place}: its record has {later[0]!r}, which a later version of this package has written: go on with "
-                "that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
-            )
-        if missing := sorted(_NEEDED - set(state.progress)):
-            raise InputError(
-                f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "
-                "with --load_pretraining_params"
-            )
-        if state.world_size != self.ranks.world_size:
-            raise InputError(
-                f"{place}: was trained by {state.world_size} ranks, not {self.ranks.world_size}; start as many"
-            )
-        if state.progress["text"] != self._text:
-            raise InputError(
-                f"{place}: the training text has changed since; give the same shards, or begin a new run from this "
-                "model with --load_pretraining_params"
-            )
-
-    def _check_same_schedule(self, state: TrainingState, place: object) -> None:
-        """Refuse to stretch or shorten the schedule of a run by the way; by --schedule_epochs it may be changed."""
-        ours, settings = self.settings.schedule_length, state.settings
-        theirs = settings.get("schedule_epochs") or settings.get("max_epoch", ours)
-        if ours == theirs or not self.settings.changes_in_its_course:
-            return
-        if self.settings.schedule_epochs is None:
-            raise InputError(
-                f"{place}: its learning rate or masking changes over {theirs} epochs, not {ours}: with this "
-                f"--max_epoch give --schedule_epochs {theirs} to keep to that, or {ours} to change it"
-            )
-        tell(self.console, f"the schedule, of {theirs} epochs so far, now has {ours}")
 
     def run(self) -> list[dict[str, Any]]:
         """Train until `max_epoch` epochs are finished.
@@ -201,16 +126,7 @@ class Trainer:
             )
         if self.save_dir is not None and not self.ranks.rank:
             tidy(self.save_dir)
-        columns = (
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[status]}", markup=False),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        quiet = not self.console.is_terminal
-        with patient(), self._stoppable(), Progress(*columns, console=self.console, disable=quiet) as progress:
+        with patient(), self._stoppable(), progress_bar(self.console) as progress:
             while self.epoch < self.settings.max_epoch:
                 task = progress.add_task(
                     f"epoch {self.epoch + 1}",
@@ -225,7 +141,7 @@ class Trainer:
                 record = self._run_epoch(advance)
                 progress.remove_task(task)
                 self.history.append(record)
-                self.epoch, self._pass = self.epoch + 1, _Pass()
+                self.epoch, self._pass = self.epoch + 1, Pass()
                 self._log_epoch(record)
                 self._save(f"epoch_{self.epoch:03d}", {}, record.get("perplexity"))
                 if self._stop and self.epoch < self.settings.max_epoch:
@@ -278,7 +194,7 @@ class Trainer:
         """Learn from the batches of a pass that began at a time of `time.perf_counter`."""
         settings, objective, done = self.settings, self.objective, self._pass
         total_steps = settings.schedule_length * objective.batches_per_epoch() // settings.accumulate_steps
-        recent = _Window()
+        recent = Window()
         pending = 0  # batches whose gradients the optimiser has not used yet
         for batch in batches:
             objective.seed_step(self.epoch, done.batches)
@@ -320,16 +236,16 @@ class Trainer:
         self.optimizer.clear_grad()
         self.step += 1
 
-    def _after_step(self, recent: _Window) -> _Window:
+    def _after_step(self, recent: Window) -> Window:
         """Log, save and measure where it is time to."""
         settings, scores = self.settings, {}
         if self.step % settings.log_interval == 0:
             tell(self.console, f"step {self.step}: {recent.report()}")
             self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
-            recent = _Window()
+            recent = Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
             scores = self.objective.evaluate()
-            tell(self.console, f"step {self.step}: {_format(scores)}")
+            tell(self.console, f"step {self.step}: {score_words(scores)}")
             self._draw(**scores)
         due = settings.save_interval and self.step % settings.save_interval == 0
         if (due or self._stop) and self.save_dir is not None:
@@ -352,7 +268,7 @@ class Trainer:
         self._draw(epoch_training_loss=record["training_loss"], **scores)
         tell(
             self.console,
-            f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {_format(scores)}"
+            f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {score_words(scores)}"
             f"{record['tokens_per_second']:,.0f} tokens/s",
         )
 
@@ -404,53 +320,10 @@ class Trainer:
         return self.save_dir is not None and not self.ranks.rank and self.save_dir.resolve() == folder.resolve()
 
 
-@dataclasses.dataclass
-class _Pass:
-    """What a pass over the text has done so far."""
-
-    batches: int = 0
-    nats: float = 0.0  # sum over tokens
-    tokens: int = 0
-    seconds: float = 0.0
-
-    def add(self, nats: float, tokens: int) -> None:
-        self.batches += 1
-        if math.isfinite(nats):
-            self.nats, self.tokens = self.nats + nats * tokens, self.tokens + tokens
-
-
-class _Window(_Pass):
-    """Mean loss and speed over the batches since the last line of the log."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started = time.perf_counter()
-
-    @property
-    def loss(self) -> float:
-        return self.nats / max(self.tokens, 1)
-
-    @property
-    def speed(self) -> float:
-        return self.tokens / max(time.perf_counter() - self.started, 1e-9)
-
-    def report(self) -> str:
-        return f"training loss {self.loss:.4f}, {self.speed:,.0f} tokens/s"
-
-
 def _ending(number: int) -> BaseException:
     """What a program that a signal ends raises: its exit code is 130 after Ctrl-C, 143 after SIGTERM."""
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
 def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _format(scores: dict[str, float]) -> str:
-    return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())

@@ -27,7 +27,7 @@ from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.settings import Arrays, PretrainSettings
+from elmo.training.settings import Arrays, RunSettings
 from elmo.training.start import find_start, run
 
 MASKINGS = {
@@ -40,8 +40,8 @@ _DEV_SEED = (0, 0)  # held-out text is masked alike for every run and model
 
 
 @dataclass(frozen=True)
-class MaskedSettings(PretrainSettings):
-    """How a run goes; what has no meaning here (num_steps, the sampled softmax, reset_states) is not looked at."""
+class MaskedSettings(RunSettings):
+    """How the run of a masked language model goes."""
 
     batch_size: int = 16  # sequences, on each rank
     learning_rate: float = 5e-4
@@ -49,7 +49,6 @@ class MaskedSettings(PretrainSettings):
     lr_schedule: str = "cosine"
     warmup_steps: int = 1000
     max_grad_norm: float = 1.0
-    sample_softmax: bool = False
     stages: tuple[str, ...] = ("characters",)  # what is masked, in equal shares of the schedule one after another
     tagged: bool = False  # whether the shards' words have tags: there are no entities without
 

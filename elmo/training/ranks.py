@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from elmo.checks import is_count
 from elmo.errors import InputError
 from elmo.runtime import paddle
 
@@ -89,7 +90,7 @@ def _variable(name: str, default: int, least: int, most: int) -> int:
     text = os.environ.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+    if not (is_count(text) and least <= int(text) <= most):
         raise InputError(
             f"{name} is {text[:40]!r}, not a whole number from {least} to {most}: Paddle's launcher sets it, unset it "
             "where there is none"

@@ -21,7 +21,7 @@ from elmo.training.checkpoint import check_removable, checkpoints, newest_checkp
 from elmo.training.curves import Curves
 from elmo.training.loop import Trainer
 from elmo.training.ranks import Ranks
-from elmo.training.settings import PretrainSettings
+from elmo.training.settings import RunSettings
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def find_start(
 
 def run(
     objective: Any,
-    settings: PretrainSettings,
+    settings: RunSettings,
     start: Start,
     *,
     para_save_dir: str | None,
@@ -110,7 +110,7 @@ def run(
             curves.close()
 
 
-def _with_precision(settings: PretrainSettings, start: Start, console: Console) -> PretrainSettings:
+def _with_precision(settings: RunSettings, start: Start, console: Console) -> RunSettings:
     """Choose the precision and log it; a run that goes on keeps its own, unless another is asked for."""
     amp = settings.amp
     if start.load_dir and amp == "auto":

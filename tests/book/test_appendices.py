@@ -45,10 +45,10 @@ TERMS = """# A chapter
 """
 
 
-@pytest.fixture(scope="module")
 EMPTY = "nn text tasks explore explore.polysemy system encoding tagging corpora training".split()
 
 
+@pytest.fixture(scope="module")
 def made() -> dict[str, str]:
     return fragments()
 

@@ -76,6 +76,13 @@ def test_a_new_file_in_a_data_folder_shows(project: Path):
     assert ran_on(cells, project) != before
 
 
+@pytest.mark.parametrize(
+    "cell", ["print('replace documents')", "folder = 'my_documents'", "from elmo.documents import x"]
+)
+def test_a_name_inside_another_word_is_no_part_of_data(project: Path, cell: str):
+    assert "data/documents" not in ran_on([cell], project)
+
+
 def test_line_ends_make_no_difference(tmp_path: Path):
     (tmp_path / "unix.md").write_bytes("# 苹果\n".encode())
     (tmp_path / "dos.md").write_bytes("# 苹果\r\n".encode())

@@ -11,10 +11,10 @@ import pytest
 
 from elmo.bilm import BiLM, BiLMConfig, init_pretraining_params
 from elmo.convert import convert, read_any, safety
-from elmo.convert.describe import describe, render
 from elmo.convert.lark import write_lark
 from elmo.encoding.encoder import load_pretrained
 from elmo.errors import InputError
+from elmo.explore.describe import describe, render
 from elmo.models import ModelFiles, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -79,7 +79,7 @@ def test_half_precision_halves_the_file(ours: Path, tmp_path: Path):
 
 
 def test_info_of_a_model_of_ours_needs_no_weights_in_memory(ours: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("elmo.convert.describe.read_any", None)
+    monkeypatch.setattr("elmo.explore.describe.read_any", None)
     info = describe(ours)
     assert info.num_parameters == sum(array.size for array in model_files().arrays.values())
     assert info.source == "this package"

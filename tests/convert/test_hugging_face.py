@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from elmo.convert import convert, read_any, read_config
-from elmo.convert.describe import describe, render
 from elmo.errors import InputError
+from elmo.explore.describe import describe, render
 from elmo.masked_lm import Bert, masked_lm_from_files
 from elmo.models import read_model
 from elmo.runtime import paddle

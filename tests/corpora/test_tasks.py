@@ -156,12 +156,22 @@ def test_wrong_columns_a_missing_file_and_too_few_examples_are_named(write: Writ
         read_own(path.parent, name)
 
 
+CMRC_ANSWER = (
+    '{"data": [{"paragraphs": [{"context": "我买了苹果。他说了。", "qas": [{"question": "谁?", "answers": '
+    '[{"text": "我", "answer_start": %s}]}]}]}]}'
+)
+
+
 @pytest.mark.parametrize(
     ("read", "text", "said"),
     [
         (read_ocnli, "{}", ":1: no JSON object"),
         (read_msra, "王\tB-TIME", ":1"),
+        (read_ocnli, "[" * 100_000, ":1: no JSON object"),
         (read_cmrc, "{}", "not the JSON of CMRC"),
+        (read_cmrc, "[" * 100_000, "not the JSON of CMRC"),
+        (read_cmrc, CMRC_ANSWER % "1e999", "not the JSON of CMRC"),
+        (read_cmrc, CMRC_ANSWER % "-Infinity", "not the JSON of CMRC"),
         (read_waimai, "review\n好吃", ":1: the columns"),
         (lambda path: read_pairs(path, None, "\t"), "几点\t什么时候", ":1: 2 fields"),
     ],

@@ -12,7 +12,7 @@ from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures, make_features
 from elmo.errors import InputError
 from elmo.models import export_model
-from elmo.skipgram import WordVectors
+from elmo.word_vectors import WordVectors
 
 SENTENCES = [["我", "的", "演出"], ["好"], ["今晚", "的", "演出", "，", "生词"]]
 

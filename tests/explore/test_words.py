@@ -17,8 +17,8 @@ from elmo.explore.words import (
     word_analogy,
     word_similarity,
 )
-from elmo.skipgram import WordVectors
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from elmo.word_vectors import WordVectors
 
 SEED = 7
 

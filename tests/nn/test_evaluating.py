@@ -23,8 +23,9 @@ from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
 from elmo.text.units import UnitText
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from elmo.training.bilm import BiLMObjective
 from elmo.training.masked import MaskedLMObjective, MaskedSettings
-from elmo.training.settings import BiLMObjective, PretrainSettings
+from elmo.training.settings import PretrainSettings
 
 WORDS = "我 买 了 苹果 山 水 花".split()
 TEXT = "我 买 了 苹果\n山 水 花\n"

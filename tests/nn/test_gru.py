@@ -137,8 +137,8 @@ def test_a_batch_without_tokens_has_outputs_without_tokens() -> None:
     assert outputs.shape == [2, 0, 2 * HIDDEN]
 
 
-@pytest.mark.parametrize("lengths", [[], [3, -1]])
-def test_lengths_that_are_none_are_refused(lengths: list[int]) -> None:
+@pytest.mark.parametrize("lengths", [[], [3, -1], [1.5], [2.0, 3.0], [True], ["2"], [float("nan")]])
+def test_lengths_that_are_none_are_refused(lengths: list[Any]) -> None:
     with pytest.raises(InputError, match="lengths"):
         Packing(lengths)
 

@@ -29,11 +29,10 @@ from elmo.system.inputs import MAX_LINE_BYTES, blocks_of_lines, lines, open_regu
 from elmo.tagging.baidu_files import numbered_lines
 from elmo.tagging.files import tag_file
 from elmo.tasks.run_folder import RunFolder
-from elmo.text.batches import read_lines
-from elmo.text.encoded import read_sentences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.preprocess import preprocess
 from elmo.text.segment import JiebaSegmenter
+from elmo.text.shards import read_lines, read_sentences
 from elmo.text.units import read_words
 from elmo.text.vocabulary import Vocabulary, count_words
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from elmo.errors import RunError
 from elmo.system import trusted
 from elmo.system.trusted import UntrustedError, is_ours, is_sound, private_folder, publish
 
@@ -93,6 +94,21 @@ def library(tmp_path: Path) -> Path:
     (folder / "made").write_bytes(source.read_bytes())
     publish(folder / "made", folder / "library.so")
     return folder / "library.so"
+
+
+@pytest.mark.parametrize("name", ["lib.so", "lib.so.sha256"])
+def test_a_folder_in_the_place_of_a_file_gives_way_or_is_named(tmp_path, name):
+    folder = private_folder(tmp_path / "cache", parents=False)
+    (folder / name).mkdir()
+    (folder / "new").write_bytes(b"code")
+    publish(folder / "new", folder / "lib.so")
+    assert is_sound(folder / "lib.so")
+    (folder / name).unlink()
+    (folder / name / "notes").mkdir(parents=True)
+    (folder / "new").write_bytes(b"code")
+    with pytest.raises(RunError, match=f"cache/{name}: a folder is in the place of a file of ours; remove it"):
+        publish(folder / "new", folder / "lib.so")
+    assert (folder / name / "notes").is_dir()
 
 
 def test_what_was_published_is_sound(library):

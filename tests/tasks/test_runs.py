@@ -333,6 +333,16 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
         RunFolder(tmp_path).arrays("run")
 
 
+@pytest.mark.parametrize("end", [0, 1, 40, -1, -30])
+def test_cut_arrays_of_a_run_are_named(tmp_path: Path, end: int) -> None:
+    runs = RunFolder(tmp_path)
+    runs.write("run", {}, {"answers": np.arange(100)})
+    whole = (tmp_path / "run.npz").read_bytes()
+    (tmp_path / "run.npz").write_bytes(whole[:end])
+    with pytest.raises(InputError, match=r"run.npz: is missing or damaged; remove run.json beside it"):
+        runs.arrays("run")
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -13,17 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
-from elmo.text.batches import (
-    Batch,
-    Order,
-    Position,
-    ReadAhead,
-    SentenceIds,
-    Streams,
-    find_shards,
-    read_lines,
-    read_sentences,
-)
+from elmo.text.batches import Batch, Order, Position, ReadAhead, SentenceIds, Streams
+from elmo.text.shards import find_shards, read_lines, read_sentences
 from elmo.text.vocabulary import Vocabulary
 
 # Ids of the special tokens are not 0, 1, 2 here: nothing may take that for granted.

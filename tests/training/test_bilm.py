@@ -23,10 +23,10 @@ from elmo.runtime import paddle
 from elmo.text.batches import SentenceIds
 from elmo.text.vocabulary import Vocabulary
 from elmo.training import bilm as module
-from elmo.training.bilm import pretrain
+from elmo.training.bilm import BiLMObjective, pretrain
 from elmo.training.checkpoint import read_training_state
-from elmo.training.loop import make_optimizer
-from elmo.training.settings import OPTIMIZERS, BiLMObjective, PretrainSettings
+from elmo.training.optimizer import make_optimizer
+from elmo.training.settings import OPTIMIZERS, PretrainSettings
 from tests.runs import without_speeds
 
 # What follows a word, and what goes before it, is almost certain: a model that learns anything gets better at once.

@@ -26,10 +26,10 @@ from elmo.models import read_model
 from elmo.runtime import paddle
 from elmo.text.batches import SentenceIds
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from elmo.training.bilm import pretrain, token_encoder_sizes
+from elmo.training.bilm import BiLMObjective, pretrain, token_encoder_sizes
 from elmo.training.checkpoint import checkpoints, read_training_state
 from elmo.training.ranks import SINGLE, Ranks, join
-from elmo.training.settings import BiLMObjective, PretrainSettings
+from elmo.training.settings import PretrainSettings
 from tests.runs import without_speeds
 
 pytestmark = [

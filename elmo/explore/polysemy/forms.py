@@ -28,7 +28,7 @@ BAG_FORMS = {
 
 
 class WordSpace(Protocol):
-    """One vector a word, such as `elmo.skipgram.WordVectors`."""
+    """One vector a word, such as `elmo.word_vectors.WordVectors`."""
 
     def vector(self, word: str) -> npt.NDArray[np.float32]:
         """Return the vector of a word."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import is_count
 from elmo.corpora.splits import is_held_out_review
 from elmo.errors import InputError
 from elmo.explore.tables import check_filled, read_rows, read_text
@@ -54,8 +55,8 @@ def read_senses(path: PathLike) -> list[SenseSentence]:
 def _parse(fields: list[str], place: str) -> SenseSentence:
     check_filled(_COLUMNS, fields, place)
     word, sense, gloss, sentence, position = fields
-    if not (position.isascii() and position.isdecimal()):
-        raise InputError(f"{place}: position {position!r} is not a whole number; count characters from 0")
+    if not is_count(position):
+        raise InputError(f"{place}: position {position[:40]!r} is not a whole number; count characters from 0")
     if not sentence.startswith(word, int(position)):
         found = sentence.find(word)
         hint = f"it stands at {found}" if found >= 0 else "the sentence lacks it"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import is_count
 from elmo.errors import InputError
 from elmo.explore.polysemy.scores import Estimate, draw_counts, percentile_interval, resampled_roc_auc, roc_auc
 from elmo.explore.polysemy.senses import Pick, check_shape, encode_each, mean_over
@@ -486,8 +487,8 @@ def _mention(item: Mapping[str, Any], number: str, place: str) -> Mention:
     """The mention that an MCL-WiC item calls sentence1, start1, end1, or 2."""
     sentence, start, end = (_text(item, key + number, place) for key in ("sentence", "start", "end"))
     for name, value in (("start", start), ("end", end)):
-        if not (value.isascii() and value.isdecimal()):
-            raise InputError(f"{place}: {name}{number} {value!r} is not a whole number; count characters from 0")
+        if not is_count(value):
+            raise InputError(f"{place}: {name}{number} {value[:40]!r} is not a whole number; count characters from 0")
     if not (int(start) < int(end) <= len(sentence) and sentence[int(start) : int(end)].strip()):
         raise InputError(
             f"{place}: characters {start} to {end} of sentence{number}, which has {len(sentence)}, hold no word; "

@@ -13,9 +13,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from elmo.cache import cache_folder
 from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
 from elmo.runtime import available_cores
+from elmo.system.cache import cache_folder
 from elmo.system.files import temporary_directory
 from elmo.system.trusted import is_sound, private_folder, publish
 

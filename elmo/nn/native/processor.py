@@ -6,9 +6,9 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from elmo.doctor import processor_name
 from elmo.nn import native
 from elmo.runtime import available_cores
+from elmo.system.machine import processor_name
 
 
 def describe_processor() -> dict[str, Any]:

@@ -6,7 +6,8 @@ import nbclient
 import nbformat
 
 CELLS = [
-    "from elmo.exercises import check, guard\nguard.TIME_LIMIT = 0.5\ndef f(weight):\n    return step()",
+    "from elmo.exercises import check\nfrom elmo.exercises.harness import guard\n"
+    "guard.TIME_LIMIT = 0.5\ndef f(weight):\n    return step()",
     "def step():\n    while True:\n        pass\ncheck('4.4', f)",
     "def step():\n    exit()\ncheck('4.4', f)",
     "def step():\n    return input('a number? ')\ncheck('4.4', f)",

@@ -78,6 +78,7 @@ def test_our_own_sentences_are_read(data):
         (HEADER + GOOD + "苹果\tfruit\t我吃苹果。\t2\n", ":3: 4 columns, expected 5"),
         (HEADER + GOOD + GOOD.replace("\t2", "\ttwo"), ":3: position 'two' is not a whole number"),
         (HEADER + GOOD.replace("\t2", "\t-2"), ":2: position '-2' is not a whole number"),
+        (HEADER + GOOD.replace("\t2", "\t" + "9" * 5000), ":2: position '9{40}' is not a whole number"),
         (HEADER + GOOD.replace("\t2", "\t1"), r":2: '苹果' does not stand at position 1 \(it stands at 2\)"),
         (HEADER + GOOD.replace("吃苹果", "吃梨"), r":2: '苹果' does not stand at position 2 \(the sentence lacks it\)"),
         (HEADER + GOOD.replace("fruit\t", "\t", 1), ":2: the column sense is empty"),

@@ -116,6 +116,7 @@ GOLD = [{"id": "dev.zh-zh.0", "tag": "F"}]
     ("data", "gold", "message"),
     [
         ([item(start1="x")], GOLD, r"data:2: start1 'x' is not a whole number"),
+        ([item(start1="9" * 5000)], GOLD, r"data:2: start1 '9{40}' is not a whole number"),
         ([item(end1="5")], GOLD, r"data:2: characters 2 to 5 of sentence1, which has 4, hold no word"),
         ([item(end2="0")], GOLD, r"data:2: characters 0 to 0 of sentence2"),
         ([item(sentence1="我吃  果")], GOLD, r"data:2: characters 2 to 4 of sentence1"),

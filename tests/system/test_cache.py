@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from elmo.cache import cache_folder
 from elmo.corpora.datasets import data_home
-from elmo.doctor import Machine
+from elmo.system.cache import cache_folder
+from elmo.system.machine import Machine
 from elmo.text.batches import SentenceIds
 from elmo.text.segment import JiebaSegmenter
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 # The only modules that may ask for the user's cache.
-OWNERS = {"elmo/cache.py"}
+OWNERS = {"elmo/system/cache.py"}
 
 
 @pytest.fixture

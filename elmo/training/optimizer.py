@@ -1,4 +1,4 @@
-"""Adam with the clip of the gradient's global norm, in one pass over the parameters on a CPU."""
+"""Optimisers: Adam with the clip of the gradient's global norm in one pass on a CPU, Paddle's others, their tensors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy.typing as npt
+
+from elmo.errors import InputError
 from elmo.nn import native
 from elmo.runtime import paddle
+from elmo.training.settings import RunSettings
 
 Tensor = Any
 
@@ -90,3 +94,56 @@ class Adam:
             power = found[f"{parameter.name}_beta2_pow_acc"].item()
             # Once the power is 0, so is what is left of the correction.
             self._steps = round(math.log(power) / math.log(self.beta2)) - 1 if power > 0 else _LONG_AGO
+
+
+def make_optimizer(settings: RunSettings, parameters: list[Any]) -> Any:
+    """Return the optimiser that the settings name, with the gradient's global norm clipped."""
+    if settings.optim == "adam" and settings.amp != "fp16" and Adam.usable(parameters):
+        return Adam(settings.learning_rate, parameters, settings.max_grad_norm)
+    clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
+    rate, library = settings.learning_rate, paddle.optimizer
+    if settings.optim == "adagrad":
+        return library.Adagrad(rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0)
+    classes = {"sgd": library.SGD, "adam": library.Adam, "rmsprop": library.RMSProp}
+    return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
+
+
+def optimizer_arrays(optimizer: Any, model: Any) -> dict[str, npt.NDArray[Any]]:
+    """Return an optimiser's tensors as "parameter/accumulator", for instance "softmax_bias/moment".
+
+    Paddle's own keys, such as "bi_lm_0.b_0_moment_0", depend on what else the process has built before.
+    """
+    names = {parameter.name: name for name, parameter in model.named_parameters()}
+    arrays = {}
+    for key, tensor in optimizer.state_dict().items():
+        owners = [name for name in names if key.startswith(f"{name}_")]
+        if owners:
+            owner = max(owners, key=len)
+            accumulator = key.removeprefix(f"{owner}_").rsplit("_", 1)[0]
+            arrays[f"{names[owner]}/{accumulator}"] = tensor.numpy()
+    return arrays
+
+
+def load_optimizer(optimizer: Any, model: Any, arrays: Mapping[str, npt.NDArray[Any]], place: object) -> None:
+    """Give an optimiser that has not stepped yet the tensors that `optimizer_arrays` took from another.
+
+    Raises:
+        InputError: they are not those of this model's parameters; names the first that does not fit.
+    """
+    if not arrays:
+        return  # plain SGD, which keeps nothing
+    parameters = dict(model.named_parameters())
+    accumulators = {key.rpartition("/")[2] for key in arrays}
+    wanted = {f"{name}/{accumulator}" for name in parameters for accumulator in accumulators}
+    if odd := sorted(wanted ^ set(arrays)):
+        raise InputError(f"{place}: the optimiser's {odd[0]} is missing or not this model's; use an earlier checkpoint")
+    state = {}
+    for key, array in arrays.items():
+        name, _, accumulator = key.rpartition("/")
+        if array.size != 1 and list(array.shape) != list(parameters[name].shape):
+            raise InputError(f"{place}: the optimiser's {key} has shape {list(array.shape)}; use an earlier checkpoint")
+        # Paddle numbers its accumulators: asking for a number tells which one this optimiser will get, the next.
+        stem = f"{parameters[name].name}_{accumulator}"
+        number = int(paddle.utils.unique_name.generate(stem).rpartition("_")[2])
+        state[f"{stem}_{number + 1}"] = paddle.to_tensor(array)
+    optimizer.set_state_dict(state)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from elmo import bilm, masked_lm, word_vectors
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
 from elmo.errors import InputError
-from elmo.models import WEIGHTS_FILE, find_model, load_vocabulary, read_header, read_shapes
+from elmo.models import WEIGHTS_FILE, check_vocabulary, find_model, load_vocabulary, read_header, read_shapes
 from elmo.system.terminal import printable
 from elmo.text.vocabulary import Vocabulary
 
@@ -29,6 +31,11 @@ _PARTS = {  # beginnings of parameters' names, in the order in which they are to
     "head.": "prediction head",
     "pooler.": "pooler",
 }
+_CONFIGURATIONS: dict[str, Callable[[dict[str, Any], Vocabulary, object], object]] = {  # check those of each kind
+    "bilm": bilm.config_of_file,
+    "masked_lm": masked_lm.config_of_file,
+    "skipgram": word_vectors.config_of_file,
+}
 _SYSTEMS = {  # what the systems' own repositories say of themselves
     "LARK": "the system and its releases are Apache-2.0",
     "AllenNLP / bilm-tf": "the system is Apache-2.0",
@@ -41,6 +48,7 @@ class ModelInfo:
     """What `describe` found out."""
 
     name: str
+    place: PathLike  # where it lies
     kind: str  # "bilm", "skipgram", ...
     source: str  # the system that made the weights
     config: dict[str, Any]
@@ -82,6 +90,7 @@ def _describe_ours(directory: Path) -> ModelInfo:
     shapes = {name: shape for name, (shape, _) in found.items()}
     dtypes = {_NUMBERS.get(number, number) for _, number in found.values()}
     vocabulary = load_vocabulary(directory, metadata["kind"])
+    check_vocabulary(vocabulary, metadata["vocabulary_sha256"], directory)
     config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
     return _info(directory, metadata["kind"], config, vocabulary, shapes, dtypes, provenance)
 
@@ -95,6 +104,8 @@ def _info(
     dtypes: set[str],
     provenance: dict[str, Any],
 ) -> ModelInfo:
+    if kind in _CONFIGURATIONS:
+        _CONFIGURATIONS[kind](config, vocabulary, source)
     parameters: dict[str, int] = {}
     for name, shape in shapes.items():
         part = next((told for begin, told in _PARTS.items() if name.startswith(begin)), name)
@@ -102,6 +113,7 @@ def _info(
     order = [*_PARTS.values(), *parameters]
     return ModelInfo(
         name=Path(source).name,
+        place=source,
         kind=kind,
         source=str(provenance.get("source", "this package")),
         config=config,
@@ -128,7 +140,7 @@ def render(info: ModelInfo) -> str:
         return _render(info)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InputError(
-            f"{info.name}: what its header says of the model is damaged ({type(error).__name__}: {error}); copy or "
+            f"{info.place}: what its header says of the model is damaged ({type(error).__name__}: {error}); copy or "
             "download it again"
         ) from None
 

@@ -1,0 +1,66 @@
+"""How far a run is: counts of a pass over the text, mean loss and speed since the last line of the log, the bar."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar with batches, times, and a field `status`; nothing where the console is no terminal."""
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[status]}", markup=False),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+@dataclasses.dataclass
+class Pass:
+    """What a pass over the text has done so far."""
+
+    batches: int = 0
+    nats: float = 0.0  # sum over tokens
+    tokens: int = 0
+    seconds: float = 0.0
+
+    def add(self, nats: float, tokens: int) -> None:
+        """Count a batch: its mean loss, which is left out where it is not finite, and its predictions."""
+        self.batches += 1
+        if math.isfinite(nats):
+            self.nats, self.tokens = self.nats + nats * tokens, self.tokens + tokens
+
+
+class Window(Pass):
+    """Mean loss and speed over the batches since the last line of the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started = time.perf_counter()
+
+    @property
+    def loss(self) -> float:
+        """Mean in nats."""
+        return self.nats / max(self.tokens, 1)
+
+    @property
+    def speed(self) -> float:
+        """Tokens a second."""
+        return self.tokens / max(time.perf_counter() - self.started, 1e-9)
+
+    def report(self) -> str:
+        """What the log says of it."""
+        return f"training loss {self.loss:.4f}, {self.speed:,.0f} tokens/s"
+
+
+def score_words(scores: dict[str, float]) -> str:
+    """Return scores as a line of the log has them, each with a comma and a space after it."""
+    return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())
