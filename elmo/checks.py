@@ -47,11 +47,11 @@ def configuration_of(place: object) -> Iterator[None]:
 
 
 def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST_SIZE) -> None:
-    """InputError unless each of these fields is a whole number, at least 1 or at least 0, and not absurdly large."""
+    """InputError unless each of these fields is a whole number, not below the least, and not absurdly large."""
     for name in names:
         value = getattr(config, name)
         if type(value) is not int or value < least:
-            wanted = f"a whole number{' above 0' if least else ', 0 or more'}"
+            wanted = f"a whole number{f' above {least - 1}' if least else ', 0 or more'}"
             raise InputError(f"{name} is {short_number(value)}: give {wanted}")
         if value > most:
             raise InputError(f"{name} is {short_number(value)}: give at most {most:,}")

@@ -66,8 +66,7 @@ class MaskedLMConfig:
         check_whole(self, "vocab_size", "hidden_size", "num_heads", "intermediate_size", "type_vocab_size")
         check_whole(self, "num_layers", most=MOST_LAYERS)
         check_whole(self, "task_type_vocab_size", least=0)
-        if type(self.max_length) is not int or self.max_length < 3:
-            raise InputError(f"max_length is {self.max_length!r}: give a whole number above 2")
+        check_whole(self, "max_length", least=3)
         if self.hidden_size % self.num_heads:
             raise InputError(f"hidden_size is {self.hidden_size}: give a multiple of num_heads, {self.num_heads}")
         check_share(self, "dropout", "attention_dropout")

@@ -353,7 +353,7 @@ def test_every_flag_of_a_pretraining_fills_something(command: Callable[..., None
         (
             pretraining.pretrain_masked,
             MaskedSettings,
-            {"num_steps", "n_negative_samples_batch", "reset_states", "sample_softmax", "stages"},
+            {"stages"},
         ),
     ],
 )

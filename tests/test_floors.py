@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ FLOORS = {
     "cli": 7,
     "__main__": 8,
 }
+_IMPORT_BY_NAME = re.compile(r"elmo\.(\w+)(?:\.\w+)*:\w+")  # as plug-ins are named
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -44,6 +46,8 @@ def imported(path: Path) -> Iterator[str]:
             yield str(node.module).split(".")[1]
         elif isinstance(node, ast.Import):
             yield from (alias.name.split(".")[1] for alias in node.names if alias.name.startswith("elmo."))
+        elif isinstance(node, ast.Constant) and (match := _IMPORT_BY_NAME.fullmatch(str(node.value))):
+            yield match[1]
 
 
 def test_every_module_has_a_floor_and_imports_nothing_from_above(repository: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import MIX_DECAY, BiLMConfig, ElmoEncoder, elmo_encoder
+from elmo.bilm import MIX_DECAY, BiLMConfig, ElmoEncoder, config_of_file, elmo_encoder
 from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.errors import InputError
@@ -210,7 +210,7 @@ def describe_fine_tuned(files: ModelFiles, source: str | None) -> dict[str, Any]
     Raises:
         InputError: the biLM reads characters, which the network can't do in training.
     """
-    config = BiLMConfig.from_dict(files.config)
+    config = config_of_file(files.config, files.vocabulary, source)
     if config.token_encoder is not None:
         raise InputError("this ELMo reads words by their characters and can't be fine-tuned here: use it frozen")
     sizes = dataclasses.replace(config, softmax=False).to_dict()

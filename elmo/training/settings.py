@@ -47,7 +47,7 @@ class RunSettings:
         check_whole(self, "save_interval", "dev_interval", "warmup_steps", least=0)
         check_seed(self.random_seed)
         check_positive(self, "learning_rate", "max_grad_norm")
-        check_flag(self, "sample_softmax", "shuffle", "reset_states")
+        check_flag(self, "shuffle")
         check_choice(self, "amp", PRECISIONS)
         check_choice(self, "lr_schedule", SCHEDULES)
         check_choice(self, "optim", OPTIMIZERS)
@@ -89,6 +89,7 @@ class PretrainSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole(self, "num_steps", "n_negative_samples_batch")
+        check_flag(self, "sample_softmax", "reset_states")
 
 
 class Batches(Protocol):
