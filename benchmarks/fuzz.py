@@ -347,8 +347,9 @@ def cases_of(kinds: str, samples: Path) -> dict[str, Case]:
 def reader_cases(samples: Path) -> dict[str, Case]:
     """Every reader, on a damaged file."""
     from elmo.corpora.lark_tsv import read_tag_dic, read_tsv
-    from elmo.corpora.tagged import read_peoples_daily, read_ud
+    from elmo.corpora.peoples_daily import read_peoples_daily
     from elmo.corpora.tasks import read_cmrc
+    from elmo.corpora.universal_dependencies import read_ud
     from elmo.encoding.bert import Bert
     from elmo.encoding.encoder import load_pretrained
     from elmo.encoding.vectors_file import read_vectors

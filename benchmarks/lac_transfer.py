@@ -26,25 +26,20 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from elmo.corpora.tagged import COARSE, GROUPS, LAC_TAGS, Tagged, read_peoples_daily, read_ud, widen_punctuation
+from elmo.corpora.peoples_daily import read_peoples_daily
+from elmo.corpora.tagged import COARSE, GROUPS, LAC_TAGS, Tagged, widen_punctuation
+from elmo.corpora.universal_dependencies import read_ud
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.encoding.lark_defects import DEFECTS
 from elmo.explore.report import write_results
 from elmo.runtime import paddle, seed_everything
+from elmo.tagging.baidu import LacSentenceReader, start_from_lac
 from elmo.tagging.baidu_files import read_model
-from elmo.tagging.baidu_start import LacSentenceReader, start_from_lac
+from elmo.tagging.examples import Examples, evaluate, make_examples, make_vocabulary, segment_gold
+from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.score import ChunkCounts, SentenceCounts, bootstrap_difference, mean_interval, oracle
-from elmo.tagging.tagger import Sentence, SentenceReader, TaggerConfig, TaggerNetwork
-from elmo.tagging.train import (
-    Examples,
-    TaggerTrainer,
-    TrainSettings,
-    evaluate,
-    make_examples,
-    make_vocabulary,
-    segment_gold,
-    train_tagger,
-)
+from elmo.tagging.tagger import SentenceReader
+from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TAGS = tuple(LAC_TAGS)
@@ -153,7 +148,7 @@ class Corpora:
         return [sentences[index] for index in drawn], [segmented[index] for index in drawn]
 
 
-class Experiment:
+class Transfer:
     """Runs trainings and keeps their scores."""
 
     def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
@@ -330,7 +325,7 @@ def take(claim: Path) -> bool:
         return False
 
 
-def encode(features: Features, sentences: Sequence[Sentence]) -> list[Any]:
+def encode(features: Features, sentences: Sequence[TaggerInput]) -> list[Any]:
     """Vectors of sentences, in half precision: some 700 numbers a word."""
     found: list[Any] = []
     for start in range(0, len(sentences), 2048):
@@ -433,9 +428,9 @@ def row(
     return result
 
 
-def summary(experiment: Experiment, results: Path) -> None:
+def summary(transfer: Transfer, results: Path) -> None:
     """Write what is there."""
-    work = experiment.work
+    work = transfer.work
     tuning = []
     for system in ("baseline", "elmo", "word2vec"):
         for grid, setting in enumerate(GRID):
@@ -444,13 +439,13 @@ def summary(experiment: Experiment, results: Path) -> None:
                 tuning.append({"system": system, "setting": setting, "dev_f1": 100 * found[0]["dev_f1"]})
     limits = {}
     for part in PARTS:
-        gold, segmented = experiment.corpora.get(part)
+        gold, segmented = transfer.corpora.get(part)
         words, tags = [s.words for s in gold], [s.tags for s in gold]
         counts = oracle(words, tags, segmented)
         limits[part] = {"sentences": len(gold), "words": sum(map(len, words)), "best_possible": describe(counts)}
-    sizes = {size: len(experiment.corpora.get("pd/train")[0]) if n is None else n for size, n in SIZES.items()}
+    sizes = {size: len(transfer.corpora.get("pd/train")[0]) if n is None else n for size, n in SIZES.items()}
     common = {
-        "elmo": Path(experiment.arguments.elmo).name,
+        "elmo": Path(transfer.arguments.elmo).name,
         "sentences": sizes,
         "tokenisation": limits,
         "tuning": tuning,
@@ -466,16 +461,16 @@ def summary(experiment: Experiment, results: Path) -> None:
     for system in ("baidu", "baidu_elmo"):
         tables["lac_baidu"].append(row(work, system, "2000", "words", "pd", "pd/test", "tagged", "baidu"))
     untrained = work / "baidu_untrained.json"
-    if experiment.arguments.baidu and not untrained.exists():
-        files = read_model(experiment.arguments.baidu)
+    if transfer.arguments.baidu and not untrained.exists():
+        files = read_model(transfer.arguments.baidu)
         network = start_from_lac(files, TAGS)
-        examples = make_examples(*experiment.corpora.get("pd/test"), LacSentenceReader(files, network.config))
+        examples = make_examples(*transfer.corpora.get("pd/test"), LacSentenceReader(files, network.config))
         write_results(untrained, describe(evaluate(network, examples)))
     extra = {"untrained": json.loads(untrained.read_text())} if untrained.exists() else {}
     for name, rows in tables.items():
         more = extra if name == "lac_baidu" else {}
         write_results(results / f"{name}.json", {**common, "rows": [found for found in rows if found], **more})
-        experiment.console.print(f"{results / name}.json: {sum(found is not None for found in rows)} rows")
+        transfer.console.print(f"{results / name}.json: {sum(found is not None for found in rows)} rows")
 
 
 def main() -> None:
@@ -490,10 +485,10 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=REPOSITORY / "data/results")
     parser.add_argument("--summary", action="store_true", help="train nothing, write the results of the runs there are")
     arguments = parser.parse_args()
-    experiment = Experiment(arguments, Console(width=120))
+    transfer = Transfer(arguments, Console(width=120))
     if not arguments.summary:
-        experiment.run()
-    summary(experiment, arguments.results)
+        transfer.run()
+    summary(transfer, arguments.results)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from elmo import runtime
+from elmo.tagging.segmenter import LacSegmenter
+from elmo.text import register_segmenter
 
 preparation = runtime.prepare()
+register_segmenter("lac", LacSegmenter)  # here, so that every process has it by its name
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_pretrained", "preparation"]
 

@@ -13,20 +13,21 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from elmo.checks import (
     MOST_LAYERS,
     check_flag,
     check_names,
+    check_positive,
     check_share,
     check_whole,
     configuration_of,
-    is_number,
 )
 from elmo.convert import read_any, read_config
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.models import ModelFiles, check_shapes
+from elmo.models import ModelFiles, load_parameters
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
 from elmo.nn.dropout import dropout
 from elmo.nn.linear import take_rows
@@ -41,7 +42,7 @@ Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
 Positions = Literal["own", "hole"]  # where the readers stand: having read the word, or just before it
 
-_NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
+MIX_DECAY = 0.001  # LARK's weight decay of the scalar mix
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,7 @@ class BiLMConfig:
     def __post_init__(self) -> None:
         check_whole(self, "vocab_size", "embed_size", "hidden_size")
         check_whole(self, "num_layers", most=MOST_LAYERS)
-        for name in ("cell_clip", "proj_clip"):
-            value = getattr(self, name)
-            if value is not None and not (is_number(value) and value > 0):
-                raise InputError(f"{name} is {value!r}: give a number above 0, or none for no clip")
+        check_positive(self, "cell_clip", "proj_clip", or_none=True)
         check_share(self, "dropout")
         check_flag(self, "use_skip_connections", "tie_softmax", "softmax")
         if not isinstance(self.token_encoder, TokenEncoderConfig | None):
@@ -86,6 +84,11 @@ class BiLMConfig:
         tables = (not self.token_encoder) + (self.softmax and not self.tie_softmax)
         lstmp = 2 * self.embed_size * 4 * self.hidden_size + self.hidden_size * self.embed_size
         return tables * self.vocab_size * self.embed_size + 2 * self.num_layers * lstmp
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """How names of parameters begin that such a biLM leaves out of a file."""
+        return () if self.softmax else ("softmax_",)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -313,27 +316,6 @@ def reading_order(lengths: Tensor, time: int) -> Tensor:
     return paddle.where(from_end >= 0, from_end, steps.expand(from_end.shape))
 
 
-def load_arrays(model: BiLM, files: ModelFiles, place: object, *, consume: bool = False) -> None:
-    """Copy a model's parameters into a biLM of the same sizes; one without a softmax leaves the model's out.
-
-    Args:
-        model: gets the parameters.
-        files: has them.
-        place: where they come from, to be named in an error.
-        consume: take each array out of `files` once it is copied, so that a large model is in memory only once.
-
-    Raises:
-        InputError: the sizes differ; names the first parameter that does not fit.
-    """
-    parameters = dict(model.named_parameters())
-    wanted = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    unused = () if model.config.softmax else ("softmax_weight", "softmax_bias")
-    check_shapes(wanted, {name: array for name, array in files.arrays.items() if name not in unused}, place)
-    for name, parameter in parameters.items():
-        array = files.arrays.pop(name) if consume else files.arrays[name]
-        parameter.set_value(array.astype(_NUMPY_TYPES[parameter.dtype], copy=False))
-
-
 def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> BiLMConfig:
     """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
     with configuration_of(place):
@@ -352,7 +334,7 @@ def bilm_from_files(files: ModelFiles, place: object, *, consume: bool = False) 
     config = config_of_file(files.config, files.vocabulary, place)
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = BiLM(config)
-    load_arrays(model, files, place, consume=consume)
+    load_parameters(model, files.arrays, place, unused=config.unused, consume=consume)
     model.eval()
     return model
 
@@ -366,15 +348,31 @@ class ElmoEncoder(paddle.nn.Layer):
             scalar mix is always learnt.
         dropout: share of the mixed vectors set to zero in training.
         l2: weight decay of the scalar mix's layer weights.
+        from_scratch: run with the parameters that were drawn; otherwise it refuses to run until others are loaded.
     """
 
-    def __init__(self, config: BiLMConfig, trainable: bool = False, dropout: float = 0.5, l2: float = 0.001) -> None:
+    def __init__(
+        self,
+        config: BiLMConfig,
+        trainable: bool = False,
+        dropout: float = 0.5,
+        l2: float = MIX_DECAY,
+        *,
+        from_scratch: bool = False,
+    ) -> None:
         super().__init__()
         self.bilm = BiLM(dataclasses.replace(config, softmax=False))  # nothing is predicted here
         self.scalar_mix = ScalarMix(config.num_layers + 1, l2)
         self.trainable, self.dropout = trainable, dropout
         for parameter in self.bilm.parameters():
             parameter.stop_gradient = not trainable
+        # By its numbers it is known whether anything was loaded, be it by us or by Paddle's `set_state_dict`.
+        is_drawn = all(parameter._is_initialized() for parameter in self.bilm.parameters())  # not by `paddle.LazyGuard`
+        self._drawn = self._some_numbers() if is_drawn and not from_scratch else None
+
+    def _some_numbers(self) -> npt.NDArray[Any]:
+        """A row of the biLM's parameters."""
+        return np.asarray(self.bilm.forward_layers[0].parameters()[0].detach()[0].numpy())
 
     @property
     def output_size(self) -> int:
@@ -388,7 +386,17 @@ class ElmoEncoder(paddle.nn.Layer):
             word_ids: without `<S>` and `</S>`, padded at the end.
             lengths: [batch], words a sentence; without it every row is taken whole.
             lexicon: the words that the ids stand for, where the biLM reads characters; see `BiLM.layers`.
+
+        Raises:
+            InputError: the biLM's parameters are still those that were drawn, see `init_pretraining_params`.
         """
+        if self._drawn is not None:
+            if np.array_equal(self._drawn, self._some_numbers()):
+                raise InputError(
+                    "elmo_encoder has no pretrained parameters yet: call init_pretraining_params(network, path) once "
+                    "the network is built"
+                )
+            self._drawn = None
         if lengths is None:
             lengths = paddle.full([word_ids.shape[0]], word_ids.shape[1], dtype="int64")
         if self.training and not self.trainable:
@@ -401,32 +409,37 @@ def elmo_encoder(
     config: BiLMConfig | str | os.PathLike[str],
     trainable: bool = False,
     dropout: float = 0.5,
-    l2: float = 0.001,
+    l2: float = MIX_DECAY,
     vocab_path: str | os.PathLike[str] | None = None,
 ) -> ElmoEncoder:
     """Build an `ElmoEncoder`; step one of LARK's three, before `init_pretraining_params` and the call with word ids.
+
+    It refuses to run before step two, unless sizes alone are given and the task is to train them.
 
     Args:
         config: sizes, or a pretrained model's directory or name, whose sizes are read (its parameters are not).
         trainable, dropout, l2: see `ElmoEncoder`.
         vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
     """
-    if not isinstance(config, BiLMConfig):
-        place = config
-        with configuration_of(place):
-            config = BiLMConfig.from_dict(read_config(place, kind="bilm", vocab_path=vocab_path))
-        check_memory(4 * config.num_parameters, place)
-    return ElmoEncoder(config, trainable, dropout, l2)
+    if isinstance(config, BiLMConfig):
+        return ElmoEncoder(config, trainable, dropout, l2, from_scratch=trainable)
+    with configuration_of(config):
+        sizes = BiLMConfig.from_dict(read_config(config, kind="bilm", vocab_path=vocab_path))
+    check_memory(4 * sizes.num_parameters, config)
+    return ElmoEncoder(sizes, trainable, dropout, l2)
 
 
 def init_pretraining_params(
-    network: paddle.nn.Layer, path: str | os.PathLike[str], vocab_path: str | os.PathLike[str] | None = None
+    network: paddle.nn.Layer,
+    path: str | os.PathLike[str] | ModelFiles,
+    vocab_path: str | os.PathLike[str] | None = None,
 ) -> int:
     """Load a pretrained biLM's parameters into every `ElmoEncoder` and `BiLM` that a built network contains.
 
     Args:
         network: already built, with `elmo_encoder` in it.
-        path: a model directory, checkpoint or name, or weights of another system (see `elmo.convert`).
+        path: a model directory, checkpoint or name, or weights of another system (see `elmo.convert`); or what was
+            read from one already.
         vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
 
     Returns:
@@ -436,9 +449,10 @@ def init_pretraining_params(
         InputError: there is none in the network, or the sizes differ from the model's.
     """
     models = [layer for layer in network.sublayers(include_self=True) if isinstance(layer, BiLM)]
+    place = "a pretrained biLM" if isinstance(path, ModelFiles) else path
     if not models:
-        raise InputError(f"{type(network).__name__} contains no elmo_encoder, so nothing could be loaded from {path}")
-    files = read_any(path, kind="bilm", vocab_path=vocab_path)
+        raise InputError(f"{type(network).__name__} contains no elmo_encoder, so nothing could be loaded from {place}")
+    files = path if isinstance(path, ModelFiles) else read_any(path, kind="bilm", vocab_path=vocab_path)
     for model in models:
-        load_arrays(model, files, path)
+        load_parameters(model, files.arrays, place, unused=model.config.unused)
     return len(models)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib
+import sys
 from collections.abc import Collection, Iterator
 from types import ModuleType
 from typing import Any
@@ -46,14 +47,24 @@ def configuration_of(place: object) -> Iterator[None]:
 
 
 def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST_SIZE) -> None:
-    """InputError unless each of these fields is a whole number, at least 1 or at least 0, and not absurdly large."""
+    """InputError unless each of these fields is a whole number, not below the least, and not absurdly large."""
     for name in names:
         value = getattr(config, name)
         if type(value) is not int or value < least:
-            wanted = f"a whole number{' above 0' if least else ', 0 or more'}"
+            wanted = f"a whole number{f' above {least - 1}' if least else ', 0 or more'}"
             raise InputError(f"{name} is {short_number(value)}: give {wanted}")
         if value > most:
             raise InputError(f"{name} is {short_number(value)}: give at most {most:,}")
+
+
+def check_positive(config: object, *names: str, or_zero: bool = False, or_none: bool = False) -> None:
+    """InputError unless each of these fields is a finite number above 0 or, where they may be so, 0 or None."""
+    for name in names:
+        value = getattr(config, name)
+        is_fine = is_number(value) and 0 <= value <= sys.float_info.max and (value or or_zero)
+        if not is_fine and not (value is None and or_none):
+            wanted = f"a number{', 0 or more' if or_zero else ' above 0'}{', or none' if or_none else ''}"
+            raise InputError(f"{name} is {short_number(value)}: give {wanted}")
 
 
 def check_seed(value: int, name: str = "random_seed") -> None:
@@ -76,12 +87,20 @@ def short_number(value: object) -> str:
     return repr(value)
 
 
-def check_share(config: object, *names: str) -> None:
-    """InputError unless each of these fields is a number from 0 to below 1."""
+def check_share(config: object, *names: str, or_all: bool = False) -> None:
+    """InputError unless each of these fields is a number from 0 to below 1, or to 1."""
     for name in names:
         value = getattr(config, name)
-        if not (is_number(value) and 0 <= value < 1):
-            raise InputError(f"{name} is {value!r}: give a share from 0 to below 1")
+        if not (is_number(value) and 0 <= value <= 1 and (value < 1 or or_all)):
+            wanted = "a share from 0 to 1" if or_all else "a share from 0 to below 1"
+            raise InputError(f"{name} is {short_number(value)}: give {wanted}")
+
+
+def check_choice(config: object, name: str, choices: Collection[str]) -> None:
+    """InputError unless the field is one of some names."""
+    value = getattr(config, name)
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"{name} is {value!r}: give one of {', '.join(choices)}")
 
 
 def check_flag(config: object, *names: str) -> None:

@@ -23,7 +23,7 @@ from elmo.checks import (
     is_number,
 )
 from elmo.errors import InputError
-from elmo.models import ModelFiles, check_shapes
+from elmo.models import ModelFiles, load_parameters
 from elmo.nn.heads import MaskedHead, Pooler
 from elmo.nn.transformer import ACTIVATIONS, Sizes, TransformerEncoder
 from elmo.runtime import paddle
@@ -34,7 +34,6 @@ Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
 KIND = "masked_lm"
-_NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
 _READ_AHEAD = 64  # batches that are sorted by length together
 
 
@@ -62,8 +61,7 @@ class MaskedLMConfig:
         check_whole(self, "vocab_size", "hidden_size", "num_heads", "intermediate_size", "type_vocab_size")
         check_whole(self, "num_layers", most=MOST_LAYERS)
         check_whole(self, "task_type_vocab_size", least=0)
-        if type(self.max_length) is not int or self.max_length < 3:
-            raise InputError(f"max_length is {self.max_length!r}: give a whole number above 2")
+        check_whole(self, "max_length", least=3)
         if self.hidden_size % self.num_heads:
             raise InputError(f"hidden_size is {self.hidden_size}: give a multiple of num_heads, {self.num_heads}")
         check_share(self, "dropout", "attention_dropout")
@@ -79,6 +77,11 @@ class MaskedLMConfig:
         block = 4 * self.hidden_size**2 + 2 * self.hidden_size * self.intermediate_size
         rows = self.vocab_size + self.max_length + self.type_vocab_size
         return rows * self.hidden_size + self.num_layers * block
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """How names of parameters begin that such a model, without the parts of its own, leaves out of a file."""
+        return tuple(f"{part}." for part, there in (("head", self.head), ("pooler", self.pooler)) if not there)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -145,22 +148,6 @@ class MaskedLM(paddle.nn.Layer):
         return self.head
 
 
-def load_arrays(model: MaskedLM, files: ModelFiles, place: object) -> None:
-    """Copy parameters into a model; without a head or a pooler of its own it leaves theirs out.
-
-    Raises:
-        InputError: the sizes differ; names the first parameter that does not fit.
-    """
-    parameters = dict(model.named_parameters())
-    wanted = {name: tuple(parameter.shape) for name, parameter in parameters.items()}
-    parts = {"head": model.config.head, "pooler": model.config.pooler}
-    unused = tuple(f"{part}." for part, there in parts.items() if not there)
-    arrays = {name: array for name, array in files.arrays.items() if not (unused and name.startswith(unused))}
-    check_shapes(wanted, arrays, place)
-    for name, parameter in parameters.items():
-        parameter.set_value(arrays[name].astype(_NUMPY_TYPES[parameter.dtype], copy=False))
-
-
 def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> MaskedLMConfig:
     """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
     with configuration_of(place):
@@ -179,6 +166,6 @@ def masked_lm_from_files(files: ModelFiles, place: object) -> MaskedLM:
     config = config_of_file(files.config, files.vocabulary, place)
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = MaskedLM(config)
-    load_arrays(model, files, place)
+    load_parameters(model, files.arrays, place, unused=config.unused)
     model.eval()
     return model

@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
+from elmo.system.project import data_folders
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
 
@@ -45,9 +46,8 @@ class ModelFiles:
 
 
 def models_folders() -> list[Path]:
-    """Where models are looked for by name: beside the package in the repository, and inside an installed package."""
-    package = Path(__file__).resolve().parent
-    return [package.parent / "data/models", package / "models"]
+    """Where models are looked for by name."""
+    return [folder / "models" for folder in data_folders()]
 
 
 def find_model(path_or_name: PathLike) -> Path:
@@ -305,6 +305,36 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
     except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged ({error}); copy or download it again") from None
     return metadata
+
+
+def load_parameters(
+    layer: Any,
+    arrays: dict[str, npt.NDArray[Any]],
+    place: object,
+    *,
+    unused: tuple[str, ...] = (),
+    consume: bool = False,
+) -> None:
+    """Copy arrays into the parameters of a `paddle.nn.Layer`, by their names.
+
+    Args:
+        layer: gets them.
+        arrays: what it needs, and nothing else but the unused.
+        place: where they come from, to be named in an error.
+        unused: how names of arrays begin that the layer has no use for.
+        consume: take each array out of `arrays` once it is copied, so that a large model is in memory only once.
+
+    Raises:
+        InputError: one lacks, is too many or has another shape; names the first of them.
+    """
+    parameters = dict(layer.named_parameters())
+    used = {name: array for name, array in arrays.items() if not (unused and name.startswith(unused))}
+    check_shapes({name: tuple(parameter.shape) for name, parameter in parameters.items()}, used, place)
+    for name, parameter in parameters.items():
+        array = used.pop(name)
+        if consume:
+            del arrays[name]
+        parameter.set_value(array.astype(str(parameter.dtype).removeprefix("paddle."), copy=False))
 
 
 def check_shapes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import check_names, check_seed, check_whole, configuration_of
+from elmo.checks import check_names, check_positive, check_seed, check_whole, configuration_of
 from elmo.errors import InputError
 from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.text.vocabulary import Vocabulary
@@ -36,10 +35,7 @@ class SkipGramConfig:
     def __post_init__(self) -> None:
         check_whole(self, "vector_size", "window", "negative", "min_count", "epochs", "batch_words")
         check_seed(self.seed, "seed")
-        for name in ("sample", "learning_rate", "min_learning_rate"):
-            value = getattr(self, name)
-            if not (type(value) in (int, float) and value >= 0 and math.isfinite(value)):
-                raise InputError(f"{name} is {value!r}: give a number, 0 or more")
+        check_positive(self, "sample", "learning_rate", "min_learning_rate", or_zero=True)
         if not 0 < self.learning_rate >= self.min_learning_rate:
             raise InputError(
                 f"learning_rate is {self.learning_rate:g} and min_learning_rate {self.min_learning_rate:g}: "

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, elmo_encoder, init_pretraining_params, load_arrays
+from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, elmo_encoder, init_pretraining_params
 from elmo.errors import InputError
-from elmo.models import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.nn import native
 from elmo.nn.char_cnn import TokenEncoderConfig
 from elmo.nn.softmax import LogUniformSampler
@@ -239,7 +239,7 @@ def test_float64_parameters_become_those_of_the_model():
     model, copy = make_model(), BiLM(CONFIG)
     files = files_of(model)
     wide = {name: array.astype(np.float64) for name, array in files.arrays.items()}
-    load_arrays(copy, ModelFiles("bilm", files.config, VOCABULARY, wide), "here")
+    load_parameters(copy, wide, "here")
     copy.eval()
     assert (layers_of(copy, WORDS, LENGTHS) == layers_of(model, WORDS, LENGTHS)).all()
 
@@ -260,7 +260,7 @@ def test_parameters_that_do_not_fit_are_named_and_nothing_is_loaded(change, mess
     before = model.embedding_para.numpy()
     change(files.arrays)
     with pytest.raises(InputError) as caught:
-        load_arrays(model, files, "here")
+        load_parameters(model, files.arrays, "here")
     assert message in str(caught.value)
     assert (model.embedding_para.numpy() == before).all()
 
@@ -348,6 +348,7 @@ def test_a_frozen_bilm_gives_the_same_features_in_training_except_for_the_encode
 
 def test_the_encoders_dropout_acts_in_training_only(pretrained):
     network = elmo_encoder(pretrained, dropout=0.5)
+    init_pretraining_params(network, pretrained)
     network.train()
     share = (network(paddle.to_tensor(np.tile(WORDS, (20, 10)))).numpy() == 0).mean()
     assert 0.45 < share < 0.55  # 36,000 numbers: a standard error of 0.003
@@ -357,9 +358,41 @@ def test_the_encoders_dropout_acts_in_training_only(pretrained):
 
 def test_without_lengths_every_row_is_taken_whole(pretrained):
     network = elmo_encoder(pretrained)
+    init_pretraining_params(network, pretrained)
     network.eval()
     whole = network(paddle.to_tensor(WORDS)).numpy()
     assert (whole == network(paddle.to_tensor(WORDS), paddle.to_tensor([5, 5, 5])).numpy()).all()
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_without_step_two_it_refuses_to_run_and_says_what_to_call(pretrained, trainable):
+    network = Tagger(elmo_encoder(pretrained, trainable=trainable))
+    inputs = paddle.to_tensor(WORDS), paddle.to_tensor(WORDS + 5), paddle.to_tensor(LENGTHS)
+    for _ in range(2):
+        with pytest.raises(
+            InputError, match=r"call init_pretraining_params\(network, path\) once the network is built$"
+        ):
+            network(*inputs)
+    init_pretraining_params(network, pretrained)
+    assert network(*inputs).shape == [3, 5, 3]
+
+
+def test_parameters_that_paddle_loads_count_as_loaded(pretrained):
+    saved = Tagger(elmo_encoder(pretrained))
+    init_pretraining_params(saved, pretrained)
+    network = Tagger(elmo_encoder(pretrained))
+    network.set_state_dict(saved.state_dict())
+    inputs = paddle.to_tensor(WORDS), paddle.to_tensor(WORDS + 5), paddle.to_tensor(LENGTHS)
+    for each in (saved, network):
+        each.eval()
+    assert (network(*inputs).numpy() == saved(*inputs).numpy()).all()
+
+
+def test_sizes_alone_may_be_trained_from_scratch_but_not_be_frozen_at_random():
+    words = paddle.to_tensor(WORDS)
+    assert elmo_encoder(CONFIG, trainable=True)(words).shape[:2] == list(WORDS.shape)
+    with pytest.raises(InputError, match="no pretrained parameters yet"):
+        elmo_encoder(CONFIG)(words)
 
 
 def test_every_encoder_of_a_network_is_filled(pretrained):

@@ -12,9 +12,8 @@ import pytest
 from elmo.bilm import BiLM, BiLMConfig
 from elmo.convert.fluid import write_variable
 from elmo.corpora.tagged import Tagged
-from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
-from elmo.models import ModelFiles, write_model
+from elmo.models import ModelFiles, read_model, write_model
 from elmo.runtime import paddle
 from elmo.tagging.examples import make_vocabulary, segment_gold
 from elmo.tagging.from_files import read_gold
@@ -108,8 +107,7 @@ def make_tagger(own_gold: dict[str, list[Tagged]], tiny_elmo: Path, tiny_word2ve
         elif kind == "word2vec":
             features = WordVectorFeatures(tiny_word2vec)
         elif kind == "fine_tuned":
-            source = load_pretrained(tiny_elmo, "whitespace")
-            described = describe_fine_tuned(source.model.config, source.vocabulary, "gone")
+            described = describe_fine_tuned(read_model(tiny_elmo), "gone")
         config = TaggerConfig(
             ("n", "v", "PER", "w"),
             len(vocabulary),

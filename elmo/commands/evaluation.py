@@ -8,8 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import HeldOutShards, Model, ResultsFile, UseGpu, flag
+from elmo.system.project import project_data
 from elmo.system.terminal import say
 
+OWN_TASKS, OWN_SENSES, OWN_CLOZE = (project_data(name) for name in ("tasks", "senses.tsv", "cloze.tsv"))
+Senses = Annotated[
+    Path, typer.Option("--senses", help="Marked sentences; by default data/senses.tsv.", show_default=False)
+]
 app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
 
 
@@ -91,7 +96,9 @@ def eval_tasks(
     corpora: Annotated[
         Path | None, typer.Option("--corpora", help="Folder of the public sets; without, our own small ones.")
     ] = None,
-    data: Annotated[Path, typer.Option("--data", help="Folder of our own sets.")] = Path("data/tasks"),
+    data: Annotated[
+        Path, typer.Option("--data", help="Folder of our own sets; by default data/tasks.", show_default=False)
+    ] = OWN_TASKS,
     sets: Annotated[list[str] | None, typer.Option("--set", help="Only this one of the sets; may be repeated.")] = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Runs with frozen encoders, each with a seed.")] = 5,
     fine_tuned_seeds: Annotated[
@@ -144,7 +151,7 @@ def eval_tasks(
 def eval_senses(
     model: Model,
     output: ResultsFile,
-    senses: Annotated[Path, typer.Option("--senses", help="Marked sentences.")] = Path("data/senses.tsv"),
+    senses: Senses = OWN_SENSES,
     word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors to compare with.")] = None,
     reviews: Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")] = None,
     mcl_wic: Annotated[
@@ -169,7 +176,7 @@ def eval_forms(
     model: Model,
     output: ResultsFile,
     word2vec: Annotated[str, typer.Option("--word2vec", help="Word vectors to compare with.")],
-    senses: Annotated[Path, typer.Option("--senses", help="Marked sentences.")] = Path("data/senses.tsv"),
+    senses: Senses = OWN_SENSES,
     reviews: Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")] = None,
     mcl_wic: Annotated[
         Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")
@@ -191,7 +198,9 @@ def eval_forms(
 def eval_cloze(
     models: Annotated[list[str], typer.Argument(help="Masked language models, and biLMs if you like.")],
     output: ResultsFile,
-    questions: Annotated[Path, typer.Option("--questions", help="Sentences with a gap.")] = Path("data/cloze.tsv"),
+    questions: Annotated[
+        Path, typer.Option("--questions", help="Sentences with a gap; by default data/cloze.tsv.", show_default=False)
+    ] = OWN_CLOZE,
     batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are run together.")] = 32,
     use_gpu: UseGpu = None,
 ) -> None:

@@ -5,7 +5,6 @@ Their flags have the names of what they fill: fields of the settings and of the 
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -42,19 +41,6 @@ from elmo.system.terminal import stderr_console, tell
 
 if TYPE_CHECKING:
     from elmo.training.ranks import Ranks
-
-# What either training takes as it was given
-_RUN = (
-    "train_path",
-    "vocab_path",
-    "test_path",
-    "para_save_dir",
-    "load_dir",
-    "load_pretraining_params",
-    "resume",
-    "overwrite",
-    "visualdl_dir",
-)
 
 
 def pretrain(
@@ -112,24 +98,60 @@ def pretrain(
     overwrite: OverwriteCheckpoints = False,
 ) -> None:
     """Pretrain a biLM; the flags are LARK's."""
-    flags = dict(locals())
     if update_method != "nccl2":
         raise InputError(f"update_method is {update_method!r}: parameter servers are gone, give nccl2 or leave it out")
-    from elmo.bilm import BiLMConfig
     from elmo.training.bilm import pretrain as run
     from elmo.training.bilm import token_encoder_sizes
     from elmo.training.settings import PretrainSettings
 
     console, ranks = _begin(use_gpu, local)
-    settings = PretrainSettings(**_fields(PretrainSettings, flags))
-    sizes = _fields(BiLMConfig, flags) | {"token_encoder": token_encoder_sizes(token_encoder, alphabet)}
+    settings = PretrainSettings(
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        optim=optim,
+        lr_schedule=lr_schedule,
+        warmup_steps=warmup_steps,
+        max_grad_norm=max_grad_norm,
+        accumulate_steps=accumulate_steps,
+        amp=amp,
+        max_epoch=max_epoch,
+        schedule_epochs=schedule_epochs,
+        shuffle=shuffle,
+        random_seed=random_seed,
+        log_interval=log_interval,
+        save_interval=save_interval,
+        keep_checkpoints=keep_checkpoints,
+        dev_interval=dev_interval,
+        num_steps=num_steps,
+        sample_softmax=sample_softmax,
+        n_negative_samples_batch=n_negative_samples_batch,
+        reset_states=reset_states,
+    )
+    sizes = {
+        "embed_size": embed_size,
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "cell_clip": cell_clip,
+        "proj_clip": proj_clip,
+        "dropout": dropout,
+        "tie_softmax": tie_softmax,
+        "token_encoder": token_encoder_sizes(token_encoder, alphabet),
+    }
     run(
-        **{name: flags[name] for name in _RUN},
-        all_train_tokens=all_train_tokens,
+        train_path,
+        vocab_path,
+        test_path=test_path,
         sizes=sizes,
         settings=settings,
+        para_save_dir=para_save_dir,
+        load_dir=load_dir,
+        load_pretraining_params=load_pretraining_params,
+        resume=resume,
+        all_train_tokens=all_train_tokens,
+        overwrite=overwrite,
         console=console,
         ranks=ranks,
+        visualdl_dir=visualdl_dir,
     )
 
 
@@ -179,15 +201,55 @@ def pretrain_masked(
     overwrite: OverwriteCheckpoints = False,
 ) -> None:
     """Pretrain a masked language model over characters: BERT, or ERNIE 1.0."""
-    flags = dict(locals())
-    from elmo.masked_lm import MaskedLMConfig
     from elmo.training.masked import MaskedSettings, parse_masking
     from elmo.training.masked import pretrain_masked as run
 
     console, ranks = _begin(use_gpu, local)
-    settings = MaskedSettings(**_fields(MaskedSettings, flags), stages=parse_masking(masking))
-    sizes = _fields(MaskedLMConfig, flags) | {"attention_dropout": dropout}
-    run(**{name: flags[name] for name in _RUN}, sizes=sizes, settings=settings, console=console, ranks=ranks)
+    settings = MaskedSettings(
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        optim=optim,
+        lr_schedule=lr_schedule,
+        warmup_steps=warmup_steps,
+        max_grad_norm=max_grad_norm,
+        accumulate_steps=accumulate_steps,
+        amp=amp,
+        max_epoch=max_epoch,
+        schedule_epochs=schedule_epochs,
+        shuffle=shuffle,
+        random_seed=random_seed,
+        log_interval=log_interval,
+        save_interval=save_interval,
+        keep_checkpoints=keep_checkpoints,
+        dev_interval=dev_interval,
+        tagged=tagged,
+        stages=parse_masking(masking),
+    )
+    sizes = {
+        "hidden_size": hidden_size,
+        "num_layers": num_layers,
+        "num_heads": num_heads,
+        "intermediate_size": intermediate_size,
+        "max_length": max_length,
+        "hidden_act": hidden_act,
+        "dropout": dropout,
+        "attention_dropout": dropout,
+    }
+    run(
+        train_path,
+        vocab_path,
+        test_path=test_path,
+        sizes=sizes,
+        settings=settings,
+        para_save_dir=para_save_dir,
+        load_dir=load_dir,
+        load_pretraining_params=load_pretraining_params,
+        resume=resume,
+        overwrite=overwrite,
+        console=console,
+        ranks=ranks,
+        visualdl_dir=visualdl_dir,
+    )
 
 
 def _begin(use_gpu: bool | None, local: bool) -> tuple[Console, Ranks]:
@@ -202,9 +264,3 @@ def _begin(use_gpu: bool | None, local: bool) -> tuple[Console, Ranks]:
         several = f", {joined.world_size} ranks" if joined.world_size > 1 else ""
         tell(console, f"training on {device}{several}")
     return console, joined
-
-
-def _fields(settings: type, flags: dict[str, Any]) -> dict[str, Any]:
-    """Return the flags that are fields of a dataclass: they have the same names."""
-    names = {field.name for field in dataclasses.fields(settings)}
-    return {name: value for name, value in flags.items() if name in names}

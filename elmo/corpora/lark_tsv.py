@@ -16,7 +16,7 @@ from elmo.text.shards import read_lines
 
 PathLike = str | os.PathLike[str]
 
-BEGIN, INSIDE = "-B", "-I"
+BEGIN, INSIDE = "-B", "-I"  # how the tag of a token ends: its chunk begins there, or goes on
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from elmo.errors import InputError
 from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.text.lengths import pad
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 
 Tensor = Any
@@ -185,10 +186,8 @@ class Bert:
 
     def _run(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """Run sequences of ids without [CLS] and [SEP]; returns [batch, layers, time, hidden] with them."""
-        lengths = np.array([len(row) + 2 for row in rows], np.int64)
-        ids = np.full((len(rows), lengths.max()), self.vocabulary.pad_id, np.int64)
-        for place, row in enumerate(rows):
-            ids[place, : len(row) + 2] = [self.vocabulary.bos_id, *row, self.vocabulary.eos_id]
+        begin, end = self.vocabulary.bos_id, self.vocabulary.eos_id
+        ids, lengths = pad([[begin, *row, end] for row in rows], self.vocabulary.pad_id)
         padded = None if (lengths == lengths[0]).all() else paddle.to_tensor(lengths)
         with evaluating(self.model):
             layers = self.model(paddle.to_tensor(ids), padded)

@@ -16,6 +16,7 @@ from elmo.errors import InputError
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
+from elmo.text.lengths import pad
 from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
 
@@ -126,11 +127,8 @@ class Encoder:
         order = sorted((index for index, words in enumerate(block) if words), key=lambda index: len(block[index]))
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            lengths = np.array([len(block[index]) for index in chosen], dtype=np.int64)
             sentence_ids, lexicon = self.ids([block[index] for index in chosen])
-            ids = np.zeros((len(chosen), lengths.max()), dtype=np.int64)  # any id will do behind a sentence's end
-            for row, word_ids in enumerate(sentence_ids):
-                ids[row, : lengths[row]] = word_ids
+            ids, lengths = pad(sentence_ids)  # any id will do behind a sentence's end
             with evaluating(self.model):
                 layers = self.model.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths), lexicon, positions)
                 vectors = np.stack([layer.numpy() for layer in layers], axis=1)  # [batch, layers, time, size]

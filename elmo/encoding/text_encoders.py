@@ -16,16 +16,16 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import BiLM
+from elmo.bilm import BiLM, BiLMConfig, init_pretraining_params
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
-from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.models import find_model
+from elmo.models import ModelFiles, find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.text.lengths import pad
 from elmo.word_vectors import WordVectors
 
 Tensor = Any
@@ -71,23 +71,19 @@ class WordEncoder:
 
     Args:
         features: frozen vectors of words.
-        elmo: name or path of the model, if it is an ELMo that may be fine-tuned.
+        elmo: what was read from the model's files, if it is an ELMo that may be fine-tuned.
     """
 
-    def __init__(self, features: Features, elmo: PathLike | None = None) -> None:
+    def __init__(self, features: Features, elmo: ModelFiles | None = None) -> None:
         self.kind = "word2vec" if elmo is None else "elmo"
         self._features, self.layers, self.size = features, features.layers, features.size
         self.trainable: BiLM | None = None
         self._vocabulary = None
-        if elmo is not None:
-            loaded = load_pretrained(elmo, "whitespace")
-            if loaded.model.config.token_encoder is None:  # one that reads characters stays frozen
-                self.trainable = BiLM(dataclasses.replace(loaded.model.config, softmax=False))
-                source = dict(loaded.model.named_parameters())
-                for name, parameter in self.trainable.named_parameters():
-                    parameter.set_value(source[name])
-                self.trainable.eval()
-                self._vocabulary = loaded.vocabulary
+        if elmo is not None and elmo.config.get("token_encoder") is None:  # one that reads characters stays frozen
+            self.trainable = BiLM(dataclasses.replace(BiLMConfig.from_dict(elmo.config), softmax=False))
+            init_pretraining_params(self.trainable, elmo)
+            self.trainable.eval()
+            self._vocabulary = elmo.vocabulary
 
     def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[str], Owners]:
         """The words themselves."""
@@ -101,11 +97,8 @@ class WordEncoder:
         """Layers of the biLM."""
         if self.trainable is None or self._vocabulary is None:
             raise InputError(f"this {self.kind} can't be fine-tuned: use it frozen")
-        lengths = [len(words) for words in units]
-        ids = np.zeros([len(units), max(lengths)], np.int64)
-        for row, words in zip(ids, units, strict=True):
-            row[: len(words)] = self._vocabulary.encode(words)
-        layers = self.trainable.layers(paddle.to_tensor(ids), paddle.to_tensor(np.array(lengths, np.int64)))
+        ids, lengths = pad([self._vocabulary.encode(words) for words in units])
+        layers = self.trainable.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths))
         return [layer.reshape([-1, self.size]) for layer in layers], np.arange(len(units)) * ids.shape[1]
 
 
@@ -149,10 +142,7 @@ class PieceEncoder:
 
     def run(self, units: Sequence[list[int]]) -> tuple[list[Tensor], Owners]:
         """Layers of the Transformer, that of the embeddings first."""
-        lengths = np.array([len(row) for row in units], np.int64)
-        ids = np.full([len(units), lengths.max()], self._bert.vocabulary.pad_id, np.int64)
-        for row, of_text in zip(ids, units, strict=True):
-            row[: len(of_text)] = of_text
+        ids, lengths = pad(units, self._bert.vocabulary.pad_id)
         padded = None if (lengths == lengths[0]).all() else paddle.to_tensor(lengths)
         layers = self.trainable(paddle.to_tensor(ids), padded)
         return [layer.reshape([-1, self.size]) for layer in layers], np.arange(len(units)) * ids.shape[1]
@@ -164,11 +154,12 @@ def load_text_encoder(path_or_name: PathLike) -> TextEncoder:
     Raises:
         InputError: it is missing, damaged, or of a kind that gives no vectors.
     """
-    kind = read_any(path_or_name).kind
+    files = read_any(path_or_name)
+    kind = files.kind
     if kind == "skipgram":
         return WordEncoder(WordVectorFeatures(WordVectors.load(path_or_name)))
     if kind == "bilm":
-        return WordEncoder(ElmoFeatures(path_or_name), path_or_name)
+        return WordEncoder(ElmoFeatures(path_or_name), files)
     if kind == MASKED_LM:
         return PieceEncoder(Bert.from_pretrained(path_or_name))
     raise InputError(

@@ -14,6 +14,7 @@ from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.text.lengths import pad
 
 Floats = npt.NDArray[np.float64]
 
@@ -74,10 +75,7 @@ def masked_scores(
     scores = [np.where(row, 0.0, -np.inf) for row in known]
     for start in range(0, len(requests), batch_size):
         batch = requests[start : start + batch_size]
-        lengths = np.array([len(ids) for ids, _ in batch], np.int64)
-        rows = np.full((len(batch), lengths.max()), bert.vocabulary.pad_id, np.int64)
-        for row, (ids, _) in enumerate(batch):
-            rows[row, : len(ids)] = ids
+        rows, lengths = pad([ids for ids, _ in batch], bert.vocabulary.pad_id)
         asked = [(row * rows.shape[1] + wanted.place, wanted) for row, (_, all_) in enumerate(batch) for wanted in all_]
         places = np.array([place for place, _ in asked], np.int64)
         with evaluating(bert.model):

@@ -8,45 +8,40 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from elmo.corpora.lark_tsv import BEGIN, INSIDE
+from elmo.encoding.features import Features
 from elmo.errors import InputError
-from elmo.nn.crf import viterbi
-from elmo.nn.gru import GRU, BidirectionalGRU, Packing
+from elmo.nn.crf import FIRST
+from elmo.nn.gru import GRU
 from elmo.runtime import paddle
 from elmo.tagging.baidu_files import LacFiles, read_model
-from elmo.tagging.baidu_text import LacReader, UserDictionary, read_words, spread_tags
+from elmo.tagging.baidu_text import LacReader, UserDictionary, WordsAndTags, read_words, spread_tags
+from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
+from elmo.tagging.projection import OUTSIDE
+from elmo.tagging.tagger import add_vectors
 from elmo.text.lengths import like_lengths
 
-Tensor = Any
-Array = npt.NDArray[Any]
 PathLike = str | os.PathLike[str]
-Tagged = tuple[list[str], list[str]]  # words, tags
 
 
-class LacNetwork(paddle.nn.Layer):
-    """Emissions of each tag for the network's inputs; `build_network` makes it from files."""
+@dataclass(frozen=True)
+class LacConfig(TaggerConfig):
+    """Sizes of Baidu's network, whose labels have an order of their own, and O among them."""
 
-    def __init__(self, num_words: int, embedding_size: int, hidden_size: int, num_layers: int, num_tags: int) -> None:
-        super().__init__()
-        self.embedding = paddle.nn.Embedding(num_words, embedding_size)
-        sizes = [embedding_size] + [2 * hidden_size] * (num_layers - 1)
-        self.layers = paddle.nn.LayerList([BidirectionalGRU(size, hidden_size) for size in sizes])
-        self.output = paddle.nn.Linear(2 * hidden_size, num_tags)
-        self.transitions = self.create_parameter([num_tags + 2, num_tags])  # as `elmo.nn.crf` has them
+    released: tuple[str, ...] = ()  # labels by their ids
 
-    def forward(self, packed_ids: Tensor, packing: Packing) -> Tensor:
-        """From packed ids [inputs] to emissions [inputs, tags], packed too."""
-        hidden = self.embedding(packed_ids)
-        for layer in self.layers:
-            hidden = layer.run_packed(hidden, packing)
-        return self.output(hidden)
+    @property
+    def labels(self) -> list[str]:
+        """What the network tells apart: `n-B`, `n-I`, ..."""
+        return list(self.released)
 
 
-def build_network(files: LacFiles) -> LacNetwork:
+def build_network(files: LacFiles) -> TaggerNetwork:
     """Build the network with the released parameters.
 
     Paddle 1.x keeps two weights of a GRU in one file, one after another: [H, 2H] for update and reset gate, then
@@ -54,7 +49,18 @@ def build_network(files: LacFiles) -> LacNetwork:
     """
     parameters, size = files.parameters, files.hidden_size
     num_words, embedding_size = parameters["word_emb"].shape
-    network = LacNetwork(num_words, embedding_size, size, files.num_layers, len(files.tags))
+    tags = dict.fromkeys(label.removesuffix(BEGIN).removesuffix(INSIDE) for label in files.tags if label != OUTSIDE)
+    config = LacConfig(
+        tuple(tags),
+        num_words,
+        embedding_size=embedding_size,
+        hidden_size=size,
+        num_layers=files.num_layers,
+        dropout=0.0,
+        released=tuple(files.tags),
+    )
+    with paddle.LazyGuard():  # no time and memory for first values that are thrown away
+        network = TaggerNetwork(config)
     network.embedding.weight.set_value(parameters["word_emb"])
     directions: list[GRU] = [gru for layer in network.layers for gru in (layer.forwards, layer.backwards)]
     for index, gru in enumerate(directions):
@@ -108,16 +114,16 @@ class Lac:
         """Return the words of a text; joined they are the text."""
         return self.tag(text)[0][0]
 
-    def tag(self, texts: str | Sequence[str]) -> list[Tagged]:
+    def tag(self, texts: str | Sequence[str]) -> list[WordsAndTags]:
         """Return words and tags of each text, in the texts' order; one text counts as a list of one.
 
         The words of a text, joined, are the text, whatever it holds. An empty text has no words.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
         inputs = [self._reader.read(text) for text in texts]
-        tagged: list[Tagged] = [([], [])] * len(texts)
+        tagged: list[WordsAndTags] = [([], [])] * len(texts)
         for batch in like_lengths([len(ids) for ids, _ in inputs], self.batch_size):
-            best = self._best_tags([inputs[index][0] for index in batch])
+            best = self.network.decode([_plain_input(inputs[index][0]) for index in batch])
             for index, tag_ids in zip(batch, best, strict=True):
                 tags = spread_tags([self._tags[tag_id] for tag_id in tag_ids], inputs[index][1])
                 if self.user_dictionary is not None:
@@ -125,18 +131,97 @@ class Lac:
                 tagged[index] = read_words(texts[index], tags)
         return tagged
 
-    def _best_tags(self, ids: list[list[int]]) -> list[list[int]]:
-        packing = Packing([len(sentence) for sentence in ids])
-        padded = np.zeros([len(ids), packing.time], np.int64)
-        for row, sentence in zip(padded, ids, strict=True):
-            row[: len(sentence)] = sentence
-        with paddle.no_grad():
-            emissions = self.network(paddle.to_tensor(padded.reshape(-1)[packing.rows]), packing).numpy()
-        best = np.zeros(padded.size, np.int64)
-        best[packing.rows] = viterbi(emissions, self.network.transitions.numpy(), packing)
-        return [row[: len(sentence)].tolist() for row, sentence in zip(best.reshape(padded.shape), ids, strict=True)]
+
+def _plain_input(ids: list[int]) -> TaggerInput:
+    """What a network without features reads."""
+    none = np.zeros(0, np.int64)
+    return TaggerInput([], np.array(ids, np.int64), none, none, [])
 
 
 def format_tagged(words: Sequence[str], tags: Sequence[str]) -> str:
     """Word/tag, separated by spaces, in one line; a word that holds white space is several with one tag, or none."""
     return " ".join(f"{part}/{tag}" for word, tag in zip(words, tags, strict=True) for part in word.split())
+
+
+# A tagger of ours that starts from Baidu's: its parameters and tokens, and beside them, if wanted, vectors of ELMo.
+
+
+class LacSentenceReader:
+    """Makes a `TaggerInput` of the segmenter's words, with LAC's own inputs as tokens.
+
+    A token has the vector of the segmenter's word in which its first character stands.
+
+    Args:
+        files: Baidu's model.
+        config: of the network; see `start_from_lac`.
+        features: give vectors; None for none.
+    """
+
+    def __init__(self, files: LacFiles, config: TaggerConfig, features: Features | None = None) -> None:
+        self.config, self.features = config, features
+        self._reader = LacReader(files)
+
+    def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
+        """Sentences from the segmenter's words of each, with their vectors."""
+        found = [self._read(words) for words in segmented]
+        add_vectors(found, self.features)
+        return found
+
+    def _read(self, words: list[str]) -> TaggerInput:
+        text = "".join(words)
+        ids, tokens = read_tokens(self._reader, text)
+        begins = np.cumsum([0, *map(len, tokens[:-1])])
+        word_of = np.repeat(np.arange(len(words)), [len(word) for word in words])
+        places = np.zeros(len(ids), np.int64)
+        return TaggerInput(tokens, np.array(ids, np.int64), word_of[begins], places, list(words))
+
+
+def read_tokens(reader: LacReader, text: str) -> tuple[list[int], list[str]]:
+    """LAC's inputs for a text: their ids, and what they are of the text."""
+    ids, lengths = reader.read(text)
+    return ids, [text[begin:end] for begin, end in pairwise(accumulate(lengths, initial=0))]
+
+
+def start_from_lac(
+    files: LacFiles, tags: Sequence[str], features: Features | None = None, dropout: float = 0.3
+) -> TaggerNetwork:
+    """Build a network that answers as Baidu's does; what is beside that, from zero weights on.
+
+    Baidu's label O, which it gives to hardly anything, is left out.
+
+    Args:
+        files: Baidu's model.
+        tags: ours, each of which Baidu's model has.
+        features: their vectors get weights of zero in the first layer, so that they change nothing at first.
+        dropout: of the network in training.
+
+    Raises:
+        InputError: Baidu's model lacks one of the tags.
+    """
+    num_words, embedding_size = files.parameters["word_emb"].shape
+    config = TaggerConfig(
+        tuple(tags),
+        num_words,
+        embedding_size=embedding_size,
+        hidden_size=files.hidden_size,
+        num_layers=files.num_layers,
+        dropout=dropout,
+        feature_layers=0 if features is None else features.layers,
+        feature_size=0 if features is None else features.size,
+        features=None if features is None else features.describe(),
+    )
+    if missing := [label for label in config.labels if label not in files.tags]:
+        raise InputError(f"LAC's model has no tag {missing[0][:-2]!r}: leave it out, or give it one that it has")
+    network, released = TaggerNetwork(config), build_network(files)
+    network.embedding.weight.set_value(released.embedding.weight)
+    theirs = dict(released.layers.named_parameters())
+    for name, parameter in network.layers.named_parameters():
+        more = parameter.shape[0] - theirs[name].shape[0]  # inputs that Baidu's first layer has not
+        zeros = paddle.zeros([more, *parameter.shape[1:]], parameter.dtype)
+        parameter.set_value(paddle.concat([theirs[name], zeros]) if more else theirs[name])
+    columns = np.array([files.tags.index(label) for label in config.labels])
+    rows = np.array([*range(FIRST), *(columns + FIRST)])
+    network.output.weight.set_value(released.output.weight.numpy()[:, columns])
+    network.output.bias.set_value(released.output.bias.numpy()[columns])
+    network.transitions.set_value(released.transitions.numpy()[np.ix_(rows, columns)])
+    return network

@@ -9,10 +9,12 @@ import os
 from collections.abc import Iterable, Sequence
 from math import log
 
+from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.errors import InputError
 from elmo.tagging.baidu_files import UNKNOWN, LacFiles, numbered_lines
 
-BEGIN, INSIDE = "B", "I"  # how a character's tag ends: "n-B"
+WordsAndTags = tuple[list[str], list[str]]  # of one text, as many of both
+
 _JOINED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 
 
@@ -81,13 +83,13 @@ def spread_tags(tags: Iterable[str], lengths: Iterable[int]) -> list[str]:
     for tag, length in zip(tags, lengths, strict=True):
         spread.append(tag)
         if length > 1:
-            spread += [f"{tag[:-2]}-{INSIDE}"] * (length - 1)
+            spread += [tag[:-2] + INSIDE] * (length - 1)
     return spread
 
 
-def read_words(text: str, tags: Sequence[str]) -> tuple[list[str], list[str]]:
+def read_words(text: str, tags: Sequence[str]) -> WordsAndTags:
     """From a tag a character to words and their tags, each that of the word's last character; "" for the tag O."""
-    begins = [index for index, tag in enumerate(tags) if index == 0 or tag[-1] == BEGIN]
+    begins = [index for index, tag in enumerate(tags) if index == 0 or tag.endswith(BEGIN)]
     ends = [*begins[1:], len(text)] if begins else []
     words = [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
     return words, [tags[end - 1][:-2] for end in ends]
@@ -144,8 +146,8 @@ class UserDictionary:
             start = begin
             for part_end, tag in parts:
                 for index in range(start, begin + part_end):
-                    tags[index] = f"{tag}-{INSIDE}" if tag else tags[index][:-1] + INSIDE
+                    tags[index] = (tag or tags[index][:-2]) + INSIDE
                 start = begin + part_end
             for index in [begin, *(begin + part_end for part_end, _ in parts)]:
                 if index < len(tags):
-                    tags[index] = tags[index][:-1] + BEGIN
+                    tags[index] = tags[index][:-2] + BEGIN

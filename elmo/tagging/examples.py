@@ -10,8 +10,9 @@ from typing import Protocol
 
 import numpy as np
 
+from elmo.corpora.lark_tsv import BEGIN
 from elmo.errors import InputError
-from elmo.tagging.network import Sentence, TaggerNetwork
+from elmo.tagging.network import TaggerInput, TaggerNetwork
 from elmo.tagging.projection import Chunk, chunks, project, word_chunks
 from elmo.tagging.score import ChunkCounts, count_chunks
 from elmo.tagging.tagger import Reader, cut_all, load_segmenter
@@ -37,7 +38,7 @@ class GoldSentence(Protocol):
 class Examples:
     """Sentences as the network reads them, beside the gold chunks."""
 
-    sentences: list[Sentence]
+    sentences: list[TaggerInput]
     gold: list[list[Chunk]]
     straddling: int  # tokens that hold characters of several gold words: no labels can be right for these
     num_tokens: int
@@ -85,7 +86,7 @@ def make_examples(gold: Sequence[GoldSentence], segmented: Sequence[list[str]], 
         except InputError as error:
             raise InputError(f"{place_of(sentence)}: {error}") from None
         # Not by the labels alone: a tag may be lost where one token holds several words.
-        if odd := [tag for tag in dict.fromkeys(sentence.tags) if f"{tag}-B" not in labels]:
+        if odd := [tag for tag in dict.fromkeys(sentence.tags) if tag + BEGIN not in labels]:
             known = " ".join(reader.config.tags)
             raise InputError(f"{place_of(sentence)}: the tag {odd[0]!r} is none of the tagger's ({known}); correct it")
         read.labels = np.array([labels[label] for label in projection.tags], np.int64)

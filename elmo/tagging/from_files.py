@@ -14,15 +14,17 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.corpora.lark_tsv import read_tsv
-from elmo.corpora.tagged import COARSE, LAC_TAGS, NAMES, Tagged, read_peoples_daily, read_ud
+from elmo.corpora.peoples_daily import read_peoples_daily
+from elmo.corpora.tagged import COARSE, LAC_TAGS, NAMES, Tagged
+from elmo.corpora.universal_dependencies import read_ud
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.models import check_free
 from elmo.system.files import writable_file
 from elmo.system.locks import alone_in
-from elmo.tagging.baidu import Lac
+from elmo.system.project import project_data
+from elmo.tagging.baidu import Lac, read_tokens
 from elmo.tagging.baidu_files import read_model
-from elmo.tagging.baidu_start import read_tokens
 from elmo.tagging.baidu_text import LacReader
 from elmo.tagging.examples import place_of
 from elmo.tagging.files import load_model, written_whole
@@ -34,7 +36,6 @@ from elmo.tagging.train import TrainSettings, check_save_dir, train_tagger
 PathLike = str | os.PathLike[str]
 
 FORMATS = ("tsv", "peoples_daily", "ud")
-OWN_SET = Path(__file__).resolve().parents[2] / "data/lac"  # comes with the project
 MODEL, SCORES = "model", "scores.json"  # in the folder of a training
 
 
@@ -61,7 +62,7 @@ def read_gold(path: PathLike, form: str = "tsv", part: str = "test") -> list[Tag
 
     Args:
         path: the file.
-        form: "tsv" (LARK's, of words or pieces of them), "peoples_daily" or "ud", see `elmo.corpora.tagged`.
+        form: "tsv" (LARK's, of words or pieces of them), "peoples_daily" or "ud", see `elmo.corpora`.
         part: what to take of People's Daily, which is one file: train, dev or test.
 
     Raises:
@@ -244,7 +245,8 @@ def train_from_files(
     if train is None:
         if form != "tsv":
             raise InputError(f"--format {form} is given without a file: give --train too")
-        train, dev, test = OWN_SET / "train.tsv", dev or OWN_SET / "dev.tsv", test or OWN_SET / "test.tsv"
+        own_set = project_data("lac")
+        train, dev, test = own_set / "train.tsv", dev or own_set / "dev.tsv", test or own_set / "test.tsv"
     gold = read_gold(train, form, "train")
     paths = {"dev": dev, "test": test}
     held_out = {part: read_gold(path, form, part) for part, path in paths.items() if path is not None}

@@ -15,24 +15,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import BiLMConfig, ElmoEncoder
-from elmo.checks import MOST_LAYERS, check_whole
+from elmo.bilm import MIX_DECAY, BiLMConfig, ElmoEncoder, config_of_file, elmo_encoder
+from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole
+from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.errors import InputError
-from elmo.models import check_shapes
+from elmo.models import ModelFiles
 from elmo.nn.crf import log_likelihood, viterbi
 from elmo.nn.dropout import dropout
 from elmo.nn.evaluating import evaluating
 from elmo.nn.gru import BidirectionalGRU, Packing
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
+from elmo.text.lengths import pad
 from elmo.text.vocabulary import Vocabulary
 
 Tensor = Any
 
 TOKENS = ("words", "characters")
 PLACES = 4  # of a character in its segmenter's word: first, inner, last, alone
-_PLACE_SIZE = 16
-_MIX_DECAY = 0.001  # of the scalar mix, as in `elmo.bilm.ElmoEncoder`
+PLACE_SIZE = 16  # of a place's vector
 
 
 @dataclass(frozen=True)
@@ -53,21 +54,16 @@ class TaggerConfig:
     features: dict[str, Any] | None = None  # what `make_features` or `fine_tuned_elmo` makes them from
 
     def __post_init__(self) -> None:
-        if self.tokens not in TOKENS:
-            raise InputError(f"tokens is {self.tokens!r}: give one of {', '.join(TOKENS)}")
+        check_choice(self, "tokens", TOKENS)
         if not isinstance(self.segmenter, str):
             raise InputError(f"segmenter is {self.segmenter!r}: give a name such as jieba")
         check_whole(self, "num_words", "embedding_size", "hidden_size")
         check_whole(self, "num_layers", most=MOST_LAYERS)
-        for name in ("feature_layers", "feature_size"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}: give a whole number, 0 for no features")
+        check_whole(self, "feature_layers", least=0, most=MOST_LAYERS + 1)
+        check_whole(self, "feature_size", least=0)
         if (self.feature_layers > 0) != (self.feature_size > 0):
             raise InputError(f"{self.feature_layers} feature layers of size {self.feature_size}: give both or neither")
-        for name in ("dropout", "feature_dropout"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not 0 <= value < 1:
-                raise InputError(f"{name} is {value!r}: give a share from 0 to below 1")
+        check_share(self, "dropout", "feature_dropout")
         for tag in self.tags:
             if not isinstance(tag, str) or tag.split() != [tag]:
                 raise InputError(f"the tag {tag!r} is none: give each a name without white space")
@@ -86,7 +82,7 @@ class TaggerConfig:
     @property
     def labels(self) -> list[str]:
         """What the network tells apart: `n-B`, `n-I`, ..."""
-        return [f"{tag}-{place}" for tag in self.tags for place in "BI"]
+        return [tag + place for tag in self.tags for place in (BEGIN, INSIDE)]
 
     @property
     def fine_tunes(self) -> bool:
@@ -96,17 +92,14 @@ class TaggerConfig:
     @classmethod
     def from_dict(cls, fields: dict[str, Any]) -> TaggerConfig:
         """Make a configuration from the fields as JSON keeps them; InputError names one that is unknown or lacks."""
-        known = {field.name for field in dataclasses.fields(cls)}
-        odd = sorted(set(fields) - known) + sorted({"tags", "num_words"} - set(fields))
-        if odd:
-            raise InputError(f"the tagger's configuration has an unknown or missing field: {odd[0]!r}")
+        check_names(fields, cls, "the tagger's configuration", required=["tags", "num_words"])
         if not isinstance(fields["tags"], list | tuple):
             raise InputError(f"tags is {fields['tags']!r}: give a list of tags")
         return cls(**{**fields, "tags": tuple(fields["tags"])})
 
 
 @dataclass
-class Sentence:
+class TaggerInput:
     """A sentence as the network reads it."""
 
     tokens: list[str]
@@ -136,13 +129,13 @@ class TaggerNetwork(paddle.nn.Layer):
         )
         size = config.embedding_size
         if config.tokens == "characters":
-            self.place_embedding = paddle.nn.Embedding(PLACES, _PLACE_SIZE)
-            size += _PLACE_SIZE
+            self.place_embedding = paddle.nn.Embedding(PLACES, PLACE_SIZE)
+            size += PLACE_SIZE
         self.elmo = elmo
         if elmo is not None:
             size += elmo.output_size
         elif config.feature_layers:
-            self.scalar_mix = ScalarMix(config.feature_layers, _MIX_DECAY)
+            self.scalar_mix = ScalarMix(config.feature_layers, MIX_DECAY)
             size += config.feature_size
         sizes = [size] + [2 * config.hidden_size] * (config.num_layers - 1)
         self.layers = paddle.nn.LayerList([BidirectionalGRU(each, config.hidden_size) for each in sizes])
@@ -152,51 +145,44 @@ class TaggerNetwork(paddle.nn.Layer):
             [num_labels + 2, num_labels], default_initializer=paddle.nn.initializer.Uniform(-0.1, 0.1)
         )
 
-    def forward(self, sentences: Sequence[Sentence]) -> tuple[Any, Any]:
+    def forward(self, sentences: Sequence[TaggerInput]) -> tuple[Any, Any]:
         """Emissions [tokens, labels] of a batch, packed, and the packing."""
         packing = Packing([len(sentence.ids) for sentence in sentences])
-        order = packed_order(packing)
-        hidden = self.embedding(_packed([sentence.ids for sentence in sentences], order))
+        hidden = self.embedding(packed([sentence.ids for sentence in sentences], packing))
         if self.config.tokens == "characters":
-            places = self.place_embedding(_packed([sentence.places for sentence in sentences], order))
+            places = self.place_embedding(packed([sentence.places for sentence in sentences], packing))
             hidden = paddle.concat([hidden, places], axis=1)
         hidden = dropout(hidden, self.config.dropout, self.training)
         if self.elmo is not None or self.config.feature_layers:
-            hidden = paddle.concat([hidden, self._features(sentences, order)], axis=1)
+            hidden = paddle.concat([hidden, self._features(sentences, packed_order(packing))], axis=1)
         for layer in self.layers:
             hidden = layer.run_packed(hidden, packing)
         hidden = dropout(hidden, self.config.dropout, self.training)
         return self.output(hidden), packing
 
-    def _features(self, sentences: Sequence[Sentence], order: npt.NDArray[np.int64]) -> Tensor:
+    def _features(self, sentences: Sequence[TaggerInput], order: npt.NDArray[np.int64]) -> Tensor:
         """Mixed vectors [tokens, size], packed."""
         if self.elmo is None:
             vectors = [sentence.vectors[:, sentence.owners] for sentence in sentences]  # type: ignore[index]
             rows = np.concatenate(vectors, axis=1)[:, order].astype(np.float32)
             mixed = self.scalar_mix([paddle.to_tensor(layer) for layer in rows])
             return dropout(mixed, self.config.feature_dropout, self.training)
-        lengths = [len(sentence.words) for sentence in sentences]
-        padded = np.zeros([len(lengths), max(lengths)], np.int64)
-        for row, sentence in zip(padded, sentences, strict=True):
-            row[: len(sentence.words)] = sentence.elmo_ids
-        vectors = self.elmo(paddle.to_tensor(padded), paddle.to_tensor(np.array(lengths)))
+        padded, lengths = pad([sentence.elmo_ids or [] for sentence in sentences])
+        vectors = self.elmo(paddle.to_tensor(padded), paddle.to_tensor(lengths))
         places = np.concatenate([sentence.owners + row * padded.shape[1] for row, sentence in enumerate(sentences)])
         return paddle.gather(vectors.reshape([-1, vectors.shape[2]]), paddle.to_tensor(places[order]))
 
-    def loss(self, sentences: Sequence[Sentence]) -> Tensor:
+    def loss(self, sentences: Sequence[TaggerInput]) -> Tensor:
         """Mean over the sentences of -log p(labels), in nats."""
         emissions, packing = self(sentences)
-        labels = _packed([sentence.labels for sentence in sentences], packed_order(packing))
+        labels = packed([sentence.labels for sentence in sentences], packing)
         return -log_likelihood(emissions, labels, self.transitions, packing).mean()
 
-    def decode(self, sentences: Sequence[Sentence]) -> list[list[int]]:
+    def decode(self, sentences: Sequence[TaggerInput]) -> list[list[int]]:
         """Best labels of each sentence."""
         with evaluating(self):
             emissions, packing = self(sentences)
-        best = np.empty(packing.size, np.int64)
-        best[packed_order(packing)] = viterbi(emissions.numpy(), self.transitions.numpy(), packing)
-        ends = list(accumulate(packing.lengths.tolist()))
-        return [part.tolist() for part in np.split(best, ends[:-1])]
+        return best_labels(emissions, self.transitions, packing)
 
 
 def packed_order(packing: Packing) -> npt.NDArray[np.int64]:
@@ -205,21 +191,31 @@ def packed_order(packing: Packing) -> npt.NDArray[np.int64]:
     return np.asarray(begins[packing.rows // max(packing.time, 1)] + packing.rows % max(packing.time, 1))
 
 
-def _packed(parts: Sequence[Any], order: npt.NDArray[np.int64]) -> Tensor:
-    return paddle.to_tensor(np.concatenate(parts)[order])
+def packed(parts: Sequence[Any], packing: Packing) -> Tensor:
+    """Numbers of each sentence's tokens, a sequence of them a sentence, as one packed tensor [tokens]."""
+    return paddle.to_tensor(np.concatenate(parts)[packed_order(packing)])
 
 
-def describe_fine_tuned(config: BiLMConfig, vocabulary: Vocabulary, source: str | None) -> dict[str, Any]:
+def best_labels(emissions: Tensor, transitions: Tensor, packing: Packing) -> list[list[int]]:
+    """The best labels of each sentence, by packed emissions [tokens, labels] and a CRF's table."""
+    best = np.empty(packing.size, np.int64)
+    best[packed_order(packing)] = viterbi(emissions.numpy(), transitions.numpy(), packing)
+    ends = list(accumulate(packing.lengths.tolist()))
+    return [part.tolist() for part in np.split(best, ends[:-1])]
+
+
+def describe_fine_tuned(files: ModelFiles, source: str | None) -> dict[str, Any]:
     """`TaggerConfig.features` of a network that a biLM is part of: all that `fine_tuned_elmo` needs.
 
     Raises:
         InputError: the biLM reads characters, which the network can't do in training.
     """
+    config = config_of_file(files.config, files.vocabulary, source)
     if config.token_encoder is not None:
         raise InputError("this ELMo reads words by their characters and can't be fine-tuned here: use it frozen")
     sizes = dataclasses.replace(config, softmax=False).to_dict()
     description = {"kind": "elmo", "fine_tuned": True, "source": source}
-    return {**description, "bilm": sizes, "vocabulary": list(vocabulary.tokens)}
+    return {**description, "bilm": sizes, "vocabulary": list(files.vocabulary.tokens)}
 
 
 def fine_tuned_elmo(config: TaggerConfig) -> tuple[ElmoEncoder, Vocabulary]:
@@ -235,16 +231,4 @@ def fine_tuned_elmo(config: TaggerConfig) -> tuple[ElmoEncoder, Vocabulary]:
     sizes, vocabulary = BiLMConfig.from_dict(bilm), Vocabulary(tokens)
     if sizes.vocab_size != len(vocabulary):
         raise InputError(f"the fine-tuned ELMo's vocabulary has {len(vocabulary)} tokens, it {sizes.vocab_size}")
-    return ElmoEncoder(sizes, trainable=True, dropout=config.feature_dropout, l2=_MIX_DECAY), vocabulary
-
-
-def load_network(network: paddle.nn.Layer, arrays: dict[str, npt.NDArray[Any]], place: object) -> None:
-    """Copy parameters by their names.
-
-    Raises:
-        InputError: one lacks, is too many or has another shape.
-    """
-    parameters = dict(network.named_parameters())
-    check_shapes({name: tuple(parameter.shape) for name, parameter in parameters.items()}, arrays, place)
-    for name, parameter in parameters.items():
-        parameter.set_value(arrays[name].astype(np.float32))
+    return elmo_encoder(sizes, trainable=True, dropout=config.feature_dropout), vocabulary

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.errors import InputError
 
 Chunk = tuple[int, int, str]  # begin, end, tag
 
-BEGIN, INSIDE, OUTSIDE = "-B", "-I", "O"  # how the tag of a token ends, as in LAC's tag.dic; O alone is no chunk
+OUTSIDE = "O"  # the tag of a token of no chunk, as in LAC's tag.dic
 OTHER = "?"  # tag of a chunk of `best_chunks` that is no gold chunk
 _SHOWN = 10  # characters of a text in a message
 

@@ -1,4 +1,4 @@
-"""LAC among the segmenters of `elmo.text.segment`; a module of its own, so that choosing it imports no Paddle yet."""
+"""LAC among the segmenters of `elmo.text.segment`; `import elmo` registers it, and imports no Paddle yet."""
 
 from __future__ import annotations
 

@@ -14,56 +14,41 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.encoding.features import Features, make_features
 from elmo.errors import InputError
 from elmo.model_sizes import check_config
-from elmo.models import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.runtime import paddle
-from elmo.tagging.baidu_text import UserDictionary, read_words, spread_tags
+from elmo.tagging.baidu_text import UserDictionary, WordsAndTags, read_words, spread_tags
 from elmo.tagging.network import (
-    Sentence,
     TaggerConfig,
+    TaggerInput,
     TaggerNetwork,
     fine_tuned_elmo,
-    load_network,
 )
 from elmo.text.lengths import like_lengths
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
 
-__all__ = [
-    "KIND",
-    "Reader",
-    "Sentence",
-    "SentenceReader",
-    "Tagger",
-    "TaggerConfig",
-    "TaggerNetwork",
-    "characters_of",
-    "cut_all",
-    "load_network",
-    "load_segmenter",
-]
-
 PathLike = str | os.PathLike[str]
-Tagged = tuple[list[str], list[str]]  # words, tags
 
 KIND = "tagger"
 _SPACE_TAG = "w"  # of white space between words
 
 
 class Reader(Protocol):
-    """Makes a `Sentence` of the segmenter's words."""
+    """Makes a `TaggerInput` of the segmenter's words."""
 
     config: TaggerConfig
 
-    def read(self, segmented: Sequence[list[str]]) -> list[Sentence]:
+    def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
         """Sentences from the segmenter's words of each, with their vectors."""
         ...
 
 
 class SentenceReader:
-    """Makes a `Sentence` of the segmenter's words.
+    """Makes a `TaggerInput` of the segmenter's words.
 
     Args:
         vocabulary: of the tokens.
@@ -82,13 +67,13 @@ class SentenceReader:
         self.vocabulary, self.config, self.features = vocabulary, config, features
         self.elmo_vocabulary = elmo_vocabulary
 
-    def read(self, segmented: Sequence[list[str]]) -> list[Sentence]:
+    def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
         """Sentences from the segmenter's words of each, with their vectors."""
         found = [self._read(words) for words in segmented]
         add_vectors(found, self.features)
         return found
 
-    def _read(self, words: list[str]) -> Sentence:
+    def _read(self, words: list[str]) -> TaggerInput:
         if self.config.tokens == "words":
             tokens, owners = list(words), np.arange(len(words))
             places = np.zeros(len(words), np.int64)
@@ -96,10 +81,10 @@ class SentenceReader:
             tokens, owners, places = characters_of(words)
         ids = np.array(self.vocabulary.encode(tokens), np.int64)
         elmo_ids = None if self.elmo_vocabulary is None else self.elmo_vocabulary.encode(words)
-        return Sentence(tokens, ids, owners, places, list(words), elmo_ids=elmo_ids)
+        return TaggerInput(tokens, ids, owners, places, list(words), elmo_ids=elmo_ids)
 
 
-def add_vectors(sentences: Sequence[Sentence], features: Features | None) -> None:
+def add_vectors(sentences: Sequence[TaggerInput], features: Features | None) -> None:
     """Give each sentence the vectors of its words; without features, none."""
     if features is not None:
         encoded = features.encode([sentence.words for sentence in sentences])
@@ -214,7 +199,7 @@ class Tagger:
             raise InputError(f"{path}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.num_words}")
         with paddle.LazyGuard():  # no time and memory for first values that are thrown away
             network = TaggerNetwork(config, elmo)
-        load_network(network, files.arrays, path)
+        load_parameters(network, files.arrays, path)
         options: dict[str, Any] = {"user_dictionary": user_dictionary, "batch_size": batch_size}
         return cls(network, files.vocabulary, features, elmo_vocabulary, provenance=files.provenance, **options)
 
@@ -233,7 +218,7 @@ class Tagger:
         """Return the words of a text; joined they are the text."""
         return self.tag(text)[0][0]
 
-    def tag(self, texts: str | Sequence[str]) -> list[Tagged]:
+    def tag(self, texts: str | Sequence[str]) -> list[WordsAndTags]:
         """Return words and tags of each text, in the texts' order; one text counts as a list of one.
 
         The words of a text, joined, are the text, whatever it holds: white space is a word of its own. An empty text
@@ -258,7 +243,7 @@ class Tagger:
             return [list("".join(words)) for words in segmented]
         return segmented
 
-    def _read_off(self, text: str, labels: list[str]) -> Tagged:
+    def _read_off(self, text: str, labels: list[str]) -> WordsAndTags:
         """Words and tags of a text from the labels of its characters that are not white space.
 
         An I goes on with a chunk of its own tag alone and otherwise begins one, as `elmo.tagging.projection.chunks` has
@@ -269,11 +254,11 @@ class Tagger:
         tag: str | None = None  # of the character before; None at the beginning, and of white space
         for place, character in enumerate(text):
             if character.isspace():
-                whole.append(f"{_SPACE_TAG}-{'I' if place and tag is None else 'B'}")
+                whole.append(_SPACE_TAG + (INSIDE if place and tag is None else BEGIN))
                 tag = None
             else:
                 label = next(read)
-                whole.append(label if label[:-2] == tag else f"{label[:-2]}-B")
+                whole.append(label if label[:-2] == tag else label[:-2] + BEGIN)
                 tag = label[:-2]
         if self.user_dictionary is not None:
             self.user_dictionary.apply(text, whole)

@@ -1,45 +1,182 @@
-"""Training a tagger from gold sentences: the vocabulary, the examples, the network, and the loop over epochs."""
+"""Training a tagger from gold sentences: the settings, the epochs, and all that it takes from words to a model."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from elmo.bilm import init_pretraining_params
+from elmo.checks import check_choice, check_positive, check_share, check_whole
+from elmo.convert import read_any
 from elmo.convert.safety import check_memory
-from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import Features
 from elmo.errors import InputError
+from elmo.models import ModelFiles
+from elmo.nn.native.precision import PRECISIONS, choose_precision
 from elmo.runtime import paddle, seed_everything
-from elmo.tagging.examples import (
-    Examples,
-    GoldSentence,
-    evaluate,
-    make_examples,
-    make_vocabulary,
-    segment_gold,
-)
-from elmo.tagging.network import TaggerConfig, TaggerNetwork, describe_fine_tuned, fine_tuned_elmo
-from elmo.tagging.tagger import SentenceReader, Tagger
-from elmo.tagging.trainer import TaggerTrainer, TrainSettings
+from elmo.tagging.examples import Examples, GoldSentence, evaluate, make_examples, make_vocabulary, segment_gold
+from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork, describe_fine_tuned, fine_tuned_elmo
+from elmo.tagging.tagger import KIND, SentenceReader, Tagger
+from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints
-
-__all__ = [
-    "Examples",
-    "GoldSentence",
-    "TaggerTrainer",
-    "TrainSettings",
-    "check_save_dir",
-    "evaluate",
-    "make_examples",
-    "make_vocabulary",
-    "segment_gold",
-    "train_tagger",
-]
+from elmo.training.early_stopping import EarlyStopping, Epoch, FitSettings, as_json
 
 PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class TrainSettings(FitSettings):
+    """How a tagger is trained; rates and their multiples are LARK's. Batches are of sentences, the score is F1."""
+
+    max_epoch: int = 30
+    patience: int = 3
+    embedding_rate: float = 5.0  # multiple of the learning rate for the word embedding
+    crf_rate: float = 0.2  # multiple of it for the CRF's table
+    elmo_rate: float = 0.1  # multiple of it for a biLM that is fine-tuned
+    decay: float = 0.5  # the learning rate is multiplied by this after each epoch without a better score
+    unknown: float = 0.5  # share of the tokens seen once in training that are read as unknown, so that it is learnt
+    min_count: int = 1  # tokens seen less often have no row in the embedding
+    amp: str = "none"  # precision of products: see `elmo.nn.native.precision`
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice(self, "amp", PRECISIONS)
+        check_whole(self, "min_count")
+        check_positive(self, "decay")
+        check_positive(self, "embedding_rate", "crf_rate", "elmo_rate", or_zero=True)
+        check_share(self, "unknown", or_all=True)
+
+
+class TaggerTrainer(EarlyStopping):
+    """Trains a network until the development part's F1 has not risen for `patience` epochs, and keeps the best.
+
+    Args:
+        network: with its first parameters.
+        settings: how.
+        train: to learn from.
+        dev: to stop by; None trains `max_epoch` epochs and keeps the last.
+        vocabulary: of the tokens; saved with the model. None where tokens are not ours (`start_from_lac`): then none is
+            read as unknown, and nothing can be saved.
+        save_dir: for checkpoints, see `EarlyStopping`; None for none.
+        report: is told of each epoch.
+
+    Raises:
+        InputError: there is nothing to learn from, or a `save_dir` without a vocabulary.
+    """
+
+    settings: TrainSettings
+
+    def __init__(
+        self,
+        network: TaggerNetwork,
+        settings: TrainSettings,
+        train: Examples,
+        dev: Examples | None,
+        vocabulary: Vocabulary | None,
+        save_dir: PathLike | None = None,
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        if not len(train):
+            raise InputError("there is no training sentence: give one or more")
+        if dev is not None and not len(dev):
+            raise InputError("there is no development sentence: give one or more, or no development part")
+        if save_dir is not None and vocabulary is None:
+            raise InputError("a network whose tokens are not ours can't be saved: leave save_dir out")
+        settings = dataclasses.replace(settings, amp=choose_precision(settings.amp))
+        _set_rates(network, settings)
+        super().__init__(
+            network, settings, len(train), save_dir=save_dir, decay=settings.decay, amp=settings.amp, report=report
+        )
+        self.train_examples, self.dev, self.vocabulary = train, dev, vocabulary
+        self.best_score = -1.0  # below any F1
+        counts = Counter(int(token) for sentence in train.sentences for token in sentence.ids)
+        self._once = np.zeros(network.config.num_words, bool)
+        if vocabulary is not None:
+            self._once[[token for token, count in counts.items() if count == 1]] = True
+
+    def run(self) -> list[dict[str, Any]]:
+        """Train; the network then has its best parameters. Returns a record an epoch.
+
+        Raises:
+            RunError: the loss is not finite, or a checkpoint can't be written. KeyboardInterrupt: after saying what
+                was saved.
+        """
+        try:
+            return super().run()
+        except KeyboardInterrupt:
+            saved = None if self.save_dir is None else next(iter(checkpoints(self.save_dir)), None)
+            self.report(
+                "stopped: " + ("nothing is saved" if saved is None else f"{saved} is saved; go on with --resume True")
+            )
+            raise
+
+    def batches(self, generator: np.random.Generator) -> Iterator[list[TaggerInput]]:
+        """Training sentences in a new order; some tokens that occur once are read as unknown."""
+        unknown, size = 0 if self.vocabulary is None else self.vocabulary.unk_id, self.settings.batch_size
+        sentences = self.train_examples.sentences
+        order = generator.permutation(len(sentences))
+        for start in range(0, len(order), size):
+            batch = []
+            for index in order[start : start + size]:
+                sentence = sentences[index]
+                hidden = self._once[sentence.ids] & (generator.random(len(sentence.ids)) < self.settings.unknown)
+                ids = np.where(hidden, unknown, sentence.ids)
+                batch.append(dataclasses.replace(sentence, ids=ids))
+            yield batch
+
+    def score(self) -> float | None:
+        """F1 of the development part, if there is one."""
+        return None if self.dev is None else float(evaluate(self.network, self.dev).tagged().score().f1)
+
+    def record(self, epoch: Epoch) -> dict[str, Any]:
+        """Loss, learning rate, speed, and F1 if there is a development part."""
+        return {
+            "epoch": epoch.number,
+            "loss": epoch.loss,
+            "learning_rate": epoch.rate,
+            "seconds": epoch.seconds,
+            "tokens_per_second": self.train_examples.num_tokens / epoch.seconds,
+            **({} if epoch.score is None else {"dev_f1": epoch.score}),
+            **({"best": True} if epoch.is_best else {}),
+        }
+
+    def line(self, epoch: Epoch) -> str:
+        """Loss, F1 and speed; a star marks what is better than before."""
+        shown = "" if epoch.score is None else f", dev F1 {100 * epoch.score:.2f}"
+        speed = self.train_examples.num_tokens / epoch.seconds
+        star = " *" if epoch.score is not None and epoch.is_best else ""
+        return f"epoch {epoch.number}: loss {epoch.loss:.3f}{shown}, {speed:,.0f} tokens/s{star}"
+
+    def identity(self) -> dict[str, Any]:
+        """Settings, sizes and sentences: what must be the same in a run that goes on."""
+        settings = {**as_json(self.settings), **as_json(self.network.config)}
+        for name in ("max_epoch", "patience", "num_words"):  # one may go on for longer; words follow from sentences
+            del settings[name]
+        if isinstance(features := settings["features"], dict):
+            settings["features"] = {name: value for name, value in features.items() if name != "vocabulary"}  # is long
+        dev = None if self.dev is None else self.dev.fingerprint
+        return {**settings, "training part": self.train_examples.fingerprint, "development part": dev}
+
+    def model_files(self) -> ModelFiles:
+        """The tagger as it is."""
+        assert self.vocabulary is not None
+        return ModelFiles(KIND, as_json(self.network.config), self.vocabulary, self.arrays())
+
+
+def _set_rates(network: TaggerNetwork, settings: TrainSettings) -> None:
+    """Give parameters their multiple of the learning rate."""
+    network.embedding.weight.optimize_attr["learning_rate"] = settings.embedding_rate
+    network.transitions.optimize_attr["learning_rate"] = settings.crf_rate
+    if network.elmo is not None:
+        for parameter in network.elmo.bilm.parameters():
+            parameter.optimize_attr["learning_rate"] = settings.elmo_rate
 
 
 def check_save_dir(save_dir: PathLike, *, resume: bool, overwrite: bool) -> None:
@@ -98,10 +235,10 @@ def train_tagger(
     seed_everything(settings.random_seed)
     segmented = segment_gold(train, segmenter)
     vocabulary = make_vocabulary(segmented, tokens, settings.min_count)
-    source = None if fine_tune is None else load_pretrained(fine_tune, "whitespace")
+    pretrained = None if fine_tune is None else read_any(fine_tune, kind="bilm")
     described = None if features is None else features.describe()
-    if source is not None:
-        described = describe_fine_tuned(source.model.config, source.vocabulary, fine_tune)
+    if pretrained is not None:
+        described = describe_fine_tuned(pretrained, fine_tune)
     fields: dict[str, Any] = {
         "tags": tuple(tags),
         "num_words": len(vocabulary),
@@ -115,12 +252,10 @@ def train_tagger(
         raise InputError(f"sizes has {odd[0]!r}, which follows from what else is given: leave it out")
     config = TaggerConfig.from_dict({**fields, **(sizes or {})})
     check_memory(4 * config.num_parameters, "these sizes")
-    elmo, elmo_vocabulary = fine_tuned_elmo(config) if source is not None else (None, None)
+    elmo, elmo_vocabulary = fine_tuned_elmo(config) if pretrained is not None else (None, None)
     network = TaggerNetwork(config, elmo)
-    if elmo is not None and source is not None:
-        parameters = dict(source.model.named_parameters())
-        for name, parameter in elmo.bilm.named_parameters():  # all but the softmax
-            parameter.set_value(parameters[name].numpy())
+    if pretrained is not None:
+        init_pretraining_params(network, pretrained)
     reader = SentenceReader(vocabulary, config, features, elmo_vocabulary)
     examples = make_examples(train, segmented, reader)
     held_out = None if dev is None else make_examples(dev, segment_gold(dev, segmenter), reader)

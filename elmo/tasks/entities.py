@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.corpora.tagged import Tagged
 from elmo.encoding.text_encoders import TextEncoder
-from elmo.nn.crf import log_likelihood, viterbi
+from elmo.nn.crf import log_likelihood
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
-from elmo.tagging.network import packed_order
+from elmo.tagging.network import best_labels, packed
 from elmo.tagging.projection import OUTSIDE, chunks
 from elmo.tagging.score import SentenceCounts, count_chunks
 from elmo.tasks.network import FrozenVectors, NetworkConfig, Text, TextNetwork, Texts
@@ -38,7 +39,7 @@ class EntityExample:
 
 def label_names(tags: Sequence[str]) -> list[str]:
     """What the network tells apart: O, PER-B, PER-I, ..."""
-    return [OUTSIDE, *(f"{tag}-{place}" for tag in tags for place in "BI")]
+    return [OUTSIDE, *(tag + place for tag in tags for place in (BEGIN, INSIDE))]
 
 
 def strings_of(example: Tagged) -> Iterator[str]:
@@ -52,7 +53,7 @@ def read_example(example: Tagged, texts: Texts, labels: Sequence[str]) -> Entity
     found: list[str] = []
     for word, tag in zip(example.words, example.tags, strict=True):
         count = len("".join(word.split()))
-        found += [OUTSIDE] * count if tag == OUTSIDE else [f"{tag}-B", *[f"{tag}-I"] * (count - 1)][:count]
+        found += [OUTSIDE] * count if tag == OUTSIDE else [tag + BEGIN, *[tag + INSIDE] * (count - 1)][:count]
     numbers = [names.index(label) for label in found[: len(text.characters)]]
     return EntityExample(text, np.array(numbers, np.int64))
 
@@ -77,18 +78,15 @@ class EntityNetwork(TextNetwork):
     def loss(self, examples: Sequence[EntityExample]) -> Tensor:
         """Mean over the sentences of -log p(labels), in nats."""
         hidden, packing = self.outputs([example.text for example in examples])
-        labels = np.concatenate([example.labels for example in examples])[packed_order(packing)]
-        return -log_likelihood(self.head(hidden), paddle.to_tensor(labels), self.transitions, packing).mean()
+        labels = packed([example.labels for example in examples], packing)
+        return -log_likelihood(self.head(hidden), labels, self.transitions, packing).mean()
 
     def labels(self, examples: Sequence[EntityExample]) -> list[list[str]]:
         """Best labels of each sentence."""
         with evaluating(self):
             hidden, packing = self.outputs([example.text for example in examples])
-            emissions = self.head(hidden).numpy()
-        best = np.empty(packing.size, np.int64)
-        best[packed_order(packing)] = viterbi(emissions, self.transitions.numpy(), packing)
-        ends = np.cumsum(packing.lengths)[:-1]
-        return [[self.names[label] for label in part] for part in np.split(best, ends)]
+            best = best_labels(self.head(hidden), self.transitions, packing)
+        return [[self.names[label] for label in labels] for labels in best]
 
     def outcomes(self, examples: Sequence[EntityExample]) -> npt.NDArray[np.float64]:
         """Names of each sentence: gold, predicted and correct ones; [sentences, 3]."""

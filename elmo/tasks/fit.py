@@ -1,19 +1,14 @@
-"""One training loop for the networks of all tasks: best epoch by the development part, the same for every encoder."""
+"""How the networks of all tasks are trained, the same for every encoder: batches of like length, a rate that falls."""
 
 from __future__ import annotations
 
-import dataclasses
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from elmo.errors import InputError, RunError
-from elmo.runtime import paddle
-from elmo.tagging.network import load_network
+from elmo.training.early_stopping import EarlyStopping, Epoch, FitSettings
 
 Outcomes = npt.NDArray[np.float64]
 
@@ -43,22 +38,39 @@ class TaskNetwork(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class FitSettings:
-    """How a network is trained."""
+class _TaskTraining(EarlyStopping):
+    """Training of a `TaskNetwork`; see `fit`."""
 
-    learning_rate: float = 1e-3  # Adam's, at its highest
-    batch_size: int = 32
-    max_epoch: int = 6
-    patience: int = 2  # epochs without a better score on the development part, after which training ends
-    max_grad_norm: float = 5.0
-    random_seed: int = 0
+    def __init__(
+        self,
+        network: Any,
+        settings: FitSettings,
+        train: Sequence[TaskExample],
+        dev: Sequence[TaskExample],
+        score: Callable[[Outcomes], float],
+        report: Callable[[str], None],
+    ) -> None:
+        super().__init__(network, settings, len(train), report=report)
+        self._train, self._dev, self._score = train, dev, score
 
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            value, least = getattr(self, field.name), 0 if field.name == "random_seed" else 1e-12
-            if type(value) not in ((int,) if field.type == "int" else (int, float)) or not value >= least:
-                raise InputError(f"{field.name} is {value!r}: give a number above 0")
+    def batches(self, generator: np.random.Generator) -> Iterator[list[TaskExample]]:
+        return batches(self._train, self.settings.batch_size, generator)
+
+    def score(self) -> float:
+        return self._score(outcomes(self.network, self._dev))
+
+    def record(self, epoch: Epoch) -> dict[str, Any]:
+        return {"epoch": epoch.number, "loss": epoch.loss, "dev": epoch.score, "seconds": epoch.seconds}
+
+    def line(self, epoch: Epoch) -> str:
+        found = 100 * (epoch.score or 0.0)
+        return f"epoch {epoch.number}: loss {epoch.loss:.3f}, dev {found:.2f}, {epoch.seconds:.1f} s"
+
+    def share(self, step: int) -> float:
+        """It rises over the first steps, then falls to zero."""
+        steps = self.settings.max_epoch * self.steps_per_epoch
+        warm = max(1, round(_WARMUP * steps))
+        return min((step + 1) / warm, (steps - step) / max(1, steps - warm))
 
 
 def fit(
@@ -87,45 +99,10 @@ def fit(
     Raises:
         RunError: the loss is not finite.
     """
-    trained = [parameter for parameter in network.parameters() if not parameter.stop_gradient]
-    clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
-    optimizer = paddle.optimizer.Adam(settings.learning_rate, parameters=trained, grad_clip=clip)
-    steps = settings.max_epoch * -(-len(train) // settings.batch_size)
-    history: list[dict[str, Any]] = []
-    best_score, best, waited, step = -np.inf, _values(network), 0, 0
+    training = _TaskTraining(network, settings, train, dev, score, report)
     if keep_start:
-        best_score = score(outcomes(network, dev))
-        report(f"before: dev {100 * best_score:.2f}")
-    while len(history) < settings.max_epoch and waited < settings.patience:
-        number = len(history) + 1
-        generator = np.random.default_rng([settings.random_seed, number])
-        paddle.seed(int(generator.integers(1 << 31)))  # of dropout
-        network.train()
-        begun, nats = time.perf_counter(), 0.0
-        for batch in batches(train, settings.batch_size, generator):
-            optimizer.set_lr(settings.learning_rate * _share(step, steps))
-            step += 1
-            loss = network.loss(batch)
-            if not np.isfinite(value := float(loss)):
-                raise RunError(
-                    f"the loss is {value} in epoch {number}: lower learning_rate ({settings.learning_rate:g})"
-                )
-            loss.backward()
-            optimizer.step()
-            optimizer.clear_grad()
-            nats += value * len(batch)
-        seconds = time.perf_counter() - begun
-        found = score(outcomes(network, dev))
-        record = {"epoch": number, "loss": nats / len(train), "dev": found, "seconds": seconds}
-        history.append(record)
-        if found > best_score:
-            best_score, best, waited = found, _values(network), 0
-        else:
-            waited += 1
-        report(f"epoch {number}: loss {record['loss']:.3f}, dev {100 * found:.2f}, {seconds:.1f} s")
-    load_network(network, best, "the best epoch")
-    network.eval()
-    return history
+        training.keep_start()
+    return training.run()
 
 
 def outcomes(network: Any, examples: Sequence[TaskExample]) -> Outcomes:
@@ -153,13 +130,3 @@ def batches(
         cut += [pool[begin : begin + batch_size] for begin in range(0, len(pool), batch_size)]
     for place in generator.permutation(len(cut)):
         yield [examples[index] for index in cut[place]]
-
-
-def _share(step: int, steps: int) -> float:
-    """Share of the highest learning rate: rises over the first steps, then falls to zero."""
-    warm = max(1, round(_WARMUP * steps))
-    return min((step + 1) / warm, (steps - step) / max(1, steps - warm))
-
-
-def _values(network: Any) -> dict[str, npt.NDArray[Any]]:
-    return {name: parameter.numpy().copy() for name, parameter in network.named_parameters()}

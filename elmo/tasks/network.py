@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import check_whole
+from elmo.bilm import MIX_DECAY
+from elmo.checks import check_share, check_whole
 from elmo.encoding.text_encoders import TextEncoder
 from elmo.errors import InputError
 from elmo.nn.dropout import dropout
 from elmo.nn.gru import BidirectionalGRU, Packing
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
-from elmo.tagging.network import PLACES, packed_order
+from elmo.tagging.network import PLACE_SIZE, PLACES, packed
 from elmo.tagging.tagger import characters_of, cut_all, load_segmenter
 from elmo.text.vocabulary import Vocabulary
 
@@ -29,8 +30,6 @@ Tensor = Any
 Ids = npt.NDArray[np.int64]
 
 MAX_CHARACTERS = 126  # of a text: with [CLS] and [SEP] as many as a masked language model of 128 positions reads
-_PLACE_SIZE = 16
-_MIX_DECAY = 0.001  # of the scalar mix, as in `elmo.bilm.ElmoEncoder`
 _MIN_COUNT = 2  # of a character with a vector of its own; the others teach the network what an unknown one is
 _SCALE = 0.5  # root mean square to which each layer of an encoder is brought
 
@@ -147,8 +146,7 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         check_whole(self, "num_characters", "embedding_size", "hidden_size")
-        if type(self.dropout) not in (int, float) or not 0 <= self.dropout < 1:
-            raise InputError(f"dropout is {self.dropout!r}: give a share from 0 to below 1")
+        check_share(self, "dropout")
 
 
 class TextNetwork(paddle.nn.Layer):
@@ -172,10 +170,10 @@ class TextNetwork(paddle.nn.Layer):
         self.embedding = paddle.nn.Embedding(
             config.num_characters, config.embedding_size, weight_attr=paddle.ParamAttr(initializer=uniform)
         )
-        self.place_embedding = paddle.nn.Embedding(PLACES, _PLACE_SIZE)
-        size = config.embedding_size + _PLACE_SIZE
+        self.place_embedding = paddle.nn.Embedding(PLACES, PLACE_SIZE)
+        size = config.embedding_size + PLACE_SIZE
         if vectors is not None:
-            self.scalar_mix = ScalarMix(len(vectors.scales), _MIX_DECAY)
+            self.scalar_mix = ScalarMix(len(vectors.scales), MIX_DECAY)
             size += vectors.array.shape[2]
         if encoder is not None:
             if vectors is None or encoder.trainable is None:
@@ -191,14 +189,13 @@ class TextNetwork(paddle.nn.Layer):
     def outputs(self, texts: Sequence[Text]) -> tuple[Tensor, Packing]:
         """BiGRU outputs [characters, output_size] of texts, packed, and the packing."""
         packing = Packing([len(text.ids) for text in texts])
-        order = packed_order(packing)
         parts = [
-            self.embedding(_packed([text.ids for text in texts], order)),
-            self.place_embedding(_packed([text.places for text in texts], order)),
+            self.embedding(packed([text.ids for text in texts], packing)),
+            self.place_embedding(packed([text.places for text in texts], packing)),
         ]
         if self._vectors is not None:
             mixed, begins = self._mixed(texts, self._vectors)
-            owners = _packed([text.owners + begin for text, begin in zip(texts, begins, strict=True)], order)
+            owners = packed([text.owners + begin for text, begin in zip(texts, begins, strict=True)], packing)
             parts.append(paddle.gather(mixed, owners))
         hidden = dropout(paddle.concat(parts, axis=1), self.config.dropout, self.training)
         hidden = self.gru.run_packed(hidden, packing)
@@ -259,10 +256,6 @@ class PairHead(paddle.nn.Layer):
     def forward(self, compared: Tensor, share: float) -> Tensor:
         """Scores [pairs, outputs]; `share` of the hidden layer is dropped in training."""
         return self.output(dropout(paddle.nn.functional.relu(self.hidden(compared)), share, self.training))
-
-
-def _packed(parts: Sequence[Ids], order: Ids) -> Tensor:
-    return paddle.to_tensor(np.concatenate(parts)[order])
 
 
 def with_dropout(config: NetworkConfig, share: float) -> NetworkConfig:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from elmo.checks import check_whole
 from elmo.corpora.tasks import Sizes
 from elmo.errors import InputError
 
@@ -36,10 +37,9 @@ class ExperimentSettings:
     fine_tuned_batch_size: int = 16
 
     def __post_init__(self) -> None:
-        for each in dataclasses.fields(self):
-            value, least = getattr(self, each.name), 0 if each.name == "fine_tuned_seeds" else 1
-            if each.name != "sizes" and (type(value) is not int or value < least):
-                raise InputError(f"{each.name} is {value!r}: give a whole number, {least} or more")
+        check_whole(self, "fine_tuned_seeds", least=0)
+        others = (field.name for field in dataclasses.fields(self))
+        check_whole(self, *(name for name in others if name not in ("sizes", "fine_tuned_seeds")))
         if self.fine_tuned_seeds > self.seeds:
             raise InputError(
                 f"fine_tuned_seeds is {self.fine_tuned_seeds}, seeds {self.seeds}: a fine-tuned run goes on from the "

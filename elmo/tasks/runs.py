@@ -20,10 +20,11 @@ from elmo.corpora.own_tasks import OWN_SETS, read_own
 from elmo.corpora.tasks import PUBLIC_SETS, TaskData, read_public
 from elmo.encoding.text_encoders import TextEncoder, file_fingerprint, load_text_encoder, parameters_of
 from elmo.errors import InputError
+from elmo.models import load_parameters
 from elmo.runtime import paddle, seed_everything
-from elmo.tagging.network import load_network
+from elmo.system.project import project_data
 from elmo.tagging.score import load_student_quantile
-from elmo.tasks.fit import FitSettings, fit, outcomes
+from elmo.tasks.fit import fit, outcomes
 from elmo.tasks.material import SOLVERS, Material, primary
 from elmo.tasks.network import FrozenVectors
 from elmo.tasks.plan import (
@@ -36,6 +37,7 @@ from elmo.tasks.plan import (
     grid_of,
 )
 from elmo.tasks.run_folder import RunFolder
+from elmo.training.early_stopping import FitSettings
 
 PathLike = str | os.PathLike[str]
 
@@ -50,7 +52,7 @@ class Experiment:
         work: folder of the runs; several processes may share it.
         settings: how much.
         corpora: folder of the public sets; None for our own.
-        data: folder of our own sets.
+        data: folder of our own sets; None for the project's.
         sets: which of them; None for all.
         report: is told of what is done.
 
@@ -65,7 +67,7 @@ class Experiment:
         settings: ExperimentSettings | None = None,
         *,
         corpora: PathLike | None = None,
-        data: PathLike = "data/tasks",
+        data: PathLike | None = None,
         sets: Sequence[str] | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -81,16 +83,15 @@ class Experiment:
         self.encoders = {BASELINE: None, **encoders}
         self.fingerprints = {name: path and file_fingerprint(path) for name, path in self.encoders.items()}
         self.runs, self.report = RunFolder(work), report
-        self._corpora, self._folder = corpora, data
+        self._sets_folder = corpora or data or project_data("tasks")
+        self._read = read_own if corpora is None else read_public
         self._data: dict[str, TaskData] = {}
         self._loaded: tuple[str, TextEncoder | None] = (BASELINE, None)
 
     def data(self, name: str) -> TaskData:
         """A set, read once."""
         if name not in self._data:
-            sizes = self.settings.sizes
-            read = read_own if self._corpora is None else read_public
-            self._data[name] = read(self._folder if self._corpora is None else self._corpora, name, sizes)
+            self._data[name] = self._read(self._sets_folder, name, self.settings.sizes)
         return self._data[name]
 
     def identity(self, group: Group) -> dict[str, Any]:
@@ -270,12 +271,12 @@ class Experiment:
         tuned = self.best_number(frozen)
         arrays = self.runs.arrays(frozen.tuning(tuned) if seed == TUNING_SEED else frozen.run(seed))
         pretrained = self._pretrained.setdefault(group.encoder, parameters_of(encoder.trainable))
-        load_network(encoder.trainable, pretrained, group.encoder)
+        load_parameters(encoder.trainable, pretrained, group.encoder)
         scales = arrays["scales"].tolist()
         nothing = FrozenVectors(np.empty([len(scales), 0, encoder.size], np.float16), scales)
         network = material.network(grid_of(FROZEN)[tuned]["dropout"], nothing, encoder)
         head = {key.removeprefix("network."): value for key, value in arrays.items() if key.startswith("network.")}
-        load_network(network, head | {f"encoder.{key}": value for key, value in pretrained.items()}, group.name)
+        load_parameters(network, head | {f"encoder.{key}": value for key, value in pretrained.items()}, group.name)
         return network
 
     @cached_property

@@ -1,8 +1,13 @@
-"""Which sentences are computed together."""
+"""Which sentences are computed together, and how they become one array."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Ids = npt.NDArray[np.int64]
 
 _BATCH_TOKENS = 1 << 14  # of a batch at most, unless one sentence alone has more
 
@@ -23,3 +28,12 @@ def like_lengths(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]
             batch.append(index)
     if batch:
         yield batch
+
+
+def pad(rows: Sequence[Sequence[int] | Ids], fill: int = 0) -> tuple[Ids, Ids]:
+    """Rows of ids as one array [rows, longest], filled up behind their ends, and the length of each, [rows]."""
+    lengths = np.array([len(row) for row in rows], np.int64)
+    padded = np.full([len(rows), lengths.max(initial=0)], fill, np.int64)
+    for line, row in zip(padded, rows, strict=True):
+        line[: len(row)] = row
+    return padded, lengths

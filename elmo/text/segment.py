@@ -1,4 +1,4 @@
-"""From sentences to words: the segmenters, the table of names by which one is chosen, and segmenting in processes."""
+"""From sentences to words: jieba, choosing a segmenter by its name, and segmenting in processes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from io import StringIO
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from elmo.errors import InputError, RunError
 from elmo.system.cache import cache_folder
 from elmo.system.inputs import read_whole
 from elmo.system.trusted import UntrustedError, is_ours, private_folder
+from elmo.text import SEGMENTERS, register_segmenter
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -105,13 +106,8 @@ def _trusted_cache(folder: Path, file: Path) -> Path:
     return folder
 
 
-# Where a further segmenter goes: a class of the top level of a module, or a function, since workers import it. One from
-# above this floor is named as "module:attribute" and imported when it is asked for, as an installed plug-in would be.
-SEGMENTERS: dict[str, Callable[..., Segmenter] | str] = {
-    "jieba": JiebaSegmenter,
-    "lac": "elmo.tagging.segmenter:LacSegmenter",
-    "whitespace": WhitespaceSegmenter,
-}
+register_segmenter("jieba", JiebaSegmenter)
+register_segmenter("whitespace", WhitespaceSegmenter)
 
 
 def segmenter_factory(name: str, **options: Any) -> Callable[[], Segmenter]:
@@ -123,9 +119,6 @@ def segmenter_factory(name: str, **options: Any) -> Callable[[], Segmenter]:
     segmenter = SEGMENTERS.get(name)
     if segmenter is None:
         raise InputError(f"there is no segmenter {name!r}: choose one of {', '.join(sorted(SEGMENTERS))}")
-    if isinstance(segmenter, str):
-        module, _, attribute = segmenter.partition(":")
-        segmenter = cast(Callable[..., Segmenter], getattr(importlib.import_module(module), attribute))
     try:
         inspect.signature(segmenter).bind(**options)
     except TypeError as error:
@@ -134,7 +127,7 @@ def segmenter_factory(name: str, **options: Any) -> Callable[[], Segmenter]:
 
 
 def get_segmenter(name: str, **options: Any) -> Segmenter:
-    """Make the segmenter of this name; `SEGMENTERS` lists them. Errors as those of `segmenter_factory`."""
+    """Make the segmenter of this name; see `elmo.text.SEGMENTERS`. Errors as those of `segmenter_factory`."""
     return segmenter_factory(name, **options)()
 
 

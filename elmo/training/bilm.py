@@ -13,10 +13,10 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
-from elmo.bilm import BiLM, BiLMConfig, BiLMState, load_arrays
+from elmo.bilm import BiLM, BiLMConfig, BiLMState
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.models import ModelFiles
+from elmo.models import ModelFiles, load_parameters
 from elmo.nn.evaluating import evaluating
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import paddle
@@ -296,7 +296,7 @@ def pretrain(
             tell(console, f"{start.source} came without its softmax: it is learnt from the beginning")
             fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
             files = dataclasses.replace(files, arrays={**files.arrays, **fresh})
-        load_arrays(model, files, start.source)
+        load_parameters(model, files.arrays, start.source)
     objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon, ranks)
     return run(
         objective,

@@ -12,10 +12,11 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
+from elmo.checks import check_flag
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, load_arrays
-from elmo.models import ModelFiles
+from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig
+from elmo.models import ModelFiles, load_parameters
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.system.locks import alone_in
@@ -54,8 +55,7 @@ class MaskedSettings(RunSettings):
         object.__setattr__(self, "stages", tuple(self.stages))  # a list, from JSON
         if not self.stages or set(self.stages) - set(STAGES):
             raise InputError(f"stages are {self.stages!r}: give some of {', '.join(STAGES)}")
-        if type(self.tagged) is not bool:
-            raise InputError(f"tagged is {self.tagged!r}: give true or false")
+        check_flag(self, "tagged")
         if "entities" in self.stages and not self.tagged:
             raise InputError(
                 "the stage entities needs words with tags: give shards of word/tag and --tagged True, or leave it out "
@@ -239,7 +239,7 @@ def pretrain_masked(
     model = MaskedLM(config)
     model.train()
     if start.files is not None:
-        load_arrays(model, start.files, start.source)
+        load_parameters(model, start.files.arrays, start.source, unused=config.unused)
     else:
         model.head.begin_with_frequencies(train.text.count_tokens())
     objective = MaskedLMObjective(model, vocabulary, train, dev, settings, ranks)

@@ -9,8 +9,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from elmo.checks import check_seed, check_whole
-from elmo.errors import InputError
+from elmo.checks import check_choice, check_flag, check_positive, check_seed, check_whole
 from elmo.models import ModelFiles
 from elmo.nn.native.precision import PRECISIONS
 
@@ -47,13 +46,11 @@ class RunSettings:
             check_whole(self, "schedule_epochs")
         check_whole(self, "save_interval", "dev_interval", "warmup_steps", least=0)
         check_seed(self.random_seed)
-        for name in ("learning_rate", "max_grad_norm"):
-            value = getattr(self, name)
-            if not (type(value) in (int, float) and value > 0 and math.isfinite(value)):
-                raise InputError(f"{name} is {value!r}: give a number above 0")
-        for name, choices in (("amp", PRECISIONS), ("lr_schedule", SCHEDULES), ("optim", OPTIMIZERS)):
-            if (value := getattr(self, name)) not in choices:
-                raise InputError(f"{name} is {value!r}: give one of {', '.join(choices)}")
+        check_positive(self, "learning_rate", "max_grad_norm")
+        check_flag(self, "shuffle")
+        check_choice(self, "amp", PRECISIONS)
+        check_choice(self, "lr_schedule", SCHEDULES)
+        check_choice(self, "optim", OPTIMIZERS)
 
     @property
     def schedule_length(self) -> int:
@@ -92,6 +89,7 @@ class PretrainSettings(RunSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_whole(self, "num_steps", "n_negative_samples_batch")
+        check_flag(self, "sample_softmax", "reset_states")
 
 
 class Batches(Protocol):

@@ -8,19 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elmo.corpora.peoples_daily import PKU_BRACKETS, PKU_TO_LAC, read_peoples_daily
 from elmo.corpora.splits import conll_texts, peoples_daily_part, peoples_daily_text
-from elmo.corpora.tagged import (
-    COARSE,
-    GROUPS,
-    LAC_TAGS,
-    PKU_BRACKETS,
-    PKU_TO_LAC,
-    UD_TO_LAC,
-    Tagged,
-    read_peoples_daily,
-    read_ud,
-    widen_punctuation,
-)
+from elmo.corpora.tagged import COARSE, GROUPS, LAC_TAGS, Tagged, widen_punctuation
+from elmo.corpora.universal_dependencies import UD_TO_LAC, read_ud
 from elmo.errors import InputError
 from elmo.text.sentences import split_sentences
 

@@ -11,14 +11,13 @@ from elmo.corpora.tagged import LAC_TAGS, Tagged
 from elmo.encoding.features import ElmoFeatures
 from elmo.errors import InputError
 from elmo.nn.crf import viterbi
-from elmo.nn.gru import Packing
 from elmo.runtime import paddle
-from elmo.tagging.baidu import build_network
+from elmo.tagging.baidu import LacSentenceReader, build_network, read_tokens, start_from_lac
 from elmo.tagging.baidu_files import LacFiles, read_model
-from elmo.tagging.baidu_start import LacSentenceReader, read_tokens, start_from_lac
 from elmo.tagging.baidu_text import LacReader
 from elmo.tagging.examples import make_examples, segment_gold
-from elmo.tagging.trainer import TaggerTrainer, TrainSettings
+from elmo.tagging.network import TaggerInput
+from elmo.tagging.train import TaggerTrainer, TrainSettings
 
 TAGS = ["n", "v", "PER"]
 TEXTS = ["我们明天去河边", "河边散步好", "去", "明天我们去河边散步A1abc", "好我们", "ＡＢ１好", "河边的风好大"]
@@ -34,11 +33,11 @@ def released_labels(files: LacFiles, texts: list[str]) -> list[list[str]]:
     network, reader = build_network(files), LacReader(files)
     found = []
     for text in texts:
-        ids, _ = reader.read(text)
-        packing = Packing([len(ids)])
+        ids = np.array(reader.read(text)[0], np.int64)
+        none = np.zeros(0, np.int64)
         with paddle.no_grad():
-            emissions = network(paddle.to_tensor(ids), packing).numpy()
-        best = viterbi(emissions, network.transitions.numpy(), packing)
+            emissions, packing = network([TaggerInput([], ids, none, none, [])])
+        best = viterbi(emissions.numpy(), network.transitions.numpy(), packing)
         found.append([files.tags[index] for index in best])
     return found
 

@@ -138,8 +138,8 @@ def test_eval_says_what_training_said(
 def test_without_files_our_own_set_is_taken(
     files: Path, tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert data / "lac" == tagger_command.OWN_SET
-    monkeypatch.setattr(tagger_command, "OWN_SET", files)
+    assert data / "lac" == tagger_command.project_data("lac")
+    monkeypatch.setattr(tagger_command, "project_data", {"lac": files}.__getitem__)
     assert call("lac", "train", "--save_dir", tmp_path / "run", *SMALL, "--max_epoch", 1) == 0
     scores = json.loads((tmp_path / "run/scores.json").read_text(encoding="utf-8"))
     assert [scores[part]["sentences"] for part in ("dev", "test")] == [6, 6]

@@ -20,14 +20,13 @@ from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError, RunError
 from elmo.models import read_model
-from elmo.tagging import trainer as tagger_trainer
+from elmo.tagging import train as tagger_train
 from elmo.tagging.examples import Examples, evaluate, make_examples, make_vocabulary, segment_gold
 from elmo.tagging.network import TaggerConfig, TaggerNetwork
 from elmo.tagging.projection import word_chunks
 from elmo.tagging.score import count_chunks
 from elmo.tagging.tagger import SentenceReader, Tagger
-from elmo.tagging.train import train_tagger
-from elmo.tagging.trainer import TaggerTrainer, TrainSettings
+from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
 from elmo.training.checkpoint import read_training_state
 from tests.runs import without_speeds
 
@@ -204,7 +203,7 @@ def play(patch: pytest.MonkeyPatch, *scores: float) -> list[dict[str, Any]]:
         score = SimpleNamespace(f1=next(rest))
         return SimpleNamespace(tagged=lambda: SimpleNamespace(score=lambda: score))
 
-    patch.setattr(tagger_trainer, "evaluate", told)
+    patch.setattr(tagger_train, "evaluate", told)
     return seen
 
 
@@ -461,7 +460,7 @@ def test_a_checkpoint_of_another_kind_is_refused(train: list[Tagged], stopped: P
         ({"max_epoch": "9"}, "max_epoch is '9': give a whole number"),
         ({"patience": 0}, "patience is 0"),
         ({"decay": -1.0}, "decay is -1.0"),
-        ({"crf_rate": -0.1}, "crf_rate is -0.1: give 0 or more"),
+        ({"crf_rate": -0.1}, "crf_rate is -0.1: give a number, 0 or more"),
         ({"unknown": 1.5}, "unknown is 1.5: give a share from 0 to 1"),
         ({"random_seed": -1}, "random_seed is -1"),
     ],
@@ -480,7 +479,7 @@ def test_bad_calls_are_one_line(train: list[Tagged], tiny_elmo: Path, tiny_word2
         ({"dev": []}, "there is no development sentence"),
         ({"features": WordVectorFeatures(tiny_word2vec), "fine_tune": str(tiny_elmo)}, "not both"),
         ({"fine_tune": "none"}, "none: no such model directory"),
-        ({"sizes": {"size": 3}}, "unknown or missing field: 'size'"),
+        ({"sizes": {"size": 3}}, "unknown field 'size'"),
         ({"sizes": {"tokens": "words"}}, "sizes has 'tokens'"),
         ({"tokens": "syllables"}, "tokens is 'syllables'"),
         ({"segmenter": "knife"}, "there is no segmenter 'knife'"),

@@ -24,7 +24,7 @@ from elmo.runtime import paddle, seed_everything
 from elmo.tagging.score import reciprocal_rank
 from elmo.tasks import match
 from elmo.tasks import plan as module
-from elmo.tasks.fit import FitSettings, batches, fit, outcomes
+from elmo.tasks.fit import batches, fit, outcomes
 from elmo.tasks.material import Material
 from elmo.tasks.network import Texts, character_vocabulary, cut_text
 from elmo.tasks.plan import ExperimentSettings, Group, parse_encoders
@@ -32,6 +32,7 @@ from elmo.tasks.results import summarise
 from elmo.tasks.run_folder import RunFolder
 from elmo.tasks.runs import Experiment
 from elmo.text.pieces import PieceVocabulary
+from elmo.training.early_stopping import FitSettings
 
 TINY = ExperimentSettings(
     sizes=Sizes(12, 6, 8),

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 import elmo.text.preprocess as module
 from elmo.errors import InputError, RunError
+from elmo.text import SEGMENTERS
 from elmo.text.preprocess import preprocess
-from elmo.text.segment import SEGMENTERS, get_segmenter, segment_chunks
+from elmo.text.segment import get_segmenter, segment_chunks
 from elmo.text.sentences import split_sentences
 
 TEXT = st.text(

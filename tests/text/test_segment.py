@@ -18,9 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elmo.errors import InputError, RunError
-from elmo.text import segment
+from elmo.text import SEGMENTERS, segment
 from elmo.text.segment import (
-    SEGMENTERS,
     JiebaSegmenter,
     WhitespaceSegmenter,
     get_segmenter,

@@ -1,0 +1,22 @@
+"""Rows of ids become one array."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from elmo.text.lengths import pad
+
+
+def test_rows_are_filled_up_behind_their_ends() -> None:
+    padded, lengths = pad([[3, 4, 5], [], np.array([6])], fill=9)
+    assert padded.tolist() == [[3, 4, 5], [9, 9, 9], [6, 9, 9]]
+    assert lengths.tolist() == [3, 0, 1]
+    assert padded.dtype == lengths.dtype == np.int64
+
+
+@pytest.mark.parametrize(("rows", "shape"), [([], (0, 0)), ([[], []], (2, 0))])
+def test_nothing_has_no_width(rows: list[list[int]], shape: tuple[int, int]) -> None:
+    padded, lengths = pad(rows)
+    assert padded.shape == shape
+    assert lengths.shape == shape[:1]
