@@ -31,9 +31,10 @@ from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.encoding.lark_defects import DEFECTS
 from elmo.explore.report import write_results
 from elmo.runtime import paddle, seed_everything
+from elmo.statistics import bootstrap_difference, mean_interval
 from elmo.tagging.baidu_files import read_model
 from elmo.tagging.baidu_start import LacSentenceReader, start_from_lac
-from elmo.tagging.score import ChunkCounts, SentenceCounts, bootstrap_difference, mean_interval, oracle
+from elmo.tagging.score import ChunkCounts, SentenceCounts, oracle
 from elmo.tagging.tagger import Sentence, SentenceReader, TaggerConfig, TaggerNetwork
 from elmo.tagging.train import (
     Examples,
@@ -410,14 +411,14 @@ def row(
     result: dict[str, Any] = {"system": system, "size": size, "tokens": tokens, "trained_on": corpus, "scored_on": part}
     result |= {"score": score, "seeds": len(values), "f1": values, "mean": float(np.mean(values))}
     if len(values) > 1:
-        result["interval"] = list(mean_interval(values)[1:])
+        result["interval"] = mean_interval(values).interval
     if system != base and all(other is not None for other in others):
         differences = [
             value - 100 * other[0][part][score]["f1"] for value, other in zip(values, others, strict=True) if other
         ]
         result |= {"against": base, "difference": float(np.mean(differences)), "differences": differences}
         if len(differences) > 1:
-            result["difference_interval"] = list(mean_interval(differences)[1:])
+            result["difference_interval"] = mean_interval(differences).interval
         key = f"{part}/{score}"
         if all(key in counts for _, _, counts in own):
             boot = bootstrap_difference(

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.explore.polysemy.scores import Estimate, draw_counts, percentile_interval
+from elmo.statistics import draw_counts_within, mean_estimate, ratio_estimate
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -109,11 +109,7 @@ class Resamples:
     @classmethod
     def of(cls, kinds: Sequence[str], answers: Sequence[str], resamples: int, seed: int) -> Resamples:
         """Draw; the same seed draws the same questions."""
-        counts = np.empty((resamples, len(kinds)))
-        for number, kind in enumerate(dict.fromkeys(kinds)):
-            rows = [row for row, other in enumerate(kinds) if other == kind]
-            counts[:, rows] = draw_counts([answers[row] for row in rows], resamples, seed + number)
-        return cls(tuple(kinds), counts)
+        return cls(tuple(kinds), draw_counts_within(kinds, answers, resamples, seed))
 
     def parts(self) -> dict[str, Bools]:
         """All questions, and those of each kind: [questions]."""
@@ -143,15 +139,9 @@ class Resamples:
         for name, values in found.values.items():
             used = rows & ~np.isnan(values)
             if used.any():
-                record[name] = self._ratio(values[used], np.ones(int(used.sum())), used)
+                drawn = self.counts[:, used]
+                record[name] = dataclasses.asdict(mean_estimate(values[used], drawn))
                 if name == "log_probability":
-                    nats = self._ratio(-values[used], found.sizes[used], used)
+                    nats = dataclasses.asdict(ratio_estimate(-values[used], found.sizes[used], drawn))
                     record["perplexity"] = {key: float(np.exp(min(value, 700.0))) for key, value in nats.items()}
         return record
-
-    def _ratio(self, above: Floats, below: Floats, rows: Bools) -> dict[str, float]:
-        """Estimate of sum(above) / sum(below)."""
-        drawn = self.counts[:, rows]
-        with np.errstate(invalid="ignore"):  # a resample without any of them
-            values = (drawn @ above) / (drawn @ below)
-        return dataclasses.asdict(Estimate(float(above.sum() / below.sum()), *percentile_interval(values)))

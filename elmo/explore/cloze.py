@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
+from elmo.corpora.tables import read_table
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.explore.choices import METRICS, Outcomes, Resamples, chance, outcomes
@@ -30,7 +31,6 @@ from elmo.explore.cloze_scores import (
     masked_scores,
     sentence_scores,
 )
-from elmo.explore.tables import check_filled, read_rows
 from elmo.masked_lm import KIND, Bert, masked_lm_from_files
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
@@ -51,7 +51,7 @@ def read_questions(path: PathLike) -> list[Question]:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
     questions: dict[str, Question] = {}
-    for number, fields in read_rows(path, _COLUMNS, "question"):
+    for number, fields in read_table(path, _COLUMNS, "question"):
         question = _parse(fields, f"{path}:{number}")
         if question.text in questions:
             raise InputError(f"{path}:{number}: {question.text!r} is asked twice; keep one of the two")
@@ -60,7 +60,6 @@ def read_questions(path: PathLike) -> list[Question]:
 
 
 def _parse(fields: list[str], place: str) -> Question:
-    check_filled(_COLUMNS, fields, place)
     kind, text, answer = fields
     if text.count(GAP) != 1:
         raise InputError(f"{place}: {text!r} has {text.count(GAP)} gaps; write {GAP} once, where the answer is missing")

@@ -21,8 +21,8 @@ from elmo.corpora.tasks import PUBLIC_SETS, TaskData, read_public
 from elmo.encoding.text_encoders import TextEncoder, file_fingerprint, load_text_encoder, parameters_of
 from elmo.errors import InputError
 from elmo.runtime import paddle, seed_everything
+from elmo.statistics import load_student_quantile
 from elmo.tagging.network import load_network
-from elmo.tagging.score import load_student_quantile
 from elmo.tasks.fit import FitSettings, fit, outcomes
 from elmo.tasks.material import SOLVERS, Material, primary
 from elmo.tasks.network import FrozenVectors

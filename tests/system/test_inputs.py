@@ -17,11 +17,11 @@ import pytest
 from elmo import cli
 from elmo.corpora.lark_tsv import read_tag_dic, read_tsv
 from elmo.corpora.splits import split_raw
+from elmo.corpora.tables import read_text
 from elmo.corpora.tagged import read_peoples_daily, read_ud
 from elmo.corpora.tasks import read_cmrc
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import read_senses
-from elmo.explore.tables import read_text
 from elmo.explore.words import read_similarity
 from elmo.system import inputs, stopping
 from elmo.system.inputs import MAX_LINE_BYTES, blocks_of_lines, lines, open_regular, read_whole
