@@ -32,7 +32,7 @@ from elmo.encoding.lark_defects import DEFECTS
 from elmo.explore.report import write_results
 from elmo.runtime import paddle, seed_everything
 from elmo.statistics import bootstrap_difference, mean_interval
-from elmo.tagging.baidu_files import read_model
+from elmo.tagging.baidu_files import read_lac
 from elmo.tagging.baidu_start import LacSentenceReader, start_from_lac
 from elmo.tagging.score import ChunkCounts, SentenceCounts, oracle
 from elmo.tagging.tagger import Sentence, SentenceReader, TaggerConfig, TaggerNetwork
@@ -154,7 +154,7 @@ class Corpora:
         return [sentences[index] for index in drawn], [segmented[index] for index in drawn]
 
 
-class Experiment:
+class Transfer:
     """Runs trainings and keeps their scores."""
 
     def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
@@ -211,7 +211,7 @@ class Experiment:
         dev, dev_segmented = self.corpora.get(f"{run.corpus}/dev")
         make: Callable[[Sequence[Tagged], Sequence[list[str]], str], Examples]
         if run.system.startswith("baidu"):
-            files = read_model(self.arguments.baidu)
+            files = read_lac(self.arguments.baidu)
             network = start_from_lac(files, TAGS, features, chosen["dropout"])
             make = self._maker(LacSentenceReader(files, network.config), features, run.system)
             train_part, dev_part = make(gold, segmented, ""), make(dev, dev_segmented, "pd/dev")
@@ -434,7 +434,7 @@ def row(
     return result
 
 
-def summary(experiment: Experiment, results: Path) -> None:
+def summary(experiment: Transfer, results: Path) -> None:
     """Write what is there."""
     work = experiment.work
     tuning = []
@@ -468,7 +468,7 @@ def summary(experiment: Experiment, results: Path) -> None:
         tables["lac_baidu"].append(row(work, system, "2000", "words", "pd", "pd/test", "tagged", "baidu"))
     untrained = work / "baidu_untrained.json"
     if experiment.arguments.baidu and not untrained.exists():
-        files = read_model(experiment.arguments.baidu)
+        files = read_lac(experiment.arguments.baidu)
         network = start_from_lac(files, TAGS)
         examples = make_examples(*experiment.corpora.get("pd/test"), LacSentenceReader(files, network.config))
         write_results(untrained, describe(evaluate(network, examples)))
@@ -491,7 +491,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=REPOSITORY / "data/results")
     parser.add_argument("--summary", action="store_true", help="train nothing, write the results of the runs there are")
     arguments = parser.parse_args()
-    experiment = Experiment(arguments, Console(width=120))
+    experiment = Transfer(arguments, Console(width=120))
     if not arguments.summary:
         experiment.run()
     summary(experiment, arguments.results)

@@ -29,7 +29,7 @@ _DIGITS = 9  # scores are compared to so many: rounding must not order what is e
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class QuestionScores:
     """What a model made of each question: metrics by name, [questions] each; NaN where a question doesn't count."""
 
     values: dict[str, Floats]
@@ -79,14 +79,14 @@ def less_prior(scores: Sequence[Floats], candidates: Sequence[Sequence[str]], ki
     return found
 
 
-def outcomes(
+def score_questions(
     scores: Sequence[Floats],
     candidates: Sequence[Sequence[str]],
     answers: Sequence[str],
     kinds: Sequence[str],
     *,
     are_probabilities: bool,
-) -> Outcomes:
+) -> QuestionScores:
     """Credit of each question by its scores, [candidates] each; log probability where scores are such of the answer."""
     places = [list(names).index(answer) for names, answer in zip(candidates, answers, strict=True)]
     values: dict[str, Floats] = {}
@@ -96,7 +96,7 @@ def outcomes(
     if are_probabilities:
         logs = np.array([row[place] for row, place in zip(scores, places, strict=True)])
         values["log_probability"] = np.where(np.isfinite(logs), logs, np.nan)
-    return Outcomes(values, np.array([len(answer) for answer in answers], dtype=np.float64))
+    return QuestionScores(values, np.array([len(answer) for answer in answers], dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -116,11 +116,11 @@ class Resamples:
         own = np.array(self.kinds)
         return {"all": np.ones(len(own), np.bool_), **{kind: own == kind for kind in dict.fromkeys(self.kinds)}}
 
-    def estimates(self, found: Outcomes) -> Record:
+    def estimates(self, found: QuestionScores) -> Record:
         """Each metric on all questions and on each kind, with its interval."""
         return {part: self._metrics(found, rows) for part, rows in self.parts().items()}
 
-    def differences(self, first: Outcomes, second: Outcomes) -> Record:
+    def differences(self, first: QuestionScores, second: QuestionScores) -> Record:
         """Second less first, resample by resample, in each metric that both have; above 0 where the second is better.
 
         There is none of perplexities: that of log probabilities says the same.
@@ -128,13 +128,13 @@ class Resamples:
         if len(first.sizes) != len(second.sizes):
             raise InputError(f"{len(first.sizes)} and {len(second.sizes)} questions: compare models on the same ones")
         shared = [name for name in first.values if name in second.values]
-        gains = Outcomes({name: second.values[name] - first.values[name] for name in shared}, first.sizes)
+        gains = QuestionScores({name: second.values[name] - first.values[name] for name in shared}, first.sizes)
         found = self.estimates(gains)
         for record in found.values():
             record.pop("perplexity", None)
         return found
 
-    def _metrics(self, found: Outcomes, rows: Bools) -> Record:
+    def _metrics(self, found: QuestionScores, rows: Bools) -> Record:
         record: Record = {}
         for name, values in found.values.items():
             used = rows & ~np.isnan(values)

@@ -21,7 +21,7 @@ from elmo.convert import read_any
 from elmo.corpora.tables import read_table
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
-from elmo.explore.choices import METRICS, Outcomes, Resamples, chance, outcomes
+from elmo.explore.choices import METRICS, QuestionScores, Resamples, chance, score_questions
 from elmo.explore.cloze_scores import (
     GAP,
     SCORINGS,
@@ -172,7 +172,7 @@ def evaluate_cloze(
     scores = {name: _scores(model, questions, candidates, batch_size) for name, model in models.items()}
     found = {
         name: {
-            way: outcomes(rows, candidates, answers, kinds, are_probabilities=way != "sentence")
+            way: score_questions(rows, candidates, answers, kinds, are_probabilities=way != "sentence")
             for way, rows in ways.items()
         }
         for name, ways in scores.items()
@@ -213,7 +213,7 @@ def _scores(
     return {"sentence": sentence_scores(model, questions, candidates, batch_size)}
 
 
-def _keep_common(found: Iterable[dict[str, Outcomes]]) -> None:
+def _keep_common(found: Iterable[dict[str, QuestionScores]]) -> None:
     """Leave out of every log probability the answers that one of the models can't say."""
     logs = [result.values["log_probability"] for ways in found for result in ways.values() if "sentence" not in ways]
     if logs:
@@ -237,7 +237,7 @@ def _unknown(model: Model, questions: Sequence[Question]) -> dict[str, Any]:
     return {"answers": silent.total(), "answers_by_kind": dict(silent), "tokens_of_texts": tokens}
 
 
-def _differences(found: dict[str, dict[str, Outcomes]], draws: Resamples) -> Iterator[dict[str, Any]]:
+def _differences(found: dict[str, dict[str, QuestionScores]], draws: Resamples) -> Iterator[dict[str, Any]]:
     """Each two models, second less first, in each scoring that both have; a biLM is set against at_once."""
     names = list(found)
     for number, second in enumerate(names):

@@ -11,14 +11,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
-from elmo.explore.polysemy.forms import WordSpace
 from elmo.explore.polysemy.scores import (
     bootstrap_interval,
     centroid_differences,
@@ -31,28 +30,16 @@ from elmo.explore.polysemy.senses import REVIEW_CATEGORIES, SenseSentence, read_
 from elmo.explore.polysemy.wic import score_wic
 from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
+from elmo.explore.protocols import ContextEncoder, Vectors, WordSpace
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.statistics import Estimate, draw_counts, percentile_interval
 from elmo.system.files import whole_file
 from elmo.text.batches import find_shards, read_lines, read_sentences
 
 Bools = npt.NDArray[np.bool_]
-Vectors = npt.NDArray[np.float32]
 
 BRAND = REVIEW_CATEGORIES["平板"]
 CENTROID_REVIEWS = 300  # at most so many of a sense make its centroid
-
-
-class ContextEncoder(Protocol):
-    """What `elmo.load_pretrained` returns, as far as it is needed here."""
-
-    def encode(self, sentences: list[list[str]]) -> list[Vectors]:
-        """Return [layers, words, dim] for each sentence."""
-        ...
-
-    def words(self, sentence: str) -> list[str]:
-        """Cut a sentence into words."""
-        ...
 
 
 def static_layers(space: WordSpace, dim: int) -> Callable[[list[list[str]]], list[Vectors]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +13,12 @@ from numpy.typing import NDArray
 from elmo.checks import optional_module
 from elmo.corpora.tables import read_text
 from elmo.errors import InputError
+from elmo.explore.protocols import WordSpace
 from elmo.statistics import draw_rows, middle_95, resampled_means
 
 Floats = NDArray[np.float64]
 
 _QUESTIONS_AT_ONCE = 512
-
-
-class WordSpace(Protocol):
-    """What is evaluated: words in falling order of frequency, each with a vector. `WordVectors` is one."""
-
-    def vector(self, word: str) -> NDArray[np.float32]:
-        """Return the vector of a word."""
-        ...
-
-    def __contains__(self, word: object) -> bool: ...
-
-    def __iter__(self) -> Iterator[str]: ...
 
 
 class JudgedPair(NamedTuple):

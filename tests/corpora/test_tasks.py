@@ -149,7 +149,7 @@ def test_wrong_columns_a_missing_file_and_too_few_examples_are_named(write: Writ
     with pytest.raises(InputError, match="two or more"):
         read_own(path.parent, name)
     path.write_text("text\tlabel\n", encoding="utf-8")
-    with pytest.raises(InputError, match=":1: .* is not the header; write part, "):
+    with pytest.raises(InputError, match=r":1: .* is not the header; write part, "):
         read_own(path.parent, name)
     path.unlink()
     with pytest.raises(InputError, match="can't be read"):

@@ -12,12 +12,13 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.neighbours import ContextIndex
-from elmo.explore.polysemy.forms import BAG_FORMS, ELMO_FORMS, ContextEncoder, Forms, WordSpace, bag_forms, elmo_forms
+from elmo.explore.polysemy.forms import BAG_FORMS, ELMO_FORMS, Forms, bag_forms, elmo_forms
 from elmo.explore.polysemy.row_scores import VARIANTS, Row, Scored, middle_of, score_words
 from elmo.explore.polysemy.senses import SenseSentence, TargetVectors, read_reviews, read_senses, target_vectors
 from elmo.explore.polysemy.wic import WicOutcomes, wic_outcomes
 from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
+from elmo.explore.protocols import ContextEncoder, WordSpace
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
 
 Floats = npt.NDArray[np.float64]

@@ -410,6 +410,15 @@ def test_the_roc_auc_by_hand():
     assert roc_auc([5, 5, 5], [True, False, False]) == 0.5
 
 
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), min_size=2, max_size=30))
+def test_the_roc_auc_is_that_of_scikit_learn(items):
+    metrics = pytest.importorskip("sklearn.metrics", reason="the comparison needs the extra `book`")
+    values, positive = [value for value, _ in items], [label for _, label in items]
+    if 0 < sum(positive) < len(positive):
+        # Its area is a sum of trapezia, which differs from the count of pairs in the last digit.
+        assert roc_auc(values, positive) == pytest.approx(metrics.roc_auc_score(positive, values), abs=1e-12)
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=1, max_size=15),
 )
