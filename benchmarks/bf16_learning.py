@@ -30,7 +30,7 @@ from elmo.explore.report import write_results
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.nn.native.precision import choose_precision
 from elmo.nn.native.processor import describe_processor
-from elmo.tagging.score import mean_interval
+from elmo.statistics import mean_interval
 from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
@@ -141,7 +141,8 @@ def summarise(runs: Mapping[str, Mapping[str, Mapping[str, float]]]) -> dict[str
     for name in ("bf16", "control"):
         found = [seed[name] / seed["float32"] for seed in seeds.values() if seed.keys() >= {name, "float32"}]
         if len(found) > 1:
-            ratios[name] = mean_interval(found)._asdict()
+            ratio = mean_interval(found)
+            ratios[name] = {"mean": ratio.value, "low": ratio.low, "high": ratio.high}
     within = {"within_bound": ratios["bf16"]["mean"] <= 1 + BOUND} if "bf16" in ratios else {}
     return {"seeds": seeds, "ratios": ratios, **within}
 

@@ -33,11 +33,12 @@ from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.encoding.lark_defects import DEFECTS
 from elmo.explore.report import write_results
 from elmo.runtime import paddle, seed_everything
+from elmo.statistics import bootstrap_difference, mean_interval
 from elmo.tagging.baidu import LacSentenceReader, start_from_lac
-from elmo.tagging.baidu_files import read_model
+from elmo.tagging.baidu_files import read_lac
 from elmo.tagging.examples import Examples, evaluate, make_examples, make_vocabulary, segment_gold
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
-from elmo.tagging.score import ChunkCounts, SentenceCounts, bootstrap_difference, mean_interval, oracle
+from elmo.tagging.score import ChunkCounts, SentenceCounts, oracle
 from elmo.tagging.tagger import SentenceReader
 from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
 
@@ -205,7 +206,7 @@ class Transfer:
         dev, dev_segmented = self.corpora.get(f"{run.corpus}/dev")
         make: Callable[[Sequence[Tagged], Sequence[list[str]], str], Examples]
         if run.system.startswith("baidu"):
-            files = read_model(self.arguments.baidu)
+            files = read_lac(self.arguments.baidu)
             network = start_from_lac(files, TAGS, features, chosen["dropout"])
             make = self._maker(LacSentenceReader(files, network.config), features, run.system)
             train_part, dev_part = make(gold, segmented, ""), make(dev, dev_segmented, "pd/dev")
@@ -405,14 +406,14 @@ def row(
     result: dict[str, Any] = {"system": system, "size": size, "tokens": tokens, "trained_on": corpus, "scored_on": part}
     result |= {"score": score, "seeds": len(values), "f1": values, "mean": float(np.mean(values))}
     if len(values) > 1:
-        result["interval"] = list(mean_interval(values)[1:])
+        result["interval"] = mean_interval(values).interval
     if system != base and all(other is not None for other in others):
         differences = [
             value - 100 * other[0][part][score]["f1"] for value, other in zip(values, others, strict=True) if other
         ]
         result |= {"against": base, "difference": float(np.mean(differences)), "differences": differences}
         if len(differences) > 1:
-            result["difference_interval"] = list(mean_interval(differences)[1:])
+            result["difference_interval"] = mean_interval(differences).interval
         key = f"{part}/{score}"
         if all(key in counts for _, _, counts in own):
             boot = bootstrap_difference(
@@ -462,7 +463,7 @@ def summary(transfer: Transfer, results: Path) -> None:
         tables["lac_baidu"].append(row(work, system, "2000", "words", "pd", "pd/test", "tagged", "baidu"))
     untrained = work / "baidu_untrained.json"
     if transfer.arguments.baidu and not untrained.exists():
-        files = read_model(transfer.arguments.baidu)
+        files = read_lac(transfer.arguments.baidu)
         network = start_from_lac(files, TAGS)
         examples = make_examples(*transfer.corpora.get("pd/test"), LacSentenceReader(files, network.config))
         write_results(untrained, describe(evaluate(network, examples)))

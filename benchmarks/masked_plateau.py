@@ -17,10 +17,10 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo.encoding.bert import Bert
-from elmo.explore.polysemy.scores import percentile_interval
 from elmo.explore.report import write_results
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
+from elmo.statistics import percentile_interval, resampled_means
 from elmo.text.shards import find_shards, read_lines
 from elmo.training.checkpoint import checkpoints, read_training_state
 
@@ -94,9 +94,8 @@ def measure(path: Path, pattern: str, seed: int) -> dict[str, Any]:
     bert = Bert.from_pretrained(path)
     straight, shuffled = draw_gaps(bert, pattern, seed)
     nats, without_order = gap_nats(bert, straight), gap_nats(bert, shuffled)
-    picks = np.random.default_rng(seed).integers(len(nats), size=(RESAMPLES, len(nats)))
     gain = without_order - nats
-    low, high = percentile_interval(gain[picks].mean(axis=1))
+    low, high = percentile_interval(resampled_means(gain, RESAMPLES, np.random.default_rng(seed)))
     state = read_training_state(path)
     return {
         "step": state.step,

@@ -32,6 +32,7 @@ from sklearn.preprocessing import StandardScaler
 from elmo.encoding.encoder import load_pretrained
 from elmo.explore.report import write_results
 from elmo.runtime import paddle
+from elmo.statistics import draw_rows, middle_95
 from elmo.text.shards import find_shards, read_sentences
 from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.training.bilm import pretrain, token_encoder_sizes
@@ -152,10 +153,8 @@ def bootstrap(right: npt.NDArray[np.bool_], flags: npt.NDArray[np.bool_], places
     hits, words = np.zeros(count), np.zeros(count)
     np.add.at(hits, np.array(places)[flags], right[flags])
     np.add.at(words, np.array(places)[flags], 1)
-    draws = np.random.default_rng(0).integers(0, count, (RESAMPLES, count))
-    accuracies = hits[draws].sum(axis=1) / np.maximum(words[draws].sum(axis=1), 1)
-    low, high = np.percentile(accuracies, [2.5, 97.5])
-    return [float(low), float(high)]
+    draws = draw_rows(count, RESAMPLES, np.random.default_rng(0))
+    return list(middle_95(hits[draws].sum(axis=1) / np.maximum(words[draws].sum(axis=1), 1)))
 
 
 def train_model(name: str, seed: int, arguments: argparse.Namespace, vocab: Path, console: Console) -> str:

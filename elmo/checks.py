@@ -16,6 +16,8 @@ LARGEST_SIZE = (1 << 31) - 1  # of anything that is counted: Paddle's and the co
 LARGEST_SEED = (1 << 63) - 1
 MOST_LAYERS = 1000
 
+_DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # packages that pip knows by another name
+
 
 def check_names(fields: Collection[str], kind: type[Any], what: str, required: Collection[str] = ()) -> None:
     """Refuse names that are no field of the dataclass, and the lack of a required one.
@@ -126,6 +128,7 @@ def optional_module(name: str, what: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != package:
             raise
+        package = _DISTRIBUTIONS.get(package, package)
         raise InputError(f"{what} needs {package}, which is not installed: pip install {package}") from None
 
 

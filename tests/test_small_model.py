@@ -14,7 +14,8 @@ import elmo
 from elmo.encoding.encoder import Encoder
 from elmo.explore.polysemy.forms import bag_forms, elmo_forms
 from elmo.explore.polysemy.row_scores import score_words
-from elmo.explore.polysemy.scores import pair_auc, score_senses
+from elmo.explore.polysemy.scores import pair_auc
+from elmo.explore.polysemy.sense_scores import score_senses
 from elmo.explore.polysemy.senses import SenseSentence, read_senses, target_vectors
 from elmo.explore.report import static_layers
 from elmo.word_vectors import WordVectors

@@ -38,7 +38,10 @@ _FOLDERS = {
     "exercises": "",
     "commands": "",
 }
-_TOP = dict.fromkeys(("bilm", "masked_lm", "skipgram", "word_vectors", "models", "model_sizes"), "api_models")
+_TOP = {
+    **dict.fromkeys(("bilm", "masked_lm", "skipgram", "word_vectors", "models", "model_sizes"), "api_models"),
+    "statistics": "api_exploring",
+}
 _SENTENCE_END = re.compile(r"(?<!et al)(?<=\.) (?=[A-Z])")
 _REST = "api_system"  # of the modules directly in elmo/, those that are not named above
 

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from elmo.errors import InputError
-from elmo.system.files import whole_file
 from elmo.text.shards import read_lines
 
 PathLike = str | os.PathLike[str]
@@ -75,23 +74,6 @@ def from_lark(tags: Sequence[str]) -> list[str]:
     return normal
 
 
-def to_lark(tags: Sequence[str]) -> list[str]:
-    """From `tag-B` and `tag-I` to LARK's bare form: a `tag-B` with nothing of its chunk behind it loses its ending.
-
-    Raises:
-        InputError: a tag has neither ending, or a `tag-I` does not go on with the chunk before it.
-    """
-    for number, tag in enumerate(tags, 1):
-        if not tag.endswith((BEGIN, INSIDE)) or len(tag) <= len(BEGIN):
-            raise InputError(f"tag {number}, {tag!r}, does not end in -B or -I; convert it with from_lark")
-    from_lark(tags)
-    following = [*tags[1:], ""]
-    return [
-        tag.removesuffix(BEGIN) if tag.endswith(BEGIN) and not after.endswith(INSIDE) else tag
-        for tag, after in zip(tags, following, strict=True)
-    ]
-
-
 def read_tsv(path: PathLike, known_tags: Collection[str] | None = None) -> list[TokenTags]:
     r"""Read a file in LARK's form, UTF-8; a mixture with our own form (`n-B` for a chunk of one token) is fine.
 
@@ -131,19 +113,6 @@ def read_tsv(path: PathLike, known_tags: Collection[str] | None = None) -> list[
     return sentences
 
 
-def write_tsv(sentences: Iterable[TokenTags], path: PathLike) -> None:
-    """Write sentences in LARK's bare form; the file appears whole or not at all.
-
-    Raises:
-        InputError: a sentence could not be read back (it is empty, counts differ, a token or tag is empty or has a
-            space, tab, line end, NUL or lone surrogate in it, a `tag-I` goes on with nothing), or the file can't be
-            written.
-    """
-    with whole_file(path, parents=True) as temporary, open(temporary, "wb") as file:
-        for number, sentence in enumerate(sentences, 1):
-            file.write(_line(sentence, sentence.place or f"sentence {number}", first=number == 1))
-
-
 def read_tag_dic(path: PathLike) -> list[str]:
     """Read LARK's `tag.dic`, a tag a line whose place is its id.
 
@@ -174,23 +143,6 @@ def _lines(path: PathLike, advice: str) -> list[str]:
         if "\0" in line:
             raise InputError(f"{path}:{number}: character {line.index(chr(0)) + 1} is NUL, which is no text; {advice}")
     return lines
-
-
-def _line(sentence: TokenTags, place: str, *, first: bool) -> bytes:
-    tokens, tags = sentence.tokens, sentence.tags
-    if not tokens or len(tokens) != len(tags):
-        raise InputError(f"{place}: {len(tokens)} tokens and {len(tags)} tags; give as many of both, and at least one")
-    for text in (*tokens, *tags):
-        if not text or any(character in text for character in " \t\n\r\0"):
-            raise InputError(f"{place}: {_short(text)} has no place in the file: it is empty or has white space or NUL")
-    if first and tokens[0].startswith("\ufeff"):
-        raise InputError(f"{place}: {_short(tokens[0])} begins the file with a byte order mark; remove it")
-    try:
-        return f"{' '.join(tokens)}\t{' '.join(to_lark(tags))}\n".encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"{place}: U+{ord(error.object[error.start]):04X}, a lone surrogate; remove it") from None
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from None
 
 
 def _at(place: str) -> str:

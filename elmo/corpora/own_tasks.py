@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from elmo.corpora.tables import read_table
 from elmo.corpora.tagged import Tagged
 from elmo.corpora.tasks import (
     BINARY,
@@ -18,7 +19,6 @@ from elmo.corpora.tasks import (
     Sizes,
     TaskData,
     one_of,
-    read_table,
 )
 from elmo.errors import InputError
 
@@ -26,12 +26,12 @@ PathLike = str | os.PathLike[str]
 
 
 def _read_labelled(path: PathLike, columns: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[str, Example]]:
-    for number, (part, *texts, label) in read_table(path, ("part", *columns, "label")):
+    for number, (part, *texts, label) in read_table(path, ("part", *columns, "label"), "example"):
         yield part, Labelled(tuple(texts), one_of(label, labels, f"{path}:{number}"))
 
 
 def _read_entities(path: PathLike) -> Iterator[tuple[str, Example]]:
-    for number, (part, tagged) in read_table(path, ("part", "tagged")):
+    for number, (part, tagged) in read_table(path, ("part", "tagged"), "sentence"):
         pairs = [word.rpartition("/") for word in tagged.split()]
         for word, _, tag in pairs:
             one_of(tag if word else "", ("O", *ENTITIES), f"{path}:{number}", f"tag of {word or tag!r}")
@@ -43,7 +43,7 @@ def _read_matching(path: PathLike) -> Iterator[tuple[str, Example]]:
     columns = ("part", "question_id", "question", "candidate", "label")
     questions: dict[str, tuple[str, str, list[str], list[int]]] = {}
     last = ""
-    for number, (part, name, question, candidate, label) in read_table(path, columns):
+    for number, (part, name, question, candidate, label) in read_table(path, columns, "candidate"):
         place = f"{path}:{number}"
         if name != last and name in questions:
             raise InputError(f"{place}: question {name} was asked before; let its candidates stand together")

@@ -6,10 +6,11 @@ source by a conversion, or has no certain address, comes with words instead.
 
 from __future__ import annotations
 
+import tomllib
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import PurePosixPath
 
-from elmo.corpora.registry_pool import POOL, pool_files
 from elmo.errors import InputError
 
 NOT_STATED = "none stated"
@@ -75,7 +76,6 @@ aa90024695f5a82411940804e03ee1512df2a3be0a5aa44da404423ae34d9247     30585  word
 ed47740c28d5ce052f205e7ffff8e28dfefe451fcd39867bbe98ef710cc6bf4f    341904  words/ca8_morphological.txt
 9fe79d2649031cf7834bcdcff45d01b7c537c55ca417043d59b1ab798af83624    488302  senses/mcl_wic_dev.zh-zh.data
 2779df7d4fb779604caadfac1796284a03957293fc9c5fa62113c1c1f54328fe     62893  senses/mcl_wic_dev.zh-zh.gold
-53497106b86103734b29058495b37057de95054b8e4fa3c668d03ed9fc12ed2d    332516  senses/am2ico_zh_dev.tsv
 cd56ee9db1a0da078424cded3f6837f9bd6db2e904fe4e1ceb1b9bef1abca613   4639588  raw/c3.txt
 09f53dab3c77d0f09c015a7402abda64a8670be62dfabc8a7d4477f07d280d07   1881341  raw/cluecorpussmall.txt
 ad97d3e69e345353957551960e51e04819f2169bce9b30438acf0ad3d4f6e1f7   1013489  raw/cystanford_articles.txt
@@ -106,11 +106,26 @@ _NLP_DATASETS = "github.com/IceFlameWorm/NLP_Datasets @ a2203a7361b6386dd8d8b64f
 _CHINESE_NER = "github.com/DSXiangLi/ChineseNER @ 4c0280487206d8c21a6a7dbf8269009cbc1f25a3"
 _LCQMC = "github.com/Chriszhangmw/LCQMC @ 2fa3ebdf8cb687f2a2bb985c0f01a5b662c7b7a2"
 _CMRC = "github.com/ymcui/cmrc2018 @ c0eb1b6ba219847457e6af3180da722bbeb656af"
-_AM2ICO = "github.com/cambridgeltl/AM2iCo @ 2003865050bc9a9e84f2bcb4979f03734bddab28"
 _MCL_WIC = "github.com/SapienzaNLP/mcl-wic @ 30d05d85a9902081bec8ca2eb2ba552e7570b1e7"
 _RESUME = "github.com/jiesutd/LatticeLSTM @ 24d17f42 : ResumeNER"
 _UDC = ("hankcs/multi-criteria-cws", "d5d97b9db418696c7b0c2e85ee31e421ab3c3a14")
 _CWE = "Leonard-Xu/CWE"
+
+
+def _pool_files() -> list[DataFile]:
+    """The files of the dataset `pool`: a table of thirty sources, read from registry_pool.toml beside this module."""
+    table = tomllib.loads(files("elmo.corpora").joinpath("registry_pool.toml").read_text(encoding="utf-8"))
+    return [
+        DataFile(
+            f"pool/{name}.txt.xz",
+            entry["num_bytes"],
+            entry["sha256"],
+            f"{', '.join(entry['repositories'])} : {entry['inside']}",
+            about=entry["about"],
+        )
+        for name, entry in table.items()
+    ]
+
 
 _REGISTRY = (
     Dataset(
@@ -263,13 +278,6 @@ _REGISTRY = (
         "unpack dev.zh-zh.data and dev.zh-zh.gold from its archive of all datasets",
     ),
     Dataset(
-        "am2ico",
-        "AM2iCo, Chinese development part: 500 pairs of sentences, Chinese and English, same sense of a word or not",
-        "CC BY 4.0",
-        (_file("senses/am2ico_zh_dev.tsv", f"{_AM2ICO} : data"),),
-        "copy dev.tsv of the Chinese folder",
-    ),
-    Dataset(
         "raw",
         "plain paragraphs, one a line, 15.1 million Chinese characters: what models are pretrained on",
         "differs: howtocook Unlicense; yihui_blog CC BY-NC-SA 4.0; c3 research only; the others none stated",
@@ -288,6 +296,17 @@ _REGISTRY = (
         "take the text of each source without its markup, a paragraph a line, each only once, a file a source; lines "
         "that share a clause with evaluation text were dropped from these, so that your own will have other checksums",
     ),
-    Dataset(**POOL, files=tuple(DataFile(**file) for file in pool_files())),
+    Dataset(
+        "pool",
+        "prose of thirty kinds, a paragraph a line, 86.5 million Chinese characters: what models are pretrained on "
+        "beside raw",
+        "differs, see each source; for most none stated, of some for research only (tvsub CC BY-NC-ND 4.0); nothing of "
+        "it is passed on here",
+        tuple(_pool_files()),
+        "take from each repository, at that commit, the files named, as plain text without markup and code: a "
+        "paragraph a line, an empty line between documents (of tvsub a subtitle a line), nothing twice, nothing that "
+        "raw/ has; lines that share 12 characters or a clause of 8 with evaluation text were dropped, and some sources "
+        "sampled, so that your own will have other checksums",
+    ),
 )
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _REGISTRY}

@@ -6,10 +6,8 @@ group, and a group is in one part only.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from elmo.checks import check_whole
+from elmo.corpora.tables import read_table
 from elmo.corpora.tagged import Tagged
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
@@ -86,30 +85,6 @@ class TaskData:
 Grouped = tuple[Example, str]  # an example, and the name of its group
 
 
-def read_table(path: PathLike, columns: Sequence[str], delimiter: str | None = "\t") -> Iterator[tuple[int, list[str]]]:
-    """Number and fields of each line behind the header, which must name these columns.
-
-    Args:
-        path: the file.
-        columns: that the header names, in this order.
-        delimiter: between fields; "," reads quoted fields as CSV has them, None splits nothing.
-    """
-    lines = [line.removeprefix("\ufeff") for line in read_lines(path)]
-    rows = csv.reader(io.StringIO("\n".join(lines))) if delimiter == "," else (line.split(delimiter) for line in lines)
-    for number, row in enumerate(rows, 1):
-        if number == 1:
-            if tuple(row) != tuple(columns):
-                wanted, found = " ".join(columns), " ".join(row)[:60]
-                raise InputError(f"{path}:1: the columns are {found!r}: give {wanted!r}, separated by {delimiter!r}")
-        elif row and any(row):
-            if len(row) != len(columns) or not all(field.strip() for field in row):
-                raise InputError(
-                    f"{path}:{number}: {len([f for f in row if f.strip()])} fields with text where "
-                    f"{len(columns)} are wanted ({' '.join(columns)}); correct the line"
-                )
-            yield number, row
-
-
 def one_of(value: str, known: Sequence[str], place: str, what: str = "label") -> str:
     """The value, if it is a known one; InputError names the place and those that are."""
     if value not in known:
@@ -145,7 +120,7 @@ def read_pairs(path: PathLike, columns: Sequence[str] | None, delimiter: str) ->
                 raise InputError(f"{path}:{number}: {len(row)} fields: give two texts and 1 or 0, separated by a tab")
             found.append((number, row))
     else:
-        found = list(read_table(path, columns, delimiter))
+        found = list(read_table(path, columns, "pair", delimiter=delimiter))
     root: dict[str, str] = {}
 
     def find(text: str) -> str:
@@ -163,7 +138,7 @@ def read_pairs(path: PathLike, columns: Sequence[str] | None, delimiter: str) ->
 
 def read_waimai(path: PathLike) -> Iterator[Grouped]:
     """Reviews of delivered food, 1 for good, 0 for bad (waimai_10k); what is there twice is a group."""
-    for number, (label, review) in read_table(path, ("label", "review"), ","):
+    for number, (label, review) in read_table(path, ("label", "review"), "review", delimiter=","):
         yield Labelled((review,), one_of(label, ("1", "0"), f"{path}:{number}")), review
 
 

@@ -39,7 +39,6 @@ FORMAT = "elmo-vectors/1"
 _DTYPES = ("float32", "float16")
 _SENTENCES = "sentences"
 _HEADER = ("format", "layers", "positions", "model")
-_DEFAULTS = {"positions": "own"}  # of what files did not say when they were first written
 DAMAGE = (  # what readers of archives and of HDF5 raise
     *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError),
     *(zipfile.BadZipFile, zlib.error),
@@ -123,12 +122,6 @@ def read_vectors(path: PathLike) -> tuple[list[list[str]], list[Vectors]]:
     return sentences, arrays
 
 
-def read_vectors_header(path: PathLike) -> dict[str, str]:
-    """Read what a file says of its vectors: "format", "layers", "positions", "model"; raises as `read_vectors` does."""
-    with _opened(path) as entry:
-        return {name: str(entry(name)) for name in _HEADER}
-
-
 def _select(vectors: Vectors, words: Sequence[str], layers: Layers, dtype: str, number: int) -> Vectors:
     """The layers that are wanted, as they are written."""
     vectors = np.asarray(vectors)
@@ -204,7 +197,7 @@ def _npz_writer(path: Path, header: dict[str, str]) -> Iterator[Add]:
 def _npz_reader(path: Path) -> Iterator[Entry]:
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         check_memory(sum(member.file_size for member in archive.zip.infolist()), path)
-        yield lambda name: _DEFAULTS[name] if name in _DEFAULTS and name not in archive else archive[name]
+        yield archive.__getitem__
 
 
 class _Disk(io.FileIO):
@@ -291,7 +284,7 @@ def _hdf5_reader(path: Path) -> Iterator[Entry]:
 
         def entry(name: str) -> Any:
             if name in _HEADER:
-                return file.attrs.get(name, _DEFAULTS[name]) if name in _DEFAULTS else file.attrs[name]
+                return file.attrs[name]
             dataset = inner_dataset(file, name)
             if dataset.nbytes > size + _BLOCK_BYTES or dataset.id.get_create_plist().get_nfilters():
                 raise ValueError(f"{name} claims {dataset.nbytes:,} bytes in a file of {size:,}, or is packed")

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.explore.polysemy.scores import pair_auc
-from elmo.explore.polysemy.wic import centred
+from elmo.explore.polysemy.wic_vectors import centred
 from elmo.explore.report import surroundings
 
 Array = npt.NDArray[Any]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo import statistics
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 
 Array = npt.NDArray[Any]
@@ -116,7 +117,7 @@ def holm(answer: Answer, generator: np.random.Generator) -> None:
     p = np.array([0.012, 0.55, 0.004, 0.013, 0.4, 0.019, 0.6])
     p = p[generator.permutation(len(p))]
     value = answer.array(p, shape=[len(p)])
-    right, count = adjusted(p), len(p)
+    right, count = statistics.holm(p), len(p)
     order = np.argsort(p)
     raw = p[order] * (count - np.arange(count))
     unsorted_steps = np.empty(count)
@@ -160,15 +161,6 @@ def holm(answer: Answer, generator: np.random.Generator) -> None:
         ),
     ]
     answer.compare(value, right, mistakes)
-
-
-def adjusted(p: Array) -> Array:
-    """Holm's adjusted p-values, in the order of p."""
-    order = np.argsort(p)
-    steps = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
-    result = np.empty(len(p))
-    result[order] = np.minimum(1, steps)
-    return result
 
 
 @exercise("11.5")

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-
-Vectors = npt.NDArray[np.float32]
-
-
-class ContextEncoder(Protocol):
-    """What `elmo.load_pretrained` returns, as far as it is needed here."""
-
-    @property
-    def num_layers(self) -> int:
-        """Layers of an encoded sentence."""
-        ...
-
-    def encode_stream(
-        self, sentences: Iterable[Sequence[str]], batch_size: int = 64
-    ) -> Iterator[tuple[list[str], Vectors]]:
-        """Words and vectors [layers, words, dim] of each sentence."""
-        ...
+from elmo.explore.protocols import ContextEncoder, Vectors
 
 
 class AverageVectors:

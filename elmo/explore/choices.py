@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.explore.polysemy.scores import Estimate, draw_counts, percentile_interval
+from elmo.statistics import draw_counts_within, mean_estimate, ratio_estimate
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -29,7 +29,7 @@ _DIGITS = 9  # scores are compared to so many: rounding must not order what is e
 
 
 @dataclass(frozen=True)
-class Outcomes:
+class QuestionScores:
     """What a model made of each question: metrics by name, [questions] each; NaN where a question doesn't count."""
 
     values: dict[str, Floats]
@@ -79,14 +79,14 @@ def less_prior(scores: Sequence[Floats], candidates: Sequence[Sequence[str]], ki
     return found
 
 
-def outcomes(
+def score_questions(
     scores: Sequence[Floats],
     candidates: Sequence[Sequence[str]],
     answers: Sequence[str],
     kinds: Sequence[str],
     *,
     are_probabilities: bool,
-) -> Outcomes:
+) -> QuestionScores:
     """Credit of each question by its scores, [candidates] each; log probability where scores are such of the answer."""
     places = [list(names).index(answer) for names, answer in zip(candidates, answers, strict=True)]
     values: dict[str, Floats] = {}
@@ -96,7 +96,7 @@ def outcomes(
     if are_probabilities:
         logs = np.array([row[place] for row, place in zip(scores, places, strict=True)])
         values["log_probability"] = np.where(np.isfinite(logs), logs, np.nan)
-    return Outcomes(values, np.array([len(answer) for answer in answers], dtype=np.float64))
+    return QuestionScores(values, np.array([len(answer) for answer in answers], dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -109,22 +109,18 @@ class Resamples:
     @classmethod
     def of(cls, kinds: Sequence[str], answers: Sequence[str], resamples: int, seed: int) -> Resamples:
         """Draw; the same seed draws the same questions."""
-        counts = np.empty((resamples, len(kinds)))
-        for number, kind in enumerate(dict.fromkeys(kinds)):
-            rows = [row for row, other in enumerate(kinds) if other == kind]
-            counts[:, rows] = draw_counts([answers[row] for row in rows], resamples, seed + number)
-        return cls(tuple(kinds), counts)
+        return cls(tuple(kinds), draw_counts_within(kinds, answers, resamples, seed))
 
     def parts(self) -> dict[str, Bools]:
         """All questions, and those of each kind: [questions]."""
         own = np.array(self.kinds)
         return {"all": np.ones(len(own), np.bool_), **{kind: own == kind for kind in dict.fromkeys(self.kinds)}}
 
-    def estimates(self, found: Outcomes) -> Record:
+    def estimates(self, found: QuestionScores) -> Record:
         """Each metric on all questions and on each kind, with its interval."""
         return {part: self._metrics(found, rows) for part, rows in self.parts().items()}
 
-    def differences(self, first: Outcomes, second: Outcomes) -> Record:
+    def differences(self, first: QuestionScores, second: QuestionScores) -> Record:
         """Second less first, resample by resample, in each metric that both have; above 0 where the second is better.
 
         There is none of perplexities: that of log probabilities says the same.
@@ -132,26 +128,20 @@ class Resamples:
         if len(first.sizes) != len(second.sizes):
             raise InputError(f"{len(first.sizes)} and {len(second.sizes)} questions: compare models on the same ones")
         shared = [name for name in first.values if name in second.values]
-        gains = Outcomes({name: second.values[name] - first.values[name] for name in shared}, first.sizes)
+        gains = QuestionScores({name: second.values[name] - first.values[name] for name in shared}, first.sizes)
         found = self.estimates(gains)
         for record in found.values():
             record.pop("perplexity", None)
         return found
 
-    def _metrics(self, found: Outcomes, rows: Bools) -> Record:
+    def _metrics(self, found: QuestionScores, rows: Bools) -> Record:
         record: Record = {}
         for name, values in found.values.items():
             used = rows & ~np.isnan(values)
             if used.any():
-                record[name] = self._ratio(values[used], np.ones(int(used.sum())), used)
+                drawn = self.counts[:, used]
+                record[name] = dataclasses.asdict(mean_estimate(values[used], drawn))
                 if name == "log_probability":
-                    nats = self._ratio(-values[used], found.sizes[used], used)
+                    nats = dataclasses.asdict(ratio_estimate(-values[used], found.sizes[used], drawn))
                     record["perplexity"] = {key: float(np.exp(min(value, 700.0))) for key, value in nats.items()}
         return record
-
-    def _ratio(self, above: Floats, below: Floats, rows: Bools) -> dict[str, float]:
-        """Estimate of sum(above) / sum(below)."""
-        drawn = self.counts[:, rows]
-        with np.errstate(invalid="ignore"):  # a resample without any of them
-            values = (drawn @ above) / (drawn @ below)
-        return dataclasses.asdict(Estimate(float(above.sum() / below.sum()), *percentile_interval(values)))

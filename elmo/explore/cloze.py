@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
+from elmo.corpora.tables import read_table
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
-from elmo.explore.choices import METRICS, Outcomes, Resamples, chance, outcomes
+from elmo.explore.choices import METRICS, QuestionScores, Resamples, chance, score_questions
 from elmo.explore.cloze_scores import (
     GAP,
     SCORINGS,
@@ -31,7 +32,6 @@ from elmo.explore.cloze_scores import (
     masked_scores,
     sentence_scores,
 )
-from elmo.explore.tables import check_filled, read_rows
 from elmo.masked_lm import KIND, masked_lm_from_files
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
@@ -52,7 +52,7 @@ def read_questions(path: PathLike) -> list[Question]:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
     questions: dict[str, Question] = {}
-    for number, fields in read_rows(path, _COLUMNS, "question"):
+    for number, fields in read_table(path, _COLUMNS, "question"):
         question = _parse(fields, f"{path}:{number}")
         if question.text in questions:
             raise InputError(f"{path}:{number}: {question.text!r} is asked twice; keep one of the two")
@@ -61,7 +61,6 @@ def read_questions(path: PathLike) -> list[Question]:
 
 
 def _parse(fields: list[str], place: str) -> Question:
-    check_filled(_COLUMNS, fields, place)
     kind, text, answer = fields
     if text.count(GAP) != 1:
         raise InputError(f"{place}: {text!r} has {text.count(GAP)} gaps; write {GAP} once, where the answer is missing")
@@ -174,7 +173,7 @@ def evaluate_cloze(
     scores = {name: _scores(model, questions, candidates, batch_size) for name, model in models.items()}
     found = {
         name: {
-            way: outcomes(rows, candidates, answers, kinds, are_probabilities=way != "sentence")
+            way: score_questions(rows, candidates, answers, kinds, are_probabilities=way != "sentence")
             for way, rows in ways.items()
         }
         for name, ways in scores.items()
@@ -215,7 +214,7 @@ def _scores(
     return {"sentence": sentence_scores(model, questions, candidates, batch_size)}
 
 
-def _keep_common(found: Iterable[dict[str, Outcomes]]) -> None:
+def _keep_common(found: Iterable[dict[str, QuestionScores]]) -> None:
     """Leave out of every log probability the answers that one of the models can't say."""
     logs = [result.values["log_probability"] for ways in found for result in ways.values() if "sentence" not in ways]
     if logs:
@@ -239,7 +238,7 @@ def _unknown(model: Model, questions: Sequence[Question]) -> dict[str, Any]:
     return {"answers": silent.total(), "answers_by_kind": dict(silent), "tokens_of_texts": tokens}
 
 
-def _differences(found: dict[str, dict[str, Outcomes]], draws: Resamples) -> Iterator[dict[str, Any]]:
+def _differences(found: dict[str, dict[str, QuestionScores]], draws: Resamples) -> Iterator[dict[str, Any]]:
     """Each two models, second less first, in each scoring that both have; a biLM is set against at_once."""
     names = list(found)
     for number, second in enumerate(names):

@@ -1,19 +1,15 @@
-"""What stands nearest: sentences by the contextual vector of a word in them, and words by their one vector."""
+"""What stands nearest: sentences, by the contextual vector of a word in them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import SenseSentence
-
-if TYPE_CHECKING:
-    from elmo.explore.words import WordSpace
 
 Vectors = npt.NDArray[np.floating]
 
@@ -79,26 +75,6 @@ class ContextIndex:
         if not 0 <= row < len(self.items):
             raise InputError(f"there is no row {row}: the index has {len(self.items)} sentences, counted from 0")
         return self.nearest(self.vectors[row], topn, exclude={row})
-
-
-def nearest_words(
-    vector: Vectors, word_vectors: WordSpace, topn: int = 10, *, exclude: Collection[str] = ()
-) -> list[tuple[str, float]]:
-    """The `topn` words whose vectors have the highest cosine with `vector` [dim], with it, nearest first.
-
-    Args:
-        word_vectors: words and their vectors, such as `elmo.word_vectors.WordVectors`.
-        exclude: words that are passed over, such as the one the vector belongs to.
-
-    Raises:
-        InputError: the vector has another size, there are no words, or `topn` is less than 1.
-    """
-    words = list(word_vectors)
-    if not words:
-        raise InputError("there are no words to search: give word vectors")
-    cosines = _cosines(_unit(np.array([word_vectors.vector(word) for word in words])), vector)
-    passed_over = {row for row, word in enumerate(words) if word in exclude}
-    return [(words[row], float(cosines[row])) for row in _best(cosines, topn, passed_over)]
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import optional_module
 from elmo.errors import InputError
 
 Vectors = npt.NDArray[np.floating]
@@ -19,10 +20,8 @@ def tsne_places(points: Vectors, *, seed: int = 0, perplexity: float | None = No
         perplexity: how many neighbours a point has, roughly; by default 30, or a third of fewer than 90 points.
 
     Raises:
-        InputError: fewer than 4 points, all points equal, or a perplexity of n or more.
+        InputError: fewer than 4 points, all points equal, a perplexity of n or more, or no scikit-learn.
     """
-    from sklearn.manifold import TSNE
-
     vectors = np.asarray(points)
     size = len(vectors)
     if size < 4:
@@ -33,7 +32,8 @@ def tsne_places(points: Vectors, *, seed: int = 0, perplexity: float | None = No
         perplexity = max(2.0, min(30.0, size / 3))
     if not 1 <= perplexity < size:
         raise InputError(f"perplexity is {perplexity:g} for {size} points: give 1 or more, and less than {size}")
-    tsne = TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed)
+    manifold = optional_module("sklearn.manifold", "t-SNE")
+    tsne = manifold.TSNE(metric="cosine", init="random", perplexity=perplexity, random_state=seed)
     return np.asarray(tsne.fit_transform(vectors)), perplexity
 
 

@@ -6,7 +6,6 @@ The only module that imports matplotlib.
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 from collections.abc import Mapping, Sequence
 from itertools import product
@@ -22,29 +21,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, ScalarFormatter
 from matplotlib.transforms import Bbox, BboxBase
 
 from elmo.errors import InputError
 from elmo.explore.lines import shorten, text_width, wrap
 from elmo.explore.places import principal_components, tsne_places
 from elmo.explore.polysemy.senses import SenseSentence
-from elmo.system.files import whole_file
 
 Vectors = npt.NDArray[np.floating]
-Record = Mapping[str, Any]
 
 # Okabe and Ito 2008, "Color Universal Design", those first that differ most on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "p")
 GREY = "#767676"
 _MAX_ROWS = 24
-_AXIS_NAMES = {
-    "epoch": "轮 epoch",
-    "step": "步 step",
-    "perplexity": "困惑度 perplexity",
-    "training_loss": "训练损失 training loss (nats)",
-}
 
 _ZHPLOT_FONT = "NotoSansSC-Regular.ttf"
 _INSTALLED_FONTS = (  # simplified forms first
@@ -67,7 +57,6 @@ _STYLE = {
     "figure.constrained_layout.w_pad": 0.08,
     "svg.hashsalt": "elmo",  # else the ids in an SVG are random
 }
-_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 
 
 def use_chinese_font() -> str:
@@ -104,20 +93,6 @@ def _find_font() -> tuple[str, str]:
         if name in files:
             return name, files[name]
     raise InputError("no font has Chinese characters: `pip install zhplot`, or install the font Noto Sans SC")
-
-
-def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write a figure (.png, .svg or .pdf); equal figures give equal files, as no date is written.
-
-    Raises:
-        InputError: the name ends otherwise, or the file can't be written.
-    """
-    target = Path(path)
-    if target.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(f"{path}: the name tells no format; let it end in .png, .svg or .pdf")
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format=target.suffix[1:], metadata=_UNDATED.get(target.suffix))
-    return target
 
 
 def plot_tsne(
@@ -244,49 +219,6 @@ def plot_two_dots(
     word = items[pair[0]].word
     _write_beside(figure, left, centre, [f"①② {word}"], centre)
     _write_beside(figure, right, places[list(pair)], [f"{mark} {word}" for mark in "①②"], places)
-    return figure
-
-
-def plot_curve(
-    history: Sequence[Record] | Mapping[str, Sequence[Record]],
-    *,
-    x: str = "epoch",
-    y: str = "perplexity",
-    title: str = "",
-    log: bool = True,
-) -> Figure:
-    """Draw a number of a pretraining run against another, such as the held-out perplexity after each epoch.
-
-    Args:
-        history: records of one run, as `elmo.training.bilm` keeps them; or several runs by name.
-        x, y: which numbers of a record; a record that lacks one is passed over.
-        log: make the upright axis logarithmic.
-
-    Raises:
-        InputError: no record has both numbers.
-    """
-    runs: dict[str, Sequence[Record]] = dict(history) if isinstance(history, Mapping) else {"": history}
-    figure, axes = _new_figure()
-    for number, (name, records) in enumerate(runs.items()):
-        found = [(record[x], record[y]) for record in records if x in record and y in record]
-        if not found:
-            raise InputError(f"no record of run {name!r} has both {x!r} and {y!r}: choose numbers that it has")
-        look = _look(number)
-        if len(found) > 50:
-            look.pop("marker")
-        axes.plot(*zip(*found, strict=True), **look, label=name, linewidth=2, markersize=6)
-    if log:
-        low, high = axes.get_ylim()
-        axes.set_yscale("log")
-        is_wide = high > 20 * max(low, 1e-9)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if is_wide else MaxNLocator(8, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_formatter(ScalarFormatter())
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set(xlabel=_AXIS_NAMES.get(x, x), ylabel=_AXIS_NAMES.get(y, y), title=title)
-    axes.grid(alpha=0.3)
-    if len(runs) > 1:
-        _legend_below(figure, axes)
     return figure
 
 

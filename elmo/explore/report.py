@@ -11,48 +11,35 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
-from elmo.explore.polysemy.forms import WordSpace
 from elmo.explore.polysemy.scores import (
-    Estimate,
     bootstrap_interval,
     centroid_differences,
-    draw_counts,
     pair_auc,
-    percentile_interval,
     resampled_roc_auc,
     roc_auc,
-    score_senses,
 )
+from elmo.explore.polysemy.sense_scores import score_senses
 from elmo.explore.polysemy.senses import REVIEW_CATEGORIES, SenseSentence, read_reviews, read_senses, target_vectors
-from elmo.explore.polysemy.wic import WicPair, pair_vectors, read_am2ico, read_mcl_wic, require_chinese, score_wic
+from elmo.explore.polysemy.wic import score_wic
+from elmo.explore.polysemy.wic_files import read_mcl_wic
+from elmo.explore.polysemy.wic_vectors import pair_vectors
+from elmo.explore.protocols import ContextEncoder, Vectors, WordSpace
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
+from elmo.statistics import Estimate, draw_counts, percentile_interval
 from elmo.system.files import whole_file
 from elmo.text.shards import find_shards, read_lines, read_sentences
 
 Bools = npt.NDArray[np.bool_]
-Vectors = npt.NDArray[np.float32]
 
 BRAND = REVIEW_CATEGORIES["平板"]
 CENTROID_REVIEWS = 300  # at most so many of a sense make its centroid
-
-
-class ContextEncoder(Protocol):
-    """What `elmo.load_pretrained` returns, as far as it is needed here."""
-
-    def encode(self, sentences: list[list[str]]) -> list[Vectors]:
-        """Return [layers, words, dim] for each sentence."""
-        ...
-
-    def words(self, sentence: str) -> list[str]:
-        """Cut a sentence into words."""
-        ...
 
 
 def static_layers(space: WordSpace, dim: int) -> Callable[[list[list[str]]], list[Vectors]]:
@@ -188,7 +175,6 @@ def evaluate_senses(
     reviews_path: str | os.PathLike[str] | None = None,
     *,
     mcl_wic: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
-    am2ico: str | os.PathLike[str] | None = None,
     word: str = "苹果",
     resamples: int = 1000,
     seed: int = 0,
@@ -203,23 +189,15 @@ def evaluate_senses(
             says what by; each AUC is given without and with centring.
         mcl_wic: .data and .gold file of MCL-WiC's Chinese pairs; scored by `polysemy.wic.score_wic`, with each
             layer at the word and averaged as in `PLACES`.
-        am2ico: a file in AM2iCo's format with Chinese on both sides, scored likewise.
 
     Returns:
         a dictionary that JSON can hold; every estimate has value, low and high (95%).
 
     Raises:
-        InputError: a file is missing or malformed, or holds pairs that a Chinese model can't score, as the published
-            files of AM2iCo do: they compare Chinese words with English ones.
+        InputError: a file is missing or malformed, or holds pairs of another language.
     """
     items = read_senses(senses_path)
-    pair_sets: dict[str, list[WicPair]] = {}
-    if mcl_wic is not None:
-        pair_sets["mcl_wic"] = read_mcl_wic(*mcl_wic)
-        require_chinese(pair_sets["mcl_wic"], mcl_wic[0])
-    if am2ico is not None:
-        pair_sets["am2ico"] = read_am2ico(am2ico)
-        require_chinese(pair_sets["am2ico"], am2ico)
+    pairs = None if mcl_wic is None else read_mcl_wic(*mcl_wic)
     reviews = None if reviews_path is None else _Reviews.read(reviews_path, word, seed)
     systems: dict[str, Callable[[list[list[str]]], list[Vectors]]] = {"elmo": encoder.encode}
     if space is not None:
@@ -232,7 +210,7 @@ def evaluate_senses(
         record: dict[str, Any] = {"senses": dataclasses.asdict(scores), "dropped": len(picked.dropped)}
         if reviews is not None:
             record.update(reviews.score(encode, encoder.words, resamples, seed))
-        for set_name, pairs in pair_sets.items():
+        if pairs is not None:
             vectors = pair_vectors(pairs, surroundings(encode), encoder.words)
             count = vectors.vectors.shape[1] // len(PLACES)
             names = ["word"] if name == "word2vec" else [f"layer {layer}" for layer in range(count)]
@@ -241,7 +219,7 @@ def evaluate_senses(
                 for index, layer in enumerate(names)
                 for row, place in enumerate(PLACES)
             }
-            record[set_name] = dataclasses.asdict(score_wic(vectors, representations, resamples=resamples, seed=seed))
+            record["mcl_wic"] = dataclasses.asdict(score_wic(vectors, representations, resamples=resamples, seed=seed))
         result["systems"][name] = record
     return result
 
@@ -334,16 +312,3 @@ def _centroid_aucs(
             estimates.append(dataclasses.asdict(Estimate(roc_auc(scores, is_brand), *interval)))
         record[name] = estimates
     return record
-
-
-def print_reviews(
-    path: str | os.PathLike[str], word: str = "苹果", each: int = 10, *, held_out: bool | None = True, seed: int = 0
-) -> None:
-    """Print some sentences of each category at random, to see by eye how often the category is the word's sense."""
-    items = read_reviews(path, word, held_out=held_out)
-    rng = np.random.default_rng(seed)
-    for category, sense in REVIEW_CATEGORIES.items():
-        candidates = [item for item in items if item.sense == sense]
-        print(f"{category} ({sense}), {min(each, len(candidates))} of {len(candidates)}:")
-        for row in rng.permutation(len(candidates))[:each]:
-            print(f"  {candidates[row].sentence}")

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elmo.checks import optional_module
+from elmo.corpora.tables import read_text
 from elmo.errors import InputError
-from elmo.system.inputs import read_whole
-from elmo.text.vocabulary import invalid_utf8
+from elmo.explore.protocols import WordSpace
+from elmo.statistics import draw_rows, middle_95, resampled_means
 
 Floats = NDArray[np.float64]
 
 _QUESTIONS_AT_ONCE = 512
-
-
-class WordSpace(Protocol):
-    """What is evaluated: words in falling order of frequency, each with a vector. `WordVectors` is one."""
-
-    def vector(self, word: str) -> NDArray[np.float32]:
-        """Return the vector of a word."""
-        ...
-
-    def __contains__(self, word: object) -> bool: ...
-
-    def __iter__(self) -> Iterator[str]: ...
 
 
 class JudgedPair(NamedTuple):
@@ -150,8 +139,8 @@ def word_similarity(
     second = _unit_rows(vectors, [pair.second for pair in covered])
     cosines = np.einsum("pd,pd->p", first, second).astype(np.float64)
     judgements = np.array([pair.judgement for pair in covered])
-    drawn = np.random.default_rng(seed).integers(len(covered), size=(resamples, len(covered)))
-    low, high = _interval(_spearman(cosines[drawn], judgements[drawn]))
+    drawn = draw_rows(len(covered), resamples, np.random.default_rng(seed))
+    low, high = middle_95(_spearman(cosines[drawn], judgements[drawn]))
     rho = float(_spearman(cosines[None], judgements[None])[0])
     return SimilarityResult(100 * rho, 100 * low, 100 * high, len(covered), len(pairs))
 
@@ -195,8 +184,7 @@ def word_analogy(
     def accuracy(outcomes: NDArray[np.bool_], total: int) -> Accuracy:
         if not len(outcomes):
             return Accuracy(float("nan"), float("nan"), float("nan"), 0, total)
-        drawn = outcomes[rng.integers(len(outcomes), size=(resamples, len(outcomes)))]
-        low, high = _interval(drawn.mean(axis=1))
+        low, high = middle_95(resampled_means(outcomes, resamples, rng))
         return Accuracy(100 * float(outcomes.mean()), 100 * low, 100 * high, len(outcomes), total)
 
     names = [question.section for question in questions]
@@ -208,13 +196,7 @@ def word_analogy(
 
 def _numbered_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     """Lines that hold anything, with their number from 1."""
-    try:
-        text = read_whole(path).decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); give a word similarity or analogy set") from error
-    except UnicodeDecodeError as error:
-        raise invalid_utf8(path, error) from None
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = read_text(path).split("\n")
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -252,9 +234,3 @@ def _spearman(first: Floats, second: Floats) -> Floats:
     x, y = (row - row.mean(axis=1, keepdims=True) for row in ranks)
     with np.errstate(invalid="ignore"):
         return np.asarray((x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1)))
-
-
-def _interval(values: Floats) -> tuple[float, float]:
-    """The middle 95% of the values."""
-    low, high = np.nanpercentile(values, [2.5, 97.5])
-    return float(low), float(high)

@@ -19,7 +19,7 @@ from elmo.errors import InputError
 from elmo.nn.crf import FIRST
 from elmo.nn.gru import GRU
 from elmo.runtime import paddle
-from elmo.tagging.baidu_files import LacFiles, read_model
+from elmo.tagging.baidu_files import LacFiles, read_lac
 from elmo.tagging.baidu_text import LacReader, UserDictionary, WordsAndTags, read_words, spread_tags
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.projection import OUTSIDE
@@ -82,7 +82,7 @@ class Lac:
     A word's tag is one of LAC's 24: parts of speech such as n, v and w, and names PER, LOC, ORG and TIME.
 
     Args:
-        files: from `elmo.tagging.baidu_files.read_model`.
+        files: from `elmo.tagging.baidu_files.read_lac`.
         user_dictionary: file of words that are to be kept whole, see `UserDictionary`.
         batch_size: texts that are computed together.
 
@@ -106,9 +106,9 @@ class Lac:
         """Load Baidu's model from its folder or that of its package, None: the installed package `lac`.
 
         Raises:
-            InputError: as `elmo.tagging.baidu_files.read_model` does.
+            InputError: as `elmo.tagging.baidu_files.read_lac` does.
         """
-        return cls(read_model(path), user_dictionary=user_dictionary, batch_size=batch_size)
+        return cls(read_lac(path), user_dictionary=user_dictionary, batch_size=batch_size)
 
     def cut(self, text: str) -> list[str]:
         """Return the words of a text; joined they are the text."""

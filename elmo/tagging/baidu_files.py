@@ -51,7 +51,7 @@ class LacFiles:
     log_total: float  # of the pieces' counts
 
 
-def find_model(path: PathLike | None = None) -> Path:
+def find_lac(path: PathLike | None = None) -> Path:
     """Return the folder that holds `model/` and `conf/`.
 
     Args:
@@ -72,13 +72,13 @@ def find_model(path: PathLike | None = None) -> Path:
     raise InputError(f"{path}: holds no model of LAC (folders model and conf): {_GET_IT}")
 
 
-def read_model(path: PathLike | None = None) -> LacFiles:
-    """Read the model in the folder that `find_model` finds.
+def read_lac(path: PathLike | None = None) -> LacFiles:
+    """Read the model in the folder that `find_lac` finds.
 
     Raises:
         InputError: there is none; a file is missing, damaged or does not fit the others; names file and line.
     """
-    folder = find_model(path)
+    folder = find_lac(path)
     num_layers, embedding_size, hidden_size = _read_settings(inside(folder, "conf/args.ini"))
     words_path, tags_path = inside(folder, "conf/word.dic"), inside(folder, "conf/tag.dic")
     word_ids = _read_words(words_path)

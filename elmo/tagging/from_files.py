@@ -24,7 +24,7 @@ from elmo.system.files import writable_file
 from elmo.system.locks import alone_in
 from elmo.system.project import project_data
 from elmo.tagging.baidu import Lac, read_tokens
-from elmo.tagging.baidu_files import read_model
+from elmo.tagging.baidu_files import read_lac
 from elmo.tagging.baidu_text import LacReader
 from elmo.tagging.examples import place_of
 from elmo.tagging.files import load_model, written_whole
@@ -158,7 +158,7 @@ def evaluate_file(
     if isinstance(tagger, Tagger):
         tokens = tagger.tokens(texts)
     else:
-        reader = LacReader(read_model(model))
+        reader = LacReader(read_lac(model))
         tokens = [read_tokens(reader, "".join(text.split()))[1] for text in texts]
     evaluation = evaluate_tagger(tagger, tokens, gold)
     if output is not None:

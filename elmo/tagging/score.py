@@ -6,21 +6,18 @@ A chunk is correct if its characters and its tag are those of a gold chunk (Tjon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import optional_module
 from elmo.errors import InputError
 from elmo.tagging.projection import Chunk, best_chunks, word_chunks
 
 Counts = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-_CELLS_AT_ONCE = 1 << 21  # of resamples times sentences, so that memory stays small
 
 
 class Score(NamedTuple):
@@ -47,6 +44,11 @@ class SentenceCounts:
         gold, predicted, correct = (int(counts.sum()) for counts in (self.gold, self.predicted, self.correct))
         precision, recall = correct / max(predicted, 1), correct / max(gold, 1)
         return Score(precision, recall, 2 * correct / max(gold + predicted, 1), gold, predicted, correct)
+
+    @property
+    def f1(self) -> float:
+        """F1 of all sentences together, between 0 and 1."""
+        return self.score().f1
 
     def resampled_f1(self, times_drawn: npt.NDArray[np.generic]) -> Floats:
         """F1 of each resample, [resamples]; 0 where it has no chunk.
@@ -187,111 +189,3 @@ def oracle(
             raise InputError(f"sentence {index + 1}: {error}") from None
         gold.append(word_chunks(sentence, sentence_tags))
     return count_chunks(gold, best)
-
-
-class Difference(NamedTuple):
-    """What `bootstrap_difference` returns."""
-
-    difference: float  # F1 of b less F1 of a
-    low: float  # of the 95% interval
-    high: float
-    p_value: float
-
-
-def bootstrap_difference(
-    counts_a: SentenceCounts | Sequence[SentenceCounts],
-    counts_b: SentenceCounts | Sequence[SentenceCounts],
-    resamples: int = 1000,
-    seed: int = 0,
-    *,
-    draw_runs: bool = False,
-) -> Difference:
-    """Compare the F1 of two systems on the same sentences by the paired bootstrap.
-
-    Sentences are drawn with replacement, the same for both systems (Koehn 2004, "Statistical Significance Tests for
-    Machine Translation Evaluation"). The interval is from the 2.5th to the 97.5th percentile of the differences.
-
-    p is two-sided: twice the share of resamples in which the difference is 0 or has the other sign, the smaller of
-    the two sides, and at most 1. It is about the level at which the percentile interval just reaches 0. The observed
-    sample counts as one resample (Davison and Hinkley 1997, "Bootstrap Methods and their Application", section 4.2),
-    so that p is never 0: its smallest value is 2 / (resamples + 1), about 0.002 for 1000. It speaks of other sentences
-    of this kind and, unless runs are drawn too, of these trained models only.
-
-    Args:
-        counts_a, counts_b: of one run each, or of several runs (seeds), all over the same sentences. A system's F1 is
-            the mean of its runs'.
-        draw_runs: draw runs with replacement too, each system's on its own, so that the interval holds the spread over
-            seeds. Three runs or fewer show too little of that spread.
-
-    Raises:
-        InputError: no run, runs whose gold counts differ, no sentence, or no resample.
-    """
-    runs_a, runs_b = ([runs] if isinstance(runs, SentenceCounts) else list(runs) for runs in (counts_a, counts_b))
-    if resamples < 1:
-        raise InputError(f"resamples is {resamples}: give 1 or more, such as 1000")
-    if not runs_a or not runs_b:
-        raise InputError(f"{len(runs_a)} runs of a and {len(runs_b)} of b: give one of each at least")
-    gold = runs_a[0].gold
-    if not len(gold) or not all(np.array_equal(run.gold, gold) for run in (*runs_a, *runs_b)):
-        raise InputError("runs differ in their gold chunks, or have no sentence: give counts of the same sentences")
-    rng = np.random.default_rng(seed)
-    differences = np.concatenate(
-        [
-            _mean_f1(runs_b, times_drawn, rng, draw_runs) - _mean_f1(runs_a, times_drawn, rng, draw_runs)
-            for times_drawn in _draws(len(gold), resamples, rng)
-        ]
-    )
-    means = [float(np.mean([run.score().f1 for run in runs])) for runs in (runs_a, runs_b)]
-    low, high = np.quantile(differences, [0.025, 0.975])
-    rarer_sign = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
-    p_value = min(1.0, 2 * (rarer_sign + 1) / (resamples + 1))
-    return Difference(means[1] - means[0], float(low), float(high), float(p_value))
-
-
-def _draws(size: int, resamples: int, rng: np.random.Generator) -> Iterator[Floats]:
-    """How often each item is drawn in each resample, [some resamples, size] at a time."""
-    at_once = max(1, _CELLS_AT_ONCE // size)
-    for start in range(0, resamples, at_once):
-        rows = min(at_once, resamples - start)
-        cells = rng.integers(size, size=(rows, size)) + size * np.arange(rows)[:, None]
-        yield np.bincount(cells.reshape(-1), minlength=rows * size).reshape(rows, size).astype(np.float64)
-
-
-def _mean_f1(runs: Sequence[SentenceCounts], times_drawn: Floats, rng: np.random.Generator, draw_runs: bool) -> Floats:
-    """Mean over runs, or over runs drawn with replacement, of the F1 of each resample: [resamples]."""
-    scores = np.stack([run.resampled_f1(times_drawn) for run in runs], axis=1)  # [resamples, runs]
-    if draw_runs:
-        scores = np.take_along_axis(scores, rng.integers(len(runs), size=scores.shape), axis=1)
-    return np.asarray(scores.mean(axis=1))
-
-
-class MeanInterval(NamedTuple):
-    """What `mean_interval` returns."""
-
-    mean: float
-    low: float  # of the 95% interval
-    high: float
-
-
-def load_student_quantile() -> Callable[[float, float], float]:
-    """SciPy's quantile of Student's t, by degrees of freedom and share; InputError where SciPy is not installed."""
-    quantile: Callable[[float, float], float] = optional_module("scipy.special", "the interval of a mean").stdtrit
-    return quantile
-
-
-def mean_interval(values: Sequence[float]) -> MeanInterval:
-    """Mean of the scores of several seeds, and Student's 95% interval: mean ± t(0.975, n - 1) · s / sqrt(n).
-
-    s is the sample's standard deviation, with n - 1. It supposes scores that are about normally distributed, and
-    speaks of other seeds on the same sentences.
-
-    Raises:
-        InputError: fewer than two values, one that is not finite, or SciPy is not installed.
-    """
-    scores = np.asarray(values, dtype=np.float64)
-    if scores.ndim != 1 or len(scores) < 2 or not np.isfinite(scores).all():
-        raise InputError(f"no interval of the mean of {list(values)}: give two finite scores or more")
-    quantile = load_student_quantile()
-    mean = float(scores.mean())
-    half = float(quantile(len(scores) - 1, 0.975) * scores.std(ddof=1) / np.sqrt(len(scores)))
-    return MeanInterval(mean, mean - half, mean + half)

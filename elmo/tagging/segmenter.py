@@ -10,7 +10,7 @@ class LacSegmenter:
     """Words by Baidu's LAC, without white space, which LAC's own may hold.
 
     Args:
-        model: LAC's folder, as `elmo.tagging.baidu_files.find_model` has it; None: that of the installed package `lac`.
+        model: LAC's folder, as `elmo.tagging.baidu_files.find_lac` has it; None: that of the installed package `lac`.
         user_dictionary: words that are to be kept whole, see `elmo.tagging.baidu_text.UserDictionary`.
 
     Raises:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from elmo.corpora.tasks import Labelled, Paragraph, TaskData
-from elmo.tagging.score import SentenceCounts, bootstrap_difference, mean_interval
+from elmo.statistics import bootstrap_difference, mean_interval, middle_95, resampled_means
+from elmo.tagging.score import SentenceCounts
 from elmo.tasks.fit import Outcomes
 from elmo.tasks.material import SOLVERS, primary
 from elmo.tasks.plan import BASELINE, FINE_TUNED, FROZEN, Group, grid_of
@@ -96,7 +97,7 @@ def _tuning(experiment: Experiment, group: Group) -> list[float | None]:
 def _mean(values: Sequence[float], name: str = "mean") -> dict[str, Any]:
     found: dict[str, Any] = {name: float(np.mean(values))}
     if len(values) > 1:
-        found["interval"] = list(mean_interval(values)[1:])
+        found["interval"] = mean_interval(values).interval
     return found
 
 
@@ -137,10 +138,8 @@ def _examples_interval(task: str, before: list[Outcomes], after: list[Outcomes])
         found = bootstrap_difference(counts[0], counts[1], _RESAMPLES)
         return [100 * found.low, 100 * found.high]
     gains = (np.mean(after, axis=0) - np.mean(before, axis=0))[:, 0]
-    generator = np.random.default_rng(0)
-    drawn = generator.integers(len(gains), size=(_RESAMPLES, len(gains)))
-    low, high = np.quantile(gains[drawn].mean(axis=1), [0.025, 0.975])
-    return [100 * float(low), 100 * float(high)]
+    low, high = middle_95(resampled_means(gains, _RESAMPLES, np.random.default_rng(0)))
+    return [100 * low, 100 * high]
 
 
 def _means(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

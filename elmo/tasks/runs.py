@@ -22,8 +22,8 @@ from elmo.encoding.text_encoders import TextEncoder, file_fingerprint, load_text
 from elmo.errors import InputError
 from elmo.models import load_parameters
 from elmo.runtime import paddle, seed_everything
+from elmo.statistics import load_student_quantile
 from elmo.system.project import project_data
-from elmo.tagging.score import load_student_quantile
 from elmo.tasks.fit import fit, outcomes
 from elmo.tasks.material import SOLVERS, Material, primary
 from elmo.tasks.network import FrozenVectors

@@ -205,8 +205,8 @@ def test_a_missing_dataset_says_how_to_get_it(home):
 def test_a_dataset_by_hand_says_where_it_comes_from_and_where_it_goes(home):
     for call in (path, lambda name: fetch(name, accept_licence=True)):
         with pytest.raises(InputError) as caught:
-            call("am2ico")
-        for words in ("by hand", "cambridgeltl/AM2iCo", "dev.tsv", str(home), "senses/am2ico_zh_dev.tsv"):
+            call("mcl_wic")
+        for words in ("by hand", "mcl-wic", "dev.zh-zh.data", str(home), "senses/mcl_wic_dev.zh-zh.gold"):
             assert words in str(caught.value)
         assert "\n" not in str(caught.value)
     assert not home.exists()

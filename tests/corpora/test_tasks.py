@@ -123,8 +123,8 @@ OWN = {
     ("name", "line", "place", "said"),
     [
         ("inference", "train\t下雨了\t地湿了\tperhaps", ":3", "entailment, neutral, contradiction"),
-        ("inference", "train\t下雨了\tentailment", ":3", "3 fields"),
-        ("similarity", "train\t几点\t\t1", ":3", "3 fields with text where 4 are wanted"),
+        ("inference", "train\t下雨了\tentailment", ":3", "3 columns, expected 4"),
+        ("similarity", "train\t几点\t\t1", ":3", "the column second is empty"),
         ("sentiment", "later\t好吃\t1", "", "the part is 'later'"),
         ("entities", "train\t我/O 哈尔滨", ":3", "'哈尔滨'"),
         ("entities", "train\t我/O 去年/TIME", ":3", "'TIME'"),
@@ -149,7 +149,7 @@ def test_wrong_columns_a_missing_file_and_too_few_examples_are_named(write: Writ
     with pytest.raises(InputError, match="two or more"):
         read_own(path.parent, name)
     path.write_text("text\tlabel\n", encoding="utf-8")
-    with pytest.raises(InputError, match=":1: the columns are"):
+    with pytest.raises(InputError, match=r":1: .* is not the header; write part, "):
         read_own(path.parent, name)
     path.unlink()
     with pytest.raises(InputError, match="can't be read"):
@@ -172,7 +172,7 @@ CMRC_ANSWER = (
         (read_cmrc, "[" * 100_000, "not the JSON of CMRC"),
         (read_cmrc, CMRC_ANSWER % "1e999", "not the JSON of CMRC"),
         (read_cmrc, CMRC_ANSWER % "-Infinity", "not the JSON of CMRC"),
-        (read_waimai, "review\n好吃", ":1: the columns"),
+        (read_waimai, "review\n好吃", ":1: 'review' is not the header; write label, review, separated by commas"),
         (lambda path: read_pairs(path, None, "\t"), "几点\t什么时候", ":1: 2 fields"),
     ],
 )

@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from elmo.exercises import check
-from elmo.exercises.chapter11 import adjusted, two_sided
-from elmo.tagging.score import mean_interval
+from elmo.exercises.chapter11 import two_sided
+from elmo.statistics import holm as adjusted
+from elmo.statistics import mean_interval
 
 
 def sign_test(a, b, *, sides=2, everything=False, exact=False, less=0, complement=False):
@@ -127,4 +128,4 @@ def test_wrong_intervals_of_seeds(wrong: dict[str, object], words: str):
 
 def test_the_right_interval_of_seeds_is_the_packages():
     scores = np.array([80.0, 81, 79, 83, 82])
-    assert interval(scores, stats.t.ppf(0.975, 4)) == pytest.approx(mean_interval(scores.tolist())[1:])
+    assert interval(scores, stats.t.ppf(0.975, 4)) == pytest.approx(mean_interval(scores.tolist()).interval)

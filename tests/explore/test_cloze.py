@@ -18,7 +18,7 @@ from elmo.bilm import BiLM, BiLMConfig
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
-from elmo.explore.choices import Outcomes, Resamples, chance, credit, less_prior, outcomes
+from elmo.explore.choices import QuestionScores, Resamples, chance, credit, less_prior, score_questions
 from elmo.explore.cloze import candidates_of, evaluate_cloze, labels, lines_of, read_questions
 from elmo.explore.cloze_scores import GAP, Question, masked_scores, sentence_scores
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig
@@ -237,12 +237,14 @@ def test_scores_that_know_nothing_are_at_chance():
     rng = np.random.default_rng(0)
     names = [[str(number) for number in range(size)] for size in rng.integers(2, 9, 3000)]
     answers = [row[rng.integers(len(row))] for row in names]
-    found = outcomes([rng.normal(size=len(row)) for row in names], names, answers, ["k"] * 3000, are_probabilities=True)
+    found = score_questions(
+        [rng.normal(size=len(row)) for row in names], names, answers, ["k"] * 3000, are_probabilities=True
+    )
     level = chance(names)
     for name in ("accuracy", "reciprocal_rank"):
         # The deviation of a mean over 3000 is below 0.009.
         assert found.values[name].mean() == pytest.approx(level[name], abs=0.03)
-    same = outcomes([np.zeros(len(row)) for row in names], names, answers, ["k"] * 3000, are_probabilities=True)
+    same = score_questions([np.zeros(len(row)) for row in names], names, answers, ["k"] * 3000, are_probabilities=True)
     assert same.values["accuracy"].mean() == pytest.approx(level["accuracy"])
     assert same.values["reciprocal_rank"].mean() == pytest.approx(level["reciprocal_rank"])
 
@@ -251,7 +253,7 @@ def test_less_prior_takes_away_what_a_candidate_always_gets():
     names, kinds = [["a", "b", "c"]] * 3, ["k"] * 3
     prior = np.array([0.0, 5.0, -3.0])
     scores = [prior + np.eye(3)[row] + 10 * row for row in range(3)]  # knows all, but always says b
-    found = outcomes(scores, names, ["a", "b", "c"], kinds, are_probabilities=False)
+    found = score_questions(scores, names, ["a", "b", "c"], kinds, are_probabilities=False)
     assert found.values["accuracy"].tolist() == [0, 1, 0]
     assert found.values["accuracy_less_prior"].tolist() == [1, 1, 1]
     silent = less_prior([np.array([1.0, -math.inf]), np.array([2.0, -math.inf])], [["a", "b"]] * 2, ["k"] * 2)
@@ -262,8 +264,8 @@ def test_intervals_hold_the_value_and_differences_are_paired():
     rng = np.random.default_rng(1)
     kinds, answers = ["a"] * 60 + ["b"] * 40, [str(number // 2) for number in range(100)]
     level = rng.normal(-8, 3, 100)
-    first = Outcomes({"log_probability": level, "accuracy": (level > -8).astype(float)}, np.full(100, 2.0))
-    second = Outcomes({"log_probability": level + 0.5 + rng.normal(0, 0.1, 100)}, np.full(100, 2.0))
+    first = QuestionScores({"log_probability": level, "accuracy": (level > -8).astype(float)}, np.full(100, 2.0))
+    second = QuestionScores({"log_probability": level + 0.5 + rng.normal(0, 0.1, 100)}, np.full(100, 2.0))
     draws = Resamples.of(kinds, answers, 400, seed=0)
     whole = draws.estimates(first)["all"]
     assert whole["log_probability"]["low"] < level.mean() < whole["log_probability"]["high"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from elmo.errors import InputError
-from elmo.explore.neighbours import ContextIndex, nearest_words
+from elmo.explore.neighbours import ContextIndex
 from elmo.explore.polysemy.senses import SenseSentence
 
 ITEMS = [
@@ -15,25 +15,6 @@ ITEMS = [
     SenseSentence("苹果", "fruit", "", "一袋苹果", 2),
 ]
 VECTORS = np.array([[1, 0, 0], [0, 5, 0], [2, 1, 0]], dtype=np.float32)
-
-
-class Words:
-    """Word vectors in the least that is asked of them."""
-
-    def __init__(self, vectors):
-        self.vectors = vectors
-
-    def __iter__(self):
-        return iter(self.vectors)
-
-    def __contains__(self, word):
-        return word in self.vectors
-
-    def vector(self, word):
-        return np.array(self.vectors[word], dtype=np.float32)
-
-
-WORDS = Words({"的": [1, 1, 1], "苹果": [1, 0, 0], "梨": [9, 1, 0], "手机": [0, 1, 0], "空": [0, 0, 0]})
 
 
 def test_sentences_come_nearest_first_with_their_sense_and_cosine():
@@ -62,13 +43,6 @@ def test_equal_sentences_keep_their_order_and_zero_vectors_are_near_nothing():
     assert [neighbour.cosine for neighbour in index.nearest(np.zeros(2))] == [0, 0, 0]
 
 
-def test_words_come_nearest_first():
-    assert [word for word, _ in nearest_words(np.array([1.0, 0, 0]), WORDS, topn=3)] == ["苹果", "梨", "的"]
-    found = nearest_words(WORDS.vector("苹果"), WORDS, topn=1, exclude={"苹果"})
-    assert found == [("梨", pytest.approx(9 / 82**0.5))]
-    assert len(nearest_words(WORDS.vector("苹果"), WORDS, topn=99)) == 5
-
-
 def test_what_cannot_be_searched_is_an_error():
     index = ContextIndex(ITEMS, VECTORS)
     assert len(index) == 3
@@ -80,5 +54,3 @@ def test_what_cannot_be_searched_is_an_error():
         index.nearest_to(-1)
     with pytest.raises(InputError, match=r"shape \[3, 3\] for 1 sentences"):
         ContextIndex(ITEMS[:1], VECTORS)
-    with pytest.raises(InputError, match="no words to search"):
-        nearest_words(np.ones(3), Words({}))

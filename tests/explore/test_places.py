@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -27,3 +29,10 @@ def test_tsne_gives_each_vector_a_place_and_says_its_perplexity():
 def test_tsne_of_equal_vectors_is_refused():
     with pytest.raises(InputError, match="all points are the same"):
         tsne_places(np.ones((6, 3)))
+
+
+def test_tsne_without_scikit_learn_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
+    with pytest.raises(InputError, match=r"^t-SNE needs scikit-learn, which .*: pip install scikit-learn$"):
+        tsne_places(np.eye(5))

@@ -1,4 +1,4 @@
-"""Plots: Chinese is shown, nothing is cut or overlaps, and equal data give equal files."""
+"""Plots: Chinese is shown, and nothing is cut or overlaps."""
 
 from __future__ import annotations
 
@@ -25,15 +25,12 @@ from matplotlib.text import Text
 from elmo.explore import plots
 from elmo.explore.plots import (
     plot_cosine_matrix,
-    plot_curve,
     plot_tsne,
     plot_two_dots,
-    save_figure,
     use_chinese_font,
 )
 
 GLOSSES = {"fruit": "一种水果 the fruit", "company": "一家美国科技公司及其产品 the company Apple and its products"}
-HISTORY = [{"epoch": number, "step": 100 * number, "perplexity": 900 / number} for number in range(1, 6)]
 
 
 @pytest.fixture(autouse=True)
@@ -100,8 +97,6 @@ def figures(apples, vectors) -> dict[str, Figure]:
                 for size in (1, 2, 7, 10, 24)
             },
             "words": plot_cosine_matrix(cosines[:4, :4], ["苹果", "梨", "手机", "电脑"], title="余弦 cosines"),
-            "curve": plot_curve(HISTORY),
-            "curves": plot_curve({"种子 seed 0": HISTORY, "种子 seed 1": HISTORY, "很长的名字 long name": HISTORY}),
         }
 
 
@@ -158,37 +153,6 @@ def test_tsne_repeats_with_its_seed_and_chooses_a_perplexity_for_few_points(vect
     plot_tsne(vectors[:4], labels[:4])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
-def test_equal_data_give_equal_files_without_a_date(tmp_path, suffix):
-    paths = [save_figure(plot_curve(HISTORY, title="曲线"), tmp_path / f"{number}{suffix}") for number in range(2)]
-    contents = [path.read_bytes() for path in paths]
-    assert contents[0] == contents[1]
-    assert b"<dc:date>" not in contents[0]
-    assert b"CreationDate" not in contents[0]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"0{suffix}", f"1{suffix}"]
-
-
-def test_a_figure_that_cannot_be_written_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="the name tells no format"):
-        save_figure(plot_curve(HISTORY), tmp_path / "figure.gif")
-    with pytest.raises(InputError, match="can't be written"):
-        save_figure(plot_curve(HISTORY), tmp_path / "none" / "figure.png")
-
-
-def test_curves_are_logarithmic_with_plain_numbers(figures):
-    axes = figures["curve"].axes[0]
-    assert axes.get_yscale() == "log"
-    ticks = [text.get_text() for text in axes.get_yticklabels()]
-    assert {"200", "400"} <= set(ticks)
-    assert axes.get_ylabel() == "困惑度 perplexity"
-    assert plot_curve(HISTORY, x="step", log=False).axes[0].get_yscale() == "linear"
-
-
-def test_records_without_the_number_are_passed_over():
-    line = plot_curve([{"epoch": 1}, *HISTORY]).axes[0].lines[0]
-    assert line.get_xdata().tolist() == [1, 2, 3, 4, 5]
-
-
 # The font
 
 
@@ -223,7 +187,7 @@ def test_without_any_chinese_font_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(font_manager.fontManager, "ttflist", [])
     with pytest.raises(InputError, match="pip install zhplot"):
-        plot_curve(HISTORY)
+        plot_cosine_matrix(np.eye(2), ["苹果", "梨"])
 
 
 # Bad calls
@@ -242,8 +206,6 @@ def test_data_that_cannot_be_drawn_are_errors(apples, vectors):
         (lambda: plot_cosine_matrix(np.ones((25, 25)), ["a"] * 25), "25 labels cannot be read"),
         (lambda: plot_two_dots(vectors, apples, (1, 1)), r"the pair is \(1, 1\)"),
         (lambda: plot_two_dots(vectors, apples, (0, 24)), "from 0 to 23"),
-        (lambda: plot_curve([{"epoch": 1}]), "has both 'epoch' and 'perplexity'"),
-        (lambda: plot_curve([]), "no record"),
     ]:
         with pytest.raises(InputError, match=message):
             call()

@@ -18,11 +18,11 @@ from elmo import cli
 from elmo.corpora.lark_tsv import read_tag_dic, read_tsv
 from elmo.corpora.peoples_daily import read_peoples_daily
 from elmo.corpora.splits import split_raw
+from elmo.corpora.tables import read_text
 from elmo.corpora.tasks import read_cmrc
 from elmo.corpora.universal_dependencies import read_ud
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import read_senses
-from elmo.explore.tables import read_text
 from elmo.explore.words import read_similarity
 from elmo.system import inputs, stopping
 from elmo.system.inputs import MAX_LINE_BYTES, blocks_of_lines, lines, open_regular, read_whole

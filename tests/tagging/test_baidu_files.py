@@ -10,13 +10,13 @@ import pytest
 
 from elmo.convert.fluid import read_variable, write_variable
 from elmo.errors import InputError
-from elmo.tagging.baidu_files import find_model, read_model
+from elmo.tagging.baidu_files import find_lac, read_lac
 
 
 def refused(path: Path) -> str:
     """The one line with which a model is refused."""
     with pytest.raises(InputError) as error:
-        read_model(path)
+        read_lac(path)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -27,11 +27,11 @@ def append(path: Path, text: str) -> None:
 
 
 def test_later_lines_rename_tags(tiny_lac: Path) -> None:
-    assert read_model(tiny_lac).tags == ["n-B", "n-I", "v-B", "v-I", "PER-B", "PER-I", "O"]
+    assert read_lac(tiny_lac).tags == ["n-B", "n-I", "v-B", "v-I", "PER-B", "PER-I", "O"]
 
 
 def test_pieces_and_what_they_begin_with_are_told_apart(tiny_lac: Path) -> None:
-    pieces = read_model(tiny_lac).pieces
+    pieces = read_lac(tiny_lac).pieces
     assert pieces["河边"] is True
     assert pieces["河边散步"] is True
     assert pieces["河边散"] is False
@@ -43,9 +43,9 @@ def test_model_is_found_in_its_folder_its_package_and_the_unpacked_archive(tiny_
     if above == "package":
         (tiny_lac.parent / "LAC").mkdir()
         tiny_lac = tiny_lac.rename(tiny_lac.parent / "LAC" / "lac_model")
-        assert find_model(tiny_lac.parent.parent) == tiny_lac
+        assert find_lac(tiny_lac.parent.parent) == tiny_lac
     else:
-        assert find_model(tiny_lac / above).resolve() == tiny_lac.resolve()
+        assert find_lac(tiny_lac / above).resolve() == tiny_lac.resolve()
 
 
 def test_installed_package_is_found_without_importing_it(tiny_lac: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +54,7 @@ def test_installed_package_is_found_without_importing_it(tiny_lac: Path, monkeyp
     (package / "__init__.py").write_text("raise RuntimeError('was imported')\n")
     moved = tiny_lac.rename(package / "lac_model")
     monkeypatch.syspath_prepend(str(tiny_lac.parent))
-    assert find_model() == moved
+    assert find_lac() == moved
     assert "LAC" not in sys.modules
 
 
@@ -62,7 +62,7 @@ def test_without_a_model_the_error_says_how_to_get_it(tmp_path: Path, monkeypatc
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for path in (None, tmp_path, tmp_path / "nothing"):
         with pytest.raises(InputError, match=r"pip download lac==2\.1\.2") as error:
-            find_model(path)
+            find_lac(path)
         assert "\n" not in str(error.value)
 
 
@@ -115,10 +115,10 @@ def test_an_empty_dictionary_is_refused(tiny_lac: Path, name: str) -> None:
 
 
 def test_line_ends_of_other_systems_are_read(tiny_lac: Path) -> None:
-    expected = read_model(tiny_lac).word_ids
+    expected = read_lac(tiny_lac).word_ids
     path = tiny_lac / "conf" / "word.dic"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
-    assert read_model(tiny_lac).word_ids == expected
+    assert read_lac(tiny_lac).word_ids == expected
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from elmo.errors import InputError
 from elmo.nn.crf import viterbi
 from elmo.runtime import paddle
 from elmo.tagging.baidu import LacSentenceReader, build_network, read_tokens, start_from_lac
-from elmo.tagging.baidu_files import LacFiles, read_model
+from elmo.tagging.baidu_files import LacFiles, read_lac
 from elmo.tagging.baidu_text import LacReader
 from elmo.tagging.examples import make_examples, segment_gold
 from elmo.tagging.network import TaggerInput
@@ -25,7 +25,7 @@ TEXTS = ["我们明天去河边", "河边散步好", "去", "明天我们去河�
 
 @pytest.fixture
 def files(tiny_lac: Path) -> LacFiles:
-    return read_model(tiny_lac)
+    return read_lac(tiny_lac)
 
 
 def released_labels(files: LacFiles, texts: list[str]) -> list[list[str]]:
@@ -68,7 +68,7 @@ def test_the_released_model_gives_the_same_labels(shared: Path, own_gold: dict[s
     folder = shared / "models" / "baidu_lac"
     if not folder.is_dir():
         pytest.skip("needs the model of Baidu's package lac beside the repository")
-    files = read_model(folder)
+    files = read_lac(folder)
     network = start_from_lac(files, tuple(LAC_TAGS))
     network.eval()
     texts = [sentence.text for sentence in own_gold["test"][:20]]

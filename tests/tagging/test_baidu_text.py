@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
-from elmo.tagging.baidu_files import read_model
+from elmo.tagging.baidu_files import read_lac
 from elmo.tagging.baidu_text import LacReader, UserDictionary, read_words, spread_tags
 
 
 @pytest.fixture
 def reader(tiny_lac: Path) -> LacReader:
-    return LacReader(read_model(tiny_lac))
+    return LacReader(read_lac(tiny_lac))
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_text_is_cut_into_pieces(reader: LacReader, text: str, pieces: list[str]
 @settings(max_examples=100)
 @given(st.text("我们明天去河边散步", max_size=9))
 def test_pieces_are_the_best_of_all_ways_to_cut(tiny_lac: Path, text: str) -> None:
-    files = read_model(tiny_lac)
+    files = read_lac(tiny_lac)
 
     def score(pieces: list[str]) -> float:
         return sum(log(len(piece)) - files.log_total for piece in pieces)

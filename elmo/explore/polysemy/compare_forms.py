@@ -12,18 +12,14 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.neighbours import ContextIndex
-from elmo.explore.polysemy.forms import BAG_FORMS, ELMO_FORMS, ContextEncoder, Forms, WordSpace, bag_forms, elmo_forms
+from elmo.explore.polysemy.forms import BAG_FORMS, ELMO_FORMS, Forms, bag_forms, elmo_forms
 from elmo.explore.polysemy.row_scores import VARIANTS, Row, Scored, middle_of, score_words
-from elmo.explore.polysemy.scores import Estimate, draw_counts, percentile_interval
 from elmo.explore.polysemy.senses import SenseSentence, TargetVectors, read_reviews, read_senses, target_vectors
-from elmo.explore.polysemy.wic import (
-    WicOutcomes,
-    mean_of_pairs,
-    pair_vectors,
-    read_mcl_wic,
-    require_chinese,
-    wic_outcomes,
-)
+from elmo.explore.polysemy.wic import WicOutcomes, wic_outcomes
+from elmo.explore.polysemy.wic_files import read_mcl_wic
+from elmo.explore.polysemy.wic_vectors import pair_vectors
+from elmo.explore.protocols import ContextEncoder, WordSpace
+from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
 
 Floats = npt.NDArray[np.float64]
 PathLike = str | os.PathLike[str]
@@ -76,8 +72,6 @@ def compare_forms(
     items = read_senses(senses_path)
     reviews = None if reviews_path is None else read_reviews(reviews_path, WORD, held_out=True)
     pairs = None if mcl_wic is None else read_mcl_wic(*mcl_wic)
-    if pairs is not None and mcl_wic is not None:
-        require_chinese(pairs, mcl_wic[0])
     systems = {"elmo": elmo_forms(encoder), "word2vec": bag_forms(space, _dim(space))}
     scored: dict[str, dict[str, Scored]] = {}
     outcomes: dict[str, WicOutcomes] = {}
@@ -137,8 +131,8 @@ def _table(scored: Scored) -> Record:
 def _wic_table(outcomes: WicOutcomes, counts: Floats) -> Record:
     table: Record = {}
     for (vectors, variant), right in zip(outcomes.rows, outcomes.right, strict=True):
-        table.setdefault(vectors, {})[variant] = dataclasses.asdict(mean_of_pairs(right, counts))
-    chosen = dataclasses.asdict(mean_of_pairs(outcomes.selected, counts))
+        table.setdefault(vectors, {})[variant] = dataclasses.asdict(mean_estimate(right, counts))
+    chosen = dataclasses.asdict(mean_estimate(outcomes.selected, counts))
     return {"rows": table, "chosen": {**chosen, "rows": outcomes.chosen}}
 
 
@@ -206,7 +200,7 @@ def _wic_differences(elmo: WicOutcomes, bag: WicOutcomes, counts: Floats, top: i
     for name, row, system, other_row in _contrasts(top):
         other = outcomes[system]
         gain = elmo.right[elmo.rows.index(row)] - other.right[other.rows.index(other_row)]
-        record[name] = dataclasses.asdict(mean_of_pairs(gain, counts))
+        record[name] = dataclasses.asdict(mean_estimate(gain, counts))
     best = {name: int(answered.right.mean(axis=1).argmax()) for name, answered in outcomes.items()}
     right = {
         "best": {name: answered.right[best[name]] for name, answered in outcomes.items()},
@@ -214,10 +208,10 @@ def _wic_differences(elmo: WicOutcomes, bag: WicOutcomes, counts: Floats, top: i
     }
     for name, rights in right.items():
         record[f"{name}: ELMo less word2vec"] = {
-            **dataclasses.asdict(mean_of_pairs(rights["elmo"] - rights["word2vec"], counts)),
+            **dataclasses.asdict(mean_estimate(rights["elmo"] - rights["word2vec"], counts)),
             **{
                 system: {
-                    **dataclasses.asdict(mean_of_pairs(rights[system], counts)),
+                    **dataclasses.asdict(mean_estimate(rights[system], counts)),
                     "rows": {", ".join(answered.rows[best[system]]): 1} if name == "best" else answered.chosen,
                 }
                 for system, answered in outcomes.items()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.explore.polysemy.senses import Vectors
+from elmo.explore.protocols import ContextEncoder, WordSpace
 
 ELMO_FORMS = {
     "own": "what the readers know once they have read the word",
@@ -25,35 +24,6 @@ BAG_FORMS = {
     "wide window, hole": "mean of five words on either side",
     "sentence": "mean of all words of the sentence",
 }
-
-
-class WordSpace(Protocol):
-    """One vector a word, such as `elmo.word_vectors.WordVectors`."""
-
-    def vector(self, word: str) -> npt.NDArray[np.float32]:
-        """Return the vector of a word."""
-        ...
-
-    def __contains__(self, word: object) -> bool: ...
-
-
-class ContextEncoder(Protocol):
-    """What `elmo.load_pretrained` returns, as far as it is needed here."""
-
-    @property
-    def num_layers(self) -> int:
-        """Layers of an encoded sentence."""
-        ...
-
-    def encode(
-        self, sentences: list[list[str]], *, positions: Literal["own", "hole"] = "own"
-    ) -> list[npt.NDArray[np.float32]]:
-        """Return [layers, words, dim] for each sentence."""
-        ...
-
-    def words(self, sentence: str) -> list[str]:
-        """Cut a sentence into words."""
-        ...
 
 
 @dataclass(frozen=True)

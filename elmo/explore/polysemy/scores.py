@@ -7,15 +7,14 @@ senses a centroid, there is the ordinary ROC AUC too: of a sentence of one sense
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.explore.polysemy.senses import SenseSentence
+from elmo.statistics import item_counts, percentile_interval
 
 Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
@@ -38,7 +37,7 @@ def pair_auc(vectors: Vectors, labels: Sequence[str], *, centre: bool = False) -
     Raises:
         InputError: shapes that do not fit, numbers that are not finite, no pair of one label, or none of two.
     """
-    return _Pairs.of(vectors, labels, centre).auc
+    return Pairs.of(vectors, labels, centre).auc
 
 
 def bootstrap_auc(
@@ -63,8 +62,8 @@ def bootstrap_auc(
     """
     if max_pairs < 1:
         raise InputError(f"max_pairs is {max_pairs}: give 1 or more, such as {MAX_PAIRS}")
-    pairs = _Pairs.of(vectors, labels, centre)
-    return pairs.resampled_auc(_draw_counts(len(labels), resamples, np.random.default_rng(seed)), max_pairs)
+    pairs = Pairs.of(vectors, labels, centre)
+    return pairs.resampled_auc(item_counts(len(labels), resamples, np.random.default_rng(seed)), max_pairs)
 
 
 def bootstrap_interval(
@@ -83,17 +82,6 @@ def bootstrap_interval(
     """
     aucs = bootstrap_auc(vectors, labels, centre=centre, resamples=resamples, seed=seed, max_pairs=max_pairs)
     return percentile_interval(aucs, confidence)
-
-
-def percentile_interval(values: Floats, confidence: float = 0.95) -> tuple[float, float]:
-    """The middle part of the values, NaN left out: its lower and its upper end."""
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence is {confidence}: give a number between 0 and 1, such as 0.95")
-    values = values[~np.isnan(values)]
-    if not len(values):
-        raise InputError("no resample has pairs of both kinds: give more sentences or more resamples")
-    low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
 
 
 def centroid_accuracy(vectors: Vectors, labels: Sequence[str], *, centre: bool = False) -> Floats:
@@ -155,7 +143,7 @@ def resampled_roc_auc(scores: npt.ArrayLike, is_positive: npt.ArrayLike, counts:
 
     Args:
         scores, is_positive: n each.
-        counts: [resamples, n], how often each was drawn; see `draw_counts`.
+        counts: [resamples, n], how often each was drawn; see `elmo.statistics.draw_counts`.
 
     Raises:
         InputError: shapes that do not fit, or scores that are not finite.
@@ -176,14 +164,8 @@ def resampled_roc_auc(scores: npt.ArrayLike, is_positive: npt.ArrayLike, counts:
         return np.asarray(won / (2 * drawn.sum(axis=1) * passed[:, -1]))
 
 
-def draw_counts(groups: Sequence[str], resamples: int, seed: int) -> Floats:
-    """How often each item counts in each resample, [resamples, n], if whole groups of items are drawn."""
-    names, rows = np.unique(np.asarray(groups), return_inverse=True)
-    return _draw_counts(len(names), resamples, np.random.default_rng(seed))[:, rows]
-
-
 @dataclass(frozen=True)
-class _Pairs:
+class Pairs:
     """Pairs of different sentences, by kind and in the order of their cosines: what an AUC is counted from."""
 
     same: npt.NDArray[np.int64]  # [2, pairs]: the two sentences
@@ -192,7 +174,8 @@ class _Pairs:
     not_above: npt.NDArray[np.int64]  # ... a lower one or the same
 
     @classmethod
-    def of(cls, vectors: Vectors, labels: Sequence[str], centre: bool) -> _Pairs:
+    def of(cls, vectors: Vectors, labels: Sequence[str], centre: bool) -> Pairs:
+        """All pairs of the sentences; arguments and errors are those of `pair_auc`."""
         units = _unit_rows(vectors, labels, centre)
         _, rows = np.unique(np.asarray(labels), return_inverse=True)
         first, second = np.triu_indices(len(rows), k=1)
@@ -265,132 +248,3 @@ def _units(vectors: Vectors, middle: Floats | None) -> Floats:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     is_zero = lengths <= 1e-9 * scale * np.sqrt(rows.shape[1])
     return np.asarray(np.where(is_zero, 0.0, rows / np.where(is_zero, 1.0, lengths)))
-
-
-def _draw_counts(size: int, resamples: int, rng: np.random.Generator) -> Floats:
-    """How often each of `size` sentences is drawn in each resample, [resamples, size]."""
-    if resamples < 1:
-        raise InputError(f"resamples is {resamples}: give 1 or more, such as 1000")
-    return rng.multinomial(size, np.full(size, 1 / size), size=resamples).astype(np.float64)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score with its percentile interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class WordScore:
-    """How well the senses of one word are told apart; a list has an entry for each layer."""
-
-    word: str
-    senses: dict[str, int]  # sentences of each sense
-    auc: list[Estimate]
-    accuracy: list[Estimate]
-    majority: float  # accuracy of always answering the most frequent sense
-
-
-@dataclass(frozen=True)
-class SenseScores:
-    """Scores of all words, and their means over words. `dataclasses.asdict` makes it ready for JSON."""
-
-    auc: list[Estimate]  # [layers]
-    accuracy: list[Estimate]  # [layers]
-    majority: float
-    words: list[WordScore]
-    left_out: list[str]  # words that lack two senses, one of them with two sentences
-    sentences: int
-    centred: bool
-    resamples: int
-    confidence: float
-    seed: int
-
-
-def score_senses(
-    items: Sequence[SenseSentence],
-    vectors: Vectors,
-    *,
-    centre: bool = False,
-    resamples: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> SenseScores:
-    """Score each layer on each word by `pair_auc` and `centroid_accuracy`, and average over words.
-
-    Intervals come from drawing sentences with replacement within each word. They speak of other sentences with these
-    words, not of other words. All layers get the same draws.
-
-    Args:
-        items: sentences, such as `TargetVectors.items`.
-        vectors: [items, layers, dim], such as `TargetVectors.vectors`.
-
-    Raises:
-        InputError: shapes do not fit, or no word has two senses, one of them with two sentences.
-    """
-    vectors = np.asarray(vectors)
-    if vectors.ndim != 3 or len(vectors) != len(items):
-        raise InputError(
-            f"vectors have shape {list(vectors.shape)} for {len(items)} sentences: give [items, layers, dim]"
-        )
-    rows_of: dict[str, list[int]] = {}
-    for row, item in enumerate(items):
-        rows_of.setdefault(item.word, []).append(row)
-    words: list[WordScore] = []
-    drawn_aucs, drawn_accuracies, left_out = [], [], []  # arrays [layers, resamples], one for each word
-    scored = 0
-    for word_number, (word, rows) in enumerate(rows_of.items()):
-        labels = [items[row].sense for row in rows]
-        senses = Counter(labels)
-        if len(senses) < 2 or max(senses.values()) < 2:
-            left_out.append(word)
-            continue
-        counts = _draw_counts(len(rows), resamples, np.random.default_rng([seed, word_number]))
-        layers = np.moveaxis(vectors[rows], 1, 0)  # [layers, n, dim]
-        pairs = [_Pairs.of(layer, labels, centre) for layer in layers]
-        right = [centroid_accuracy(layer, labels, centre=centre) for layer in layers]
-        drawn_aucs.append(np.array([layer.resampled_auc(counts, MAX_PAIRS) for layer in pairs]))
-        drawn_accuracies.append(np.array(right) @ counts.T / len(rows))
-        words.append(
-            WordScore(
-                word,
-                dict(senses),
-                _estimates([layer.auc for layer in pairs], drawn_aucs[-1], confidence),
-                _estimates([float(outcomes.mean()) for outcomes in right], drawn_accuracies[-1], confidence),
-                max(senses.values()) / len(rows),
-            )
-        )
-        scored += len(rows)
-    if not words:
-        raise InputError(
-            f"no word of {len(rows_of)} has two senses, one of them with two sentences: give more sentences"
-        )
-
-    def mean_over_words(per_word: Iterable[list[Estimate]], drawn: list[Floats]) -> list[Estimate]:
-        values = np.mean([[estimate.value for estimate in estimates] for estimates in per_word], axis=0)
-        with np.errstate(invalid="ignore"):  # a resample in which no word has an AUC
-            means = np.nansum(drawn, axis=0) / np.sum(~np.isnan(drawn), axis=0)
-        return _estimates(values.tolist(), means, confidence)
-
-    return SenseScores(
-        mean_over_words((word.auc for word in words), drawn_aucs),
-        mean_over_words((word.accuracy for word in words), drawn_accuracies),
-        float(np.mean([word.majority for word in words])),
-        words,
-        left_out,
-        scored,
-        centre,
-        resamples,
-        confidence,
-        seed,
-    )
-
-
-def _estimates(values: Sequence[float], drawn: Floats, confidence: float) -> list[Estimate]:
-    """An estimate for each layer, from its value and its resampled values [layers, resamples]."""
-    return [
-        Estimate(value, *percentile_interval(sample, confidence)) for value, sample in zip(values, drawn, strict=True)
-    ]

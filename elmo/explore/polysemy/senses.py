@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ import numpy.typing as npt
 
 from elmo.checks import is_count
 from elmo.corpora.splits import is_held_out_review
+from elmo.corpora.tables import read_table
 from elmo.errors import InputError
-from elmo.explore.tables import check_filled, read_rows, read_text
 from elmo.text.sentences import split_sentences
 
 Floats = npt.NDArray[np.float64]
@@ -49,11 +48,10 @@ def read_senses(path: PathLike) -> list[SenseSentence]:
     Raises:
         InputError: the file is missing, not UTF-8 or empty, or a line is malformed; says which.
     """
-    return [_parse(fields, f"{path}:{number}") for number, fields in read_rows(path, _COLUMNS, "sentence")]
+    return [_parse(fields, f"{path}:{number}") for number, fields in read_table(path, _COLUMNS, "sentence")]
 
 
 def _parse(fields: list[str], place: str) -> SenseSentence:
-    check_filled(_COLUMNS, fields, place)
     word, sense, gloss, sentence, position = fields
     if not is_count(position):
         raise InputError(f"{place}: position {position[:40]!r} is not a whole number; count characters from 0")
@@ -85,24 +83,15 @@ def read_reviews(
         InputError: the file is missing, not UTF-8 or not such a CSV file, or no review has the word.
     """
     items: dict[tuple[str, str], SenseSentence] = {}
-    reader = csv.reader(read_text(path).splitlines(keepends=True))
-    try:
-        if next(reader, None) != _REVIEW_COLUMNS:
-            raise InputError(f"{path}:1: not the header {','.join(_REVIEW_COLUMNS)}; give a file of reviews")
-        for row in reader:
-            if len(row) != len(_REVIEW_COLUMNS):
-                raise InputError(f"{path}:{reader.line_num}: {len(row)} columns, expected {','.join(_REVIEW_COLUMNS)}")
-            category, _, review = row
-            if category not in categories or word not in review or held_out not in (None, is_held_out_review(review)):
-                continue
-            sense = categories[category]
-            for sentence in split_sentences(review):
-                if word in sentence:
-                    item = SenseSentence(word, sense, f"{category} {sense}", sentence, sentence.index(word))
-                    items.setdefault((sense, sentence), item)
-                    break
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); correct the line") from None
+    for _, (category, _, review) in read_table(path, _REVIEW_COLUMNS, "review", delimiter=",", filled=False):
+        if category not in categories or word not in review or held_out not in (None, is_held_out_review(review)):
+            continue
+        sense = categories[category]
+        for sentence in split_sentences(review):
+            if word in sentence:
+                item = SenseSentence(word, sense, f"{category} {sense}", sentence, sentence.index(word))
+                items.setdefault((sense, sentence), item)
+                break
     if not items:
         raise InputError(f"{path}: no review of {', '.join(categories)} holds {word!r}; choose another word")
     return list(items.values())

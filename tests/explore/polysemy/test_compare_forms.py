@@ -13,7 +13,7 @@ from elmo.corpora.splits import is_held_out_review
 from elmo.errors import InputError
 from elmo.explore.polysemy.compare_forms import EXAMPLES, WORD, compare_forms
 from elmo.explore.polysemy.row_scores import Scored, score_words
-from elmo.explore.polysemy.scores import score_senses
+from elmo.explore.polysemy.sense_scores import score_senses
 from elmo.explore.polysemy.senses import SenseSentence, TargetVectors
 
 Array = np.ndarray[Any, Any]

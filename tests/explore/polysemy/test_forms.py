@@ -9,7 +9,8 @@ import pytest
 
 from elmo.explore.polysemy.forms import BAG_FORMS, ELMO_FORMS, bag_forms, elmo_forms, pick_bag_forms, pick_elmo_forms
 from elmo.explore.polysemy.senses import SenseSentence, target_vectors
-from elmo.explore.polysemy.wic import Mention, WicPair, pair_vectors
+from elmo.explore.polysemy.wic_files import Mention, WicPair
+from elmo.explore.polysemy.wic_vectors import pair_vectors
 
 LAYERS, WORDS, DIM = 3, 9, 4
 Array = np.ndarray[Any, Any]

@@ -13,33 +13,29 @@ from hypothesis import strategies as st
 
 from elmo.corpora.splits import is_held_out_review
 from elmo.errors import InputError
-from elmo.explore.polysemy.scores import draw_counts, percentile_interval, resampled_roc_auc
+from elmo.explore.polysemy.scores import resampled_roc_auc
 from elmo.explore.polysemy.wic import (
-    VARIANTS,
-    Mention,
-    PairVectors,
-    WicPair,
-    all_but_the_top,
     best_thresholds,
-    centred,
     held_out_outcomes,
     layer_means,
     make_folds,
+    score_wic,
+    selected_outcomes,
+)
+from elmo.explore.polysemy.wic_files import Mention, WicPair, read_mcl_wic
+from elmo.explore.polysemy.wic_vectors import (
+    VARIANTS,
+    PairVectors,
+    all_but_the_top,
+    centred,
     overlapping_words,
     pair_cosines,
     pair_vectors,
-    read_am2ico,
-    read_mcl_wic,
-    require_chinese,
-    score_wic,
-    selected_outcomes,
     standardised,
 )
-from elmo.explore.report import evaluate_senses, print_reviews, surroundings
+from elmo.explore.report import evaluate_senses, surroundings
+from elmo.statistics import draw_counts, percentile_interval
 from elmo.text.segment import get_segmenter
-
-HEADER = "context1\tcontext2\tlabel\n"
-GOOD_LINE = "我吃 <word>苹果</word> 。\t买 <word>苹果</word> 手机\tF\n"
 
 
 def item(number: int = 0, **changes: object) -> dict[str, object]:
@@ -86,20 +82,6 @@ def test_the_chinese_pairs_of_mcl_wic_are_read_and_every_offset_points_at_the_wo
     assert Counter(pair.same for pair in pairs) == {True: 500, False: 500}
     assert len({pair.word for pair in pairs}) == 485
     assert all(pair.first.word == pair.second.word == pair.word for pair in pairs)
-    require_chinese(pairs, path)
-
-
-def test_am2ico_is_read_and_refused_as_its_second_sentences_are_english(shared):
-    path = shared / "corpora" / "senses" / "am2ico_zh_dev.tsv"
-    pairs = read_am2ico(path)
-    assert Counter(pair.same for pair in pairs) == {True: 250, False: 250}
-    for pair in pairs:
-        for mention in (pair.first, pair.second):
-            assert mention.word.strip()
-            assert "<word>" not in mention.sentence and "</word>" not in mention.sentence
-    assert sum(pair.second.word.isascii() for pair in pairs) > 490
-    with pytest.raises(InputError, match=r"zh_dev\.tsv: in 500 of 500 pairs .*line 2: that of 'Canterbury'"):
-        require_chinese(pairs, path)
 
 
 def test_an_mcl_wic_pair_is_joined_with_its_answer_by_its_id(write_mcl_wic):
@@ -139,39 +121,20 @@ def test_a_malformed_mcl_wic_file_is_named_with_the_line(write_mcl_wic, data, go
         read_mcl_wic(*write_mcl_wic(data, gold))
 
 
-def test_an_am2ico_word_is_found_behind_its_tags(tmp_path):
-    path = tmp_path / "dev.tsv"
-    path.write_text(HEADER + GOOD_LINE, encoding="utf-8")
-    (pair,) = read_am2ico(path)
-    assert pair == WicPair("line 2", "苹果", Mention("我吃 苹果 。", 3, 5), Mention("买 苹果 手机", 2, 4), False)
-    require_chinese([pair], path)
+def test_pairs_of_another_language_are_refused(write_mcl_wic):
+    english = item(1, sentence1="I ate an apple", start1=9, end1=14, lemma="apple")
+    paths = write_mcl_wic([item(), english], [*GOLD, {"id": "dev.zh-zh.1", "tag": "T"}])
+    with pytest.raises(InputError, match=r"in 1 of 2 pairs a sentence is not Chinese \(dev\.zh-zh\.1: that of 'apple'"):
+        read_mcl_wic(*paths)
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", r"dev.tsv:1: '' is not the header"),
-        (HEADER, r"dev.tsv: holds no pair"),
-        (HEADER + GOOD_LINE + "a\tb\n", r"dev.tsv:3: 2 columns, expected 3"),
-        (HEADER + GOOD_LINE.replace("\tF", "\t1"), r"dev.tsv:2: label '1' is neither T nor F"),
-        (HEADER + GOOD_LINE.replace("</word>", "", 1), r"dev.tsv:2: .* does not have one word between"),
-        (HEADER + GOOD_LINE.replace("苹果", " ", 1), r"dev.tsv:2: .* does not have one word between"),
-        (HEADER + GOOD_LINE.replace("手机", "<word>手机</word>"), r"dev.tsv:2: .* does not have one word between"),
-    ],
-)
-def test_a_malformed_am2ico_line_is_named(tmp_path, text, message):
-    path = tmp_path / "dev.tsv"
-    path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match=message):
-        read_am2ico(path)
-
-
-def test_a_file_that_is_missing_or_not_utf8_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"none\.tsv: cannot be read"):
-        read_am2ico(tmp_path / "none.tsv")
-    (tmp_path / "gbk.tsv").write_bytes((HEADER + GOOD_LINE).encode("gb18030"))
-    with pytest.raises(InputError, match=r"gbk\.tsv:2: byte \d+ of the line"):
-        read_am2ico(tmp_path / "gbk.tsv")
+def test_a_file_that_is_missing_or_not_utf8_is_named(write_mcl_wic, tmp_path):
+    data, gold = write_mcl_wic([item()], GOLD)
+    with pytest.raises(InputError, match=r"none\.gold: can't be read"):
+        read_mcl_wic(data, tmp_path / "none.gold")
+    data.write_bytes(data.read_bytes().decode().encode("gb18030"))
+    with pytest.raises(InputError, match=r"dev\.data:\d+: byte \d+ of the line"):
+        read_mcl_wic(data, gold)
 
 
 # Vectors
@@ -473,7 +436,7 @@ SEGMENTER = get_segmenter("jieba")
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("senses")
-    paths = {name: folder / name for name in ("senses.tsv", "reviews.csv", "dev.data", "dev.gold", "dev.tsv")}
+    paths = {name: folder / name for name in ("senses.tsv", "reviews.csv", "dev.data", "dev.gold")}
     sentences = [("fruit", f"第{n}个苹果很甜") for n in range(5)] + [
         ("company", f"第{n}个苹果是手机") for n in range(5)
     ]
@@ -490,8 +453,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     paths["dev.data"].write_text(json.dumps(data), encoding="utf-8")
     gold = [{"id": str(n), "tag": "T" if n % 2 else "F"} for n in range(24)]
     paths["dev.gold"].write_text(json.dumps(gold), encoding="utf-8")
-    english = GOOD_LINE.replace("买 <word>苹果</word> 手机", "An <word>apple</word> a day")
-    paths["dev.tsv"].write_text(HEADER + english, encoding="utf-8")
     return paths
 
 
@@ -536,10 +497,13 @@ def test_all_scores_of_an_encoder_and_of_word_vectors(files):
     assert rows["word", "raw"] <= 0.5 < 0.9 < rows["word, sentence", "raw"]
 
 
-def test_pairs_with_english_are_refused_before_anything_is_encoded(files):
+def test_pairs_with_english_are_refused_before_anything_is_encoded(files, tmp_path):
     encoder = FakeEncoder()
-    with pytest.raises(InputError, match=r"dev\.tsv: in 1 of 1 pairs a sentence is not Chinese"):
-        evaluate_senses(encoder, None, files["senses.tsv"], am2ico=files["dev.tsv"])
+    pairs = json.loads(files["dev.data"].read_text(encoding="utf-8"))
+    pairs[0] |= {"sentence2": "An apple a day", "start2": "3", "end2": "8"}
+    (tmp_path / "dev.data").write_text(json.dumps(pairs), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"dev\.data: in 1 of {len(pairs)} pairs a sentence is not Chinese"):
+        evaluate_senses(encoder, None, files["senses.tsv"], mcl_wic=(tmp_path / "dev.data", files["dev.gold"]))
     assert not encoder.sentences
 
 
@@ -552,14 +516,6 @@ def test_centroids_are_made_of_no_sentence_that_is_asked_about(tmp_path, files):
     path.write_text("cat,label,review\n" + "".join(rows), encoding="utf-8")
     with pytest.raises(InputError, match="no fruit review with '苹果' is left for a centroid"):
         evaluate_senses(FakeEncoder(), None, files["senses.tsv"], path, resamples=20)
-
-
-def test_a_sample_of_each_category_is_printed(files, capsys):
-    print_reviews(files["reviews.csv"], each=2, held_out=None)
-    printed = capsys.readouterr().out.splitlines()
-    assert printed[0] == "水果 (fruit), 2 of 150:"
-    assert printed[3] == "平板 (company), 2 of 150:"
-    assert all("甜" in line for line in printed[1:3]) and all("手机" in line for line in printed[4:6])
 
 
 def test_surroundings_are_means_over_two_words_on_either_side_and_over_the_sentence() -> None:
