@@ -28,7 +28,7 @@ from gensim.models.word2vec import Word2Vec
 from rich.console import Console
 from rich.table import Table
 
-from elmo.explore.protocols import WordSpace
+from elmo.encoding.protocols import WordSpace
 from elmo.explore.words import (
     Accuracy,
     SimilarityResult,

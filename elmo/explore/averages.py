@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from elmo.encoding.protocols import ContextEncoder, Vectors
 from elmo.errors import InputError
-from elmo.explore.protocols import ContextEncoder, Vectors
 
 
 class AverageVectors:

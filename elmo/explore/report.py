@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.encoding.protocols import ContextEncoder, Vectors, WordSpace
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
 from elmo.explore.polysemy.scores import (
@@ -30,7 +31,6 @@ from elmo.explore.polysemy.senses import REVIEW_CATEGORIES, SenseSentence, read_
 from elmo.explore.polysemy.wic import score_wic
 from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
-from elmo.explore.protocols import ContextEncoder, Vectors, WordSpace
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.statistics import Estimate, draw_counts, percentile_interval
 from elmo.system.files import whole_file

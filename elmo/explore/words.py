@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from elmo.checks import optional_module
 from elmo.corpora.tables import read_text
+from elmo.encoding.protocols import WordSpace
 from elmo.errors import InputError
-from elmo.explore.protocols import WordSpace
 from elmo.statistics import draw_rows, middle_95, resampled_means
 
 Floats = NDArray[np.float64]

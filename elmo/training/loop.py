@@ -29,9 +29,8 @@ from elmo.training.checkpoint import (
     tidy,
     write_checkpoint,
 )
-from elmo.training.curves import Curves
 from elmo.training.optimizer import load_optimizer, make_optimizer, optimizer_arrays
-from elmo.training.progress import Pass, Window, progress_bar, score_words
+from elmo.training.progress import Curves, Pass, Window, progress_bar, score_words
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.same_run import check_same_run
 from elmo.training.settings import Batches, Objective, RunSettings

@@ -1,13 +1,17 @@
-"""How far a run is: counts of a pass over the text, mean loss and speed since the last line of the log, the bar."""
+"""How far a run is: counts of a pass, mean loss and speed since the last line of the log, a bar, VisualDL's curves."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import time
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from elmo.errors import InputError
 
 
 def progress_bar(console: Console) -> Progress:
@@ -64,3 +68,36 @@ class Window(Pass):
 def score_words(scores: dict[str, float]) -> str:
     """Return scores as a line of the log has them, each with a comma and a space after it."""
     return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())
+
+
+class Curves:
+    """Scalars by step, in a folder that `visualdl --logdir FOLDER` shows.
+
+    Args:
+        folder: gets a log file of its own for each run; runs in one folder lie beside each other in the viewer.
+
+    Raises:
+        InputError: VisualDL is not installed, or the folder can't be written.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        try:
+            from visualdl import LogWriter
+        except ImportError as error:
+            raise InputError(
+                f"--visualdl_dir needs VisualDL ({error}): pip install 'elmo[watch]', or leave it out"
+            ) from None
+        try:
+            self._writer: Any = LogWriter(logdir=os.fspath(folder))
+        except OSError as error:
+            raise InputError(f"{folder}: can't be written ({error.strerror}); choose another --visualdl_dir") from None
+
+    def add(self, step: int, **scalars: float) -> None:
+        """Add the values of some curves at a step; what is not finite is left out."""
+        for name, value in scalars.items():
+            if math.isfinite(value):
+                self._writer.add_scalar(tag=name, step=step, value=float(value))
+
+    def close(self) -> None:
+        """Write what is waiting."""
+        self._writer.close()

@@ -18,8 +18,8 @@ from elmo.runtime import keep_freed_memory, paddle
 from elmo.system.terminal import tell
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints, newest_checkpoint, read_training_state
-from elmo.training.curves import Curves
 from elmo.training.loop import Trainer
+from elmo.training.progress import Curves
 from elmo.training.ranks import Ranks
 from elmo.training.settings import RunSettings
 

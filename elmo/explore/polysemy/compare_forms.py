@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.encoding.protocols import ContextEncoder, WordSpace
 from elmo.errors import InputError
 from elmo.explore.neighbours import ContextIndex
 from elmo.explore.polysemy.forms import BAG_FORMS, ELMO_FORMS, Forms, bag_forms, elmo_forms
@@ -18,7 +19,6 @@ from elmo.explore.polysemy.senses import SenseSentence, TargetVectors, read_revi
 from elmo.explore.polysemy.wic import WicOutcomes, wic_outcomes
 from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
-from elmo.explore.protocols import ContextEncoder, WordSpace
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
 
 Floats = npt.NDArray[np.float64]

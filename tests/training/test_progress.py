@@ -10,7 +10,7 @@ import pytest
 from visualdl import LogReader
 
 from elmo.errors import InputError
-from elmo.training.curves import Curves
+from elmo.training.progress import Curves
 
 
 def test_scalars_come_back_by_name_and_step(tmp_path: Path) -> None:
