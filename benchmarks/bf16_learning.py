@@ -24,7 +24,8 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
 from elmo.explore.report import write_results
 from elmo.masked_lm import MaskedLM, MaskedLMConfig

@@ -200,7 +200,8 @@ def _tree(folder: Path) -> dict[str, tuple[int, int]]:
 
 def make_samples(folder: Path) -> Path:
     """Write a small whole file or directory of every kind."""
-    from elmo.bilm import BiLM, BiLMConfig
+    from elmo.bilm import BiLM
+    from elmo.bilm_config import BiLMConfig
     from elmo.convert.lark import write_lark
     from elmo.encoding.vectors_file import write_vectors
     from elmo.masked_lm import MaskedLM, MaskedLMConfig

@@ -24,7 +24,8 @@ class Ours:
 
     def __init__(self, size: dict[str, Any], arrays: Arrays, amp: str) -> None:
         from elmo import runtime
-        from elmo.bilm import BiLM, BiLMConfig
+        from elmo.bilm import BiLM
+        from elmo.bilm_config import BiLMConfig
         from elmo.nn.softmax import LogUniformSampler
         from elmo.runtime import paddle
         from elmo.text.batches import Batch

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import seed_everything

@@ -9,98 +9,33 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from elmo.bilm_config import BiLMConfig, config_of_file
 from elmo.checks import (
-    MOST_LAYERS,
-    check_flag,
-    check_names,
-    check_positive,
-    check_share,
-    check_whole,
     configuration_of,
 )
 from elmo.convert import read_any, read_config
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
-from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
+from elmo.nn.char_cnn import TokenEncoder
 from elmo.nn.dropout import dropout
 from elmo.nn.linear import take_rows
-from elmo.nn.lstmp import LSTMP, State
+from elmo.nn.lstmp import LSTMP, State, reading_order
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
-from elmo.text.vocabulary import Vocabulary
 
 Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
 Positions = Literal["own", "hole"]  # where the readers stand: having read the word, or just before it
 
 MIX_DECAY = 0.001  # LARK's weight decay of the scalar mix
-
-
-@dataclass(frozen=True)
-class BiLMConfig:
-    """Sizes of a biLM; names and defaults are LARK's."""
-
-    vocab_size: int  # tokens in the vocabulary, the three special ones included
-    embed_size: int = 512  # size of a word vector and of the projected output of each LSTMP
-    hidden_size: int = 4096  # size of the LSTMP's cell
-    num_layers: int = 2  # LSTMP layers in each direction
-    cell_clip: float | None = 3.0  # the cell stays within plus and minus this
-    proj_clip: float | None = 3.0  # so does the projected output
-    dropout: float = 0.1  # share of each LSTMP's inputs set to zero in training
-    bos_id: int = 0  # id of <S>
-    eos_id: int = 1  # id of </S>
-    use_skip_connections: bool = True  # from layer 2 on, a layer's input is added to its output
-    tie_softmax: bool = False  # the softmax's weights are the word vectors: one matrix less to learn and to store
-    softmax: bool = True  # False for weights from elsewhere that came without it: no loss, no perplexity
-    token_encoder: TokenEncoderConfig | None = None  # reads words by their characters; None looks their ids up
-
-    def __post_init__(self) -> None:
-        check_whole(self, "vocab_size", "embed_size", "hidden_size")
-        check_whole(self, "num_layers", most=MOST_LAYERS)
-        check_positive(self, "cell_clip", "proj_clip", or_none=True)
-        check_share(self, "dropout")
-        check_flag(self, "use_skip_connections", "tie_softmax", "softmax")
-        if not isinstance(self.token_encoder, TokenEncoderConfig | None):
-            raise InputError(f"token_encoder is {self.token_encoder!r}: give a TokenEncoderConfig, or none")
-        if self.tie_softmax and self.token_encoder is not None:
-            raise InputError("tie_softmax is true: words that are read by their characters have no vectors to tie to")
-        for name in ("bos_id", "eos_id"):
-            value = getattr(self, name)
-            if type(value) is not int or not 0 <= value < self.vocab_size:
-                raise InputError(f"{name} is {value!r}: the vocabulary has {self.vocab_size} tokens")
-
-    @property
-    def num_parameters(self) -> int:
-        """About how many numbers such a biLM has, without the token encoder's."""
-        tables = (not self.token_encoder) + (self.softmax and not self.tie_softmax)
-        lstmp = 2 * self.embed_size * 4 * self.hidden_size + self.hidden_size * self.embed_size
-        return tables * self.vocab_size * self.embed_size + 2 * self.num_layers * lstmp
-
-    @property
-    def unused(self) -> tuple[str, ...]:
-        """How names of parameters begin that such a biLM leaves out of a file."""
-        return () if self.softmax else ("softmax_",)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return dataclasses.asdict(self)
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> BiLMConfig:
-        """Make a configuration from `to_dict`'s result; InputError names fields that lack or are unknown."""
-        check_names(fields, cls, "the biLM configuration", required=["vocab_size"])
-        if isinstance(fields.get("token_encoder"), dict):
-            fields = {**fields, "token_encoder": TokenEncoderConfig.from_dict(fields["token_encoder"])}
-        return cls(**fields)
 
 
 class BiLM(paddle.nn.Layer):
@@ -304,25 +239,6 @@ def check_positions(positions: str) -> Positions:
     if positions not in get_args(Positions):
         raise InputError(f"positions is {positions!r}: give {' or '.join(get_args(Positions))}")
     return cast(Positions, positions)
-
-
-def reading_order(lengths: Tensor, time: int) -> Tensor:
-    """Places [batch, time] in which sentences of these lengths [batch] are read backwards; is its own inverse.
-
-    Padding stays where it is, at the end, where it can't reach any word.
-    """
-    steps = paddle.arange(time, dtype=lengths.dtype).unsqueeze(0)
-    from_end = lengths.unsqueeze(1) - 1 - steps
-    return paddle.where(from_end >= 0, from_end, steps.expand(from_end.shape))
-
-
-def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> BiLMConfig:
-    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
-    with configuration_of(place):
-        config = BiLMConfig.from_dict(fields)
-    if config.vocab_size != len(vocabulary):
-        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.vocab_size}")
-    return config
 
 
 def bilm_from_files(files: ModelFiles, place: object, *, consume: bool = False) -> BiLM:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elmo.bilm import BiLM, BiLMConfig, bilm_from_files, elmo_encoder, init_pretraining_params
+from elmo.bilm import BiLM, bilm_from_files, elmo_encoder, init_pretraining_params
+from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.nn import native

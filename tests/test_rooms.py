@@ -11,7 +11,7 @@ import pytest
 from book.tools import rooms
 
 MOST_MODULES = 12
-MOST_LINES = 360
+MOST_LINES = 375
 LONGER = {"nn/native/__init__.py": "one function for each loop in C++"}
 
 

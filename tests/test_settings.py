@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from elmo.bilm import BiLMConfig
+from elmo.bilm_config import BiLMConfig
 from elmo.corpora.tasks import Sizes
 from elmo.errors import InputError
 from elmo.masked_lm import MaskedLMConfig

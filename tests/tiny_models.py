@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.convert.fluid import write_variable
 from elmo.corpora.tagged import Tagged
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures

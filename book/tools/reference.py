@@ -39,7 +39,9 @@ _FOLDERS = {
     "commands": "",
 }
 _TOP = {
-    **dict.fromkeys(("bilm", "masked_lm", "skipgram", "word_vectors", "models", "model_sizes"), "api_models"),
+    **dict.fromkeys(
+        ("bilm", "bilm_config", "masked_lm", "skipgram", "word_vectors", "models", "model_sizes"), "api_models"
+    ),
     "statistics": "api_exploring",
 }
 _SENTENCE_END = re.compile(r"(?<!et al)(?<=\.) (?=[A-Z])")

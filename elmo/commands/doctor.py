@@ -9,7 +9,7 @@ from elmo.system.terminal import show
 
 def doctor() -> None:
     """Say what this machine has, what is wrong, and what to do."""
-    from elmo.doctor import examine, render
+    from elmo.system.doctor import examine, render
 
     report = examine()
     print(render(report))

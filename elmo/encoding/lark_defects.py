@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from elmo.bilm import BiLM, Positions, reading_order
+from elmo.bilm import BiLM, Positions
 from elmo.errors import InputError
 from elmo.nn.dropout import dropout
-from elmo.nn.lstmp import State
+from elmo.nn.lstmp import State, reading_order
 from elmo.runtime import paddle
 from elmo.text.characters import Lexicon
 

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import BiLM, BiLMConfig, init_pretraining_params
+from elmo.bilm import BiLM, init_pretraining_params
+from elmo.bilm_config import BiLMConfig
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from elmo import bilm, masked_lm, word_vectors
+from elmo import bilm_config, masked_lm, word_vectors
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
 from elmo.errors import InputError
@@ -32,7 +32,7 @@ _PARTS = {  # beginnings of parameters' names, in the order in which they are to
     "pooler.": "pooler",
 }
 _CONFIGURATIONS: dict[str, Callable[[dict[str, Any], Vocabulary, object], object]] = {  # check those of each kind
-    "bilm": bilm.config_of_file,
+    "bilm": bilm_config.config_of_file,
     "masked_lm": masked_lm.config_of_file,
     "skipgram": word_vectors.config_of_file,
 }

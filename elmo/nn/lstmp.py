@@ -240,3 +240,13 @@ class LSTMP(paddle.nn.Layer):
             paddle.is_grad_enabled(),
         )
         return paddle.transpose(outputs, [1, 0, 2]), (outputs[-1], cell)
+
+
+def reading_order(lengths: Tensor, time: int) -> Tensor:
+    """Places [batch, time] in which sentences of these lengths [batch] are read backwards; is its own inverse.
+
+    Padding stays where it is, at the end, where it can't reach any word.
+    """
+    steps = paddle.arange(time, dtype=lengths.dtype).unsqueeze(0)
+    from_end = lengths.unsqueeze(1) - 1 - steps
+    return paddle.where(from_end >= 0, from_end, steps.expand(from_end.shape))

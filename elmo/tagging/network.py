@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import MIX_DECAY, BiLMConfig, ElmoEncoder, config_of_file, elmo_encoder
+from elmo.bilm import MIX_DECAY, ElmoEncoder, elmo_encoder
+from elmo.bilm_config import BiLMConfig, config_of_file
 from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.errors import InputError

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
-from elmo.bilm import BiLM, BiLMConfig, BiLMState
+from elmo.bilm import BiLM, BiLMState
+from elmo.bilm_config import BiLMConfig
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters

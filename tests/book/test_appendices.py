@@ -19,7 +19,7 @@ from book.tools.docstrings import field_comments, plain
 from book.tools.pictures import draw_three_views
 from book.tools.reference import GROUPS, LEFT_OUT, commands, first_sentence, modules
 from book.tools.results import ResultsError, choices, figures, results_files
-from elmo.bilm import BiLMConfig
+from elmo.bilm_config import BiLMConfig
 from elmo.corpora.datasets import DATASETS
 
 TERMS = """# A chapter

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elmo.bilm import BiLM, BiLMConfig, init_pretraining_params
+from elmo.bilm import BiLM, init_pretraining_params
+from elmo.bilm_config import BiLMConfig
 from elmo.convert import convert, read_any, safety
 from elmo.convert.lark import write_lark
 from elmo.encoding.encoder import load_pretrained

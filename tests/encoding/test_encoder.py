@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import elmo
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.encoding.encoder import Encoder, StatefulEncoder
 from elmo.errors import InputError
 from elmo.models import ModelFiles, write_model

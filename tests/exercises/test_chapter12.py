@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.exercises import check
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from elmo import cli
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder, StatefulEncoder
 from elmo.explore.cloze_scores import GAP, Question, masked_scores, sentence_scores

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.models import ModelFiles, export_model, read_model, write_model

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from elmo.bilm import BiLM, BiLMConfig, bilm_from_files
+from elmo.bilm import BiLM, bilm_from_files
+from elmo.bilm_config import BiLMConfig
 from elmo.convert.lark import write_lark
 from elmo.errors import InputError, RunError
 from elmo.models import read_model

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 from elmo import cli
-from elmo.bilm import BiLM, BiLMConfig
+from elmo.bilm import BiLM
+from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
 from elmo.models import read_model
 from elmo.runtime import paddle

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from elmo.doctor import Report, examine, render
 from elmo.runtime import Preparation
 from elmo.system import machine as machine_module
+from elmo.system.doctor import Report, examine, render
 from elmo.system.machine import Machine, PaddleBuild
 
 CPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", None, None)
@@ -429,7 +429,7 @@ def test_commands_that_are_missing_fail_or_hang_count_as_no_answer():
 def test_without_paddle_the_command_still_works(repository, tmp_path):
     code = (
         "import sys; sys.modules['paddle'] = None\n"  # what Python does for a module that can't be found
-        "from elmo.doctor import examine, render\n"
+        "from elmo.system.doctor import examine, render\n"
         "report = examine(); print(render(report)); print([problem.what for problem in report.problems])"
     )
     result = subprocess.run(
