@@ -224,14 +224,16 @@ class BiLM(paddle.nn.Layer):
         Raises:
             InputError: the biLM has no softmax.
         """
+        weight, bias = self.softmax_parameters()
+        if sampler is not None and generator is not None:
+            return sampled_softmax_loss(outputs, targets, weight, bias, sampler, generator, self.sparse_gradient)
+        return full_softmax_loss(outputs, targets, weight, bias)
+
+    def softmax_parameters(self) -> tuple[Tensor, Tensor]:
+        """Weight [vocab, embed] and bias [vocab] of the softmax; InputError if the biLM came without."""
         if not self.config.softmax:
             raise InputError("this biLM came without its softmax: it gives vectors, but no loss and no perplexity")
-        weight = self.embedding_para if self.config.tie_softmax else self.softmax_weight
-        if sampler is not None and generator is not None:
-            return sampled_softmax_loss(
-                outputs, targets, weight, self.softmax_bias, sampler, generator, self.sparse_gradient
-            )
-        return full_softmax_loss(outputs, targets, weight, self.softmax_bias)
+        return self.embedding_para if self.config.tie_softmax else self.softmax_weight, self.softmax_bias
 
 
 def check_positions(positions: str) -> Positions:

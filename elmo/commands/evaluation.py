@@ -24,6 +24,10 @@ def eval_perplexity(
     test_path: HeldOutShards,
     output: ResultsFile,
     batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences that are run together.")] = 64,
+    common_vocabulary: Annotated[
+        Path | None,
+        typer.Option("--common_vocabulary", help="Another model's vocabulary: words not in both count as <UNK>."),
+    ] = None,
     use_gpu: UseGpu = None,
 ) -> None:
     """Measure perplexity on held-out text with the full softmax, each sentence read from zero state."""
@@ -32,7 +36,7 @@ def eval_perplexity(
     from elmo.training.perplexity import evaluate_perplexity
 
     runtime.select_device(use_gpu)
-    result = evaluate_perplexity(model, test_path, batch_size)
+    result = evaluate_perplexity(model, test_path, batch_size, common_vocabulary)
     write_results(output, {"model": Path(model).name, **result})
     say(f"perplexity {result['perplexity']:.2f}; results in {output}")
 

@@ -19,7 +19,7 @@ from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
 from elmo.nn.evaluating import evaluating
-from elmo.nn.softmax import LogUniformSampler
+from elmo.nn.softmax import LogUniformSampler, merged_softmax_loss
 from elmo.runtime import paddle
 from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
@@ -140,11 +140,15 @@ class BiLMObjective:
         # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
         return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self, kept: npt.NDArray[np.bool_] | None = None) -> dict[str, float]:
         """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both.
 
         Each sentence is read from zero state, as an encoder reads it, so that `batch_size` and `num_steps`, and what
         stands beside a sentence, have no say.
+
+        Args:
+            kept: [vocab], which tokens are told apart: all others are one, whose probability is the sum of theirs. So
+                models with different vocabularies can be compared on what both know.
         """
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
@@ -152,7 +156,7 @@ class BiLMObjective:
         with evaluating(self.model):
             for batch in self.dev.whole_sentences(self.settings.batch_size):
                 forward_outputs, backward_outputs, _ = self._read(batch, None)
-                losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None)
+                losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None, kept)
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens
         forward, backward = totals / count
@@ -190,7 +194,14 @@ class BiLMObjective:
         )
         return read
 
-    def _losses(self, batch: Batch, forward: Any, backward: Any, sampler: LogUniformSampler | None) -> Any:
+    def _losses(
+        self,
+        batch: Batch,
+        forward: Any,
+        backward: Any,
+        sampler: LogUniformSampler | None,
+        told_apart: npt.NDArray[np.bool_] | None = None,
+    ) -> Any:
         """Cross-entropy of every prediction in the batch, those of the forward direction first."""
         size = forward.shape[-1]
         rows = paddle.concat([forward.reshape([-1, size]), backward.reshape([-1, size])])
@@ -202,6 +213,8 @@ class BiLMObjective:
             kept, ran_out = np.zeros(1, np.int64), True
         if len(kept) < len(targets):
             rows, targets = paddle.gather(rows, paddle.to_tensor(kept)), targets[kept]
+        if told_apart is not None:
+            return merged_softmax_loss(rows, targets, *self.model.softmax_parameters(), told_apart)
         losses = self.model.losses(rows, paddle.to_tensor(targets), sampler, self._generator)
         return losses * 0.0 if ran_out else losses
 

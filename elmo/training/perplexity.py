@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
@@ -13,18 +16,26 @@ from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
+from elmo.text.vocabulary import UNK, Vocabulary
 from elmo.training.bilm import BiLMObjective, find_lexicon
 from elmo.training.masked import MaskedLMObjective, MaskedSettings
 from elmo.training.settings import PretrainSettings
 
 
-def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, batch_size: int = 64) -> dict[str, Any]:
+def evaluate_perplexity(
+    path_or_name: str | os.PathLike[str],
+    test_path: str,
+    batch_size: int = 64,
+    common_vocabulary: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
     """Perplexity of a biLM on held-out shards with the full softmax (`BiLMObjective.evaluate`), and how it was trained.
 
     Args:
         path_or_name: the model.
         test_path: path or glob of the shards.
         batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-6).
+        common_vocabulary: a vocabulary of another model: words that are not in both count as `<UNK>`, so that the two
+            models predict the same things, and their perplexities can be compared.
 
     Returns:
         `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`, and from the model's provenance `runs`
@@ -38,9 +49,15 @@ def evaluate_perplexity(path_or_name: str | os.PathLike[str], test_path: str, ba
     words, lexicon = find_lexicon(model.config, files.vocabulary, test_path)
     dev = SentenceIds(test_path, words)
     settings = PretrainSettings(batch_size=batch_size)
+    kept, of_both = None, {}
+    if common_vocabulary is not None:
+        other = Vocabulary.load(common_vocabulary)
+        kept = np.array([token in other and token != UNK for token in files.vocabulary.tokens])
+        of_both = {"common_vocabulary": Path(common_vocabulary).name, "tokens_in_both": int(kept.sum())}
     runs = files.provenance.get("runs", [])
     return {
-        **BiLMObjective(model, files.vocabulary, dev, dev, settings, lexicon).evaluate(),
+        **BiLMObjective(model, files.vocabulary, dev, dev, settings, lexicon).evaluate(kept),
+        **of_both,
         "test_words": dev.num_words,
         "tokens_read": sum(run["tokens_read"] for run in runs),
         "runs": runs,

@@ -20,6 +20,7 @@ from elmo.convert.lark import write_lark
 from elmo.errors import InputError, RunError
 from elmo.models import read_model
 from elmo.nn.native.precision import choose_precision
+from elmo.nn.softmax import merged_softmax_loss
 from elmo.runtime import paddle
 from elmo.text.batches import SentenceIds
 from elmo.text.vocabulary import Vocabulary
@@ -668,3 +669,28 @@ def test_checkpoints_of_another_run_are_safe_from_one_that_goes_on_elsewhere(run
     with pytest.raises(InputError, match="holds checkpoints of another run"):
         run("other", load_dir=str(tmp_path / "mine/epoch_001"))
     run("new", load_dir=str(tmp_path / "mine/epoch_001"))
+
+
+def test_words_that_are_not_in_both_vocabularies_count_as_one(run, tmp_path, text):
+    run("run", changed(max_epoch=2))
+    model, dev = tmp_path / "run/epoch_002", f"{text}/dev"
+    whole = evaluate_perplexity(model, dev)["perplexity"]
+    tokens = read_model(model).vocabulary.tokens
+    (tmp_path / "same.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    same = evaluate_perplexity(model, dev, 7, tmp_path / "same.txt")
+    assert same["perplexity"] == pytest.approx(whole, rel=1e-6) and same["tokens_in_both"] == len(tokens) - 1
+    (tmp_path / "few.txt").write_text("\n".join([*tokens[: len(tokens) // 2], "拖拉机"]) + "\n", encoding="utf-8")
+    assert 1 < evaluate_perplexity(model, dev, 7, tmp_path / "few.txt")["perplexity"] < whole
+
+    files = read_model(model)
+    bilm, kept = bilm_from_files(files, model), np.arange(len(tokens)) % 2 == 0
+    outputs, targets = (
+        np.random.default_rng(0).normal(size=(9, SIZES["embed_size"])).astype("float32"),
+        np.arange(9) % 5,
+    )
+    weight, bias = bilm.softmax_parameters()
+    losses = merged_softmax_loss(paddle.to_tensor(outputs), targets, weight, bias, kept).numpy()
+    scores = outputs.astype(np.float64) @ weight.numpy().T + bias.numpy()
+    shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    right = [row[target] if kept[target] else row[~kept].sum() for row, target in zip(shares, targets, strict=True)]
+    np.testing.assert_allclose(losses, -np.log(right), rtol=1e-5)
