@@ -22,6 +22,7 @@ help:
 	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
 	@echo "make bench      run the benchmarks in benchmarks/"
 	@echo "make fuzz       damaged files and odd calls by chance against every reader and command: make fuzz SECONDS=600"
+	@echo "                CASES=readers, commands or checkers tries these alone"
 	@echo "make lint       ruff, mypy and spelling only"
 	@echo "make look       open every built page in a headless Chromium: console, width, plots"
 	@echo "make format     let ruff format the code and mend what it can"

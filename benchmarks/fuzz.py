@@ -146,6 +146,9 @@ def run_cases(kinds: str, seed: int, count: int | None, seconds: float) -> None:
     """Run cases with rising seeds, in this process."""
     end = time.monotonic() + seconds
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from elmo.nn import native
+
+    native.library()  # compiled before the first case, which would seem slow, and kept in the user's cache
     with tempfile.TemporaryDirectory(prefix="elmo-fuzz-") as name:
         root = Path(name).resolve()
         os.environ["ELMO_CACHE"], os.environ["TMPDIR"] = str(root / "cache"), str(root / "tmp")
@@ -507,7 +510,8 @@ def _odd_target(target: Path, generator: random.Random) -> None:
             case 2:
                 os.mkfifo(path)
             case 3:
-                path.symlink_to(target.parent / "beside")
+                (target / "linked").write_text("old", encoding="utf-8")
+                path.symlink_to(target / "linked")
             case 4:
                 path.symlink_to(path)
             case _:

@@ -15,9 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm_config import BiLMConfig, config_of_file
-from elmo.checks import (
-    configuration_of,
-)
+from elmo.checks import configuration_of
 from elmo.convert import read_any, read_config
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError

@@ -86,11 +86,19 @@ def check_free(
 ) -> None:
     """Refuse a place where no model (of a kind) can be written, before work is done for it; see `write_model`."""
     check_replaceable(directory, find_foreign, overwrite=overwrite, sources=sources)
-    if kind is not None and os.path.lexists(Path(directory) / WEIGHTS_FILE):
-        with safe_open(str(Path(directory) / WEIGHTS_FILE), framework="numpy") as weights:
+    if kind is not None:
+        check_kind(Path(directory), kind)
+
+
+def check_kind(directory: Path, kind: str) -> None:
+    """InputError where a directory that would be replaced holds a model of another kind; not where it is damaged."""
+    try:
+        with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
             theirs = (weights.metadata() or {}).get("kind")
-        if theirs != kind:
-            raise InputError(f"{directory} holds a {theirs} model, not one of kind {kind}: choose another place")
+    except (SafetensorError, OSError):
+        return
+    if theirs != kind:
+        raise InputError(f"{directory} holds a {theirs} model, not one of kind {kind}: choose another place")
 
 
 def write_model(
@@ -343,10 +351,16 @@ def check_shapes(
     """Refuse parameters that lack, are unknown or have another shape than the configuration says."""
     for name in sorted(expected.keys() | arrays.keys()):
         if name not in arrays:
-            raise InputError(f"{place}: the parameter {name} is missing")
+            raise InputError(
+                f"{place}: the parameter {name} is missing; give the sizes that the model has, or copy it again"
+            )
         if name not in expected:
-            raise InputError(f"{place}: the parameter {name} is not part of the model its configuration describes")
+            raise InputError(
+                f"{place}: the parameter {name} is not part of the model its configuration describes; give the sizes "
+                "that the model has, or copy it again"
+            )
         if tuple(arrays[name].shape) != tuple(expected[name]):
             raise InputError(
-                f"{place}: {name} has shape {list(arrays[name].shape)}, the configuration says {list(expected[name])}"
+                f"{place}: {name} has shape {list(arrays[name].shape)}, the configuration says {list(expected[name])}; "
+                "give the sizes that the model has, or copy it again"
             )

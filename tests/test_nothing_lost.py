@@ -213,6 +213,27 @@ def test_pretraining_takes_no_folder_of_another_kind(place, name):
     assert tree(place) == before
 
 
+def test_a_training_takes_no_checkpoints_of_another_kind(place, capsys):
+    (place / "tagged.tsv").write_text("我 买 苹果\tr-B v-B n-B\n", encoding="utf-8")
+    before = tree(place)
+    lac = ["lac", "train", "--train", place / "tagged.tsv", "--save_dir", place / "ck", "--hidden_size", 4]
+    assert elmo(*lac, "--max_epoch", 1, "--overwrite", "True") == 2
+    assert "epoch_001 holds a bilm model, not one of kind tagger: choose another place" in capsys.readouterr().err
+    assert tree(place) == before
+    write_checkpoint(place / "ck/step_0000009", FILES, TrainingState(1, 9, {}))
+    before = tree(place)
+    with pytest.raises(InputError, match="step_0000009 holds a skipgram model, not one of kind bilm"):
+        train(place, overwrite=True)
+    assert tree(place) == before
+
+
+@pytest.mark.parametrize("make", [os.mkdir, lambda path: os.symlink("x", path), os.mkfifo])
+def test_what_is_in_the_place_of_a_runs_lock_is_named(tmp_path, make):
+    make(tmp_path / RUN_LOCK)
+    with pytest.raises(InputError, match=r"/\.run\.lock: is no lock file of ours; remove it"), one_run(tmp_path):
+        pass
+
+
 def test_names_that_are_not_quite_those_of_checkpoints_are_left_alone(place):
     for name in ("epoch_7", "step_12", "epoch_0001x"):
         (place / "ck" / name).mkdir()

@@ -115,15 +115,10 @@ def split_raw(
                 (temporary / part).mkdir(parents=True)
             for source in sources:
                 with (
-                    open_regular(source) as source_file,
                     open(temporary / "train" / source.name, "w", encoding="utf-8", newline="\n") as train_file,
                     open(temporary / "dev" / source.name, "w", encoding="utf-8", newline="\n") as dev_file,
                 ):
-                    for number, data in enumerate(lines(source_file), 1):
-                        try:
-                            line = data.decode()
-                        except UnicodeDecodeError as error:
-                            raise invalid_utf8(source, error, number) from None
+                    for line in _paragraphs(source):
                         if source.name == REVIEWS_FILE and is_held_out_review(line):
                             reviews += 1
                         elif source.name != REVIEWS_FILE and is_held_out_paragraph(line):
@@ -142,6 +137,19 @@ def split_raw(
     except OSError as error:
         raise InputError(f"{target}: can't be written ({error.strerror}); choose another place") from error
     return SplitReport(train, dev, reviews, pool_dev)
+
+
+def _paragraphs(source: Path) -> Iterator[str]:
+    """Lines of a text with their ends."""
+    try:
+        with open_regular(source) as file:
+            for number, data in enumerate(lines(file), 1):
+                try:
+                    yield data.decode()
+                except UnicodeDecodeError as error:
+                    raise invalid_utf8(source, error, number) from None
+    except OSError as error:
+        raise InputError(f"{source}: can't be read ({error.strerror}); give UTF-8 text, a paragraph a line") from None
 
 
 def _write_tagged(lac_dir: Path, target: Path) -> int:

@@ -117,7 +117,8 @@ def read_vectors(path: PathLike) -> tuple[list[list[str]], list[Vectors]]:
         arrays = [entry(str(number)) for number in range(len(sentences))]
     for number, (words, array) in enumerate(zip(sentences, arrays, strict=True)):
         is_words = isinstance(words, list) and all(isinstance(word, str) for word in words)
-        if not is_words or array.ndim not in (2, 3) or array.shape[-2] != len(words):
+        is_vectors = isinstance(array, np.ndarray) and array.dtype.kind == "f" and array.ndim in (2, 3)
+        if not (is_words and is_vectors and array.shape[-2] == len(words)):
             raise InputError(f"{path}: sentence {number} and its vectors do not belong together; write the file again")
     return sentences, arrays
 

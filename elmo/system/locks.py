@@ -6,6 +6,7 @@ A lock file may lie in a folder that others can write to, so a link that somebod
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import inspect
 import json
@@ -61,8 +62,12 @@ def _open(path: Path) -> int:
     owners = (os.geteuid(), path.parent.stat().st_uid)
     if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or status.st_uid not in owners:
         os.close(descriptor)
-        raise InputError(f"{path}: is no lock file of ours; remove it, or choose another folder")
+        raise _not_ours(path)
     return descriptor
+
+
+def _not_ours(path: Path) -> InputError:
+    return InputError(f"{path}: is no lock file of ours; remove it, or choose another folder")
 
 
 def _is_there(path: Path, descriptor: int) -> bool:
@@ -101,6 +106,8 @@ def one_run(folder: PathLike) -> Iterator[None]:
         except OSError as error:
             if os.path.exists(place) and not os.path.isdir(place):
                 raise InputError(f"{folder} is a file: give a folder for the run") from None
+            if error.errno in (errno.EISDIR, errno.ELOOP) and os.path.lexists(place / RUN_LOCK):
+                raise _not_ours(place / RUN_LOCK) from None
             raise InputError(f"{folder}: can't be a folder ({error.strerror}); choose another place") from None
         if descriptor is None:
             raise InputError(

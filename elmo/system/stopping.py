@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,11 @@ def stoppable() -> Iterator[None]:
         received.append(number)
         raise _ending(number)
 
+    def ignored(what: sys.UnraisableHookArgs) -> None:
+        if not (received and issubclass(what.exc_type, KeyboardInterrupt | SystemExit)):
+            hook_before(what)  # ours was raised where Python drops it, such as in a `__del__`: `_watch` sees to the end
+
+    hook_before, sys.unraisablehook = sys.unraisablehook, ignored
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     for number, handler in before.items():
         if handler in (signal.SIG_DFL, signal.default_int_handler):  # not where nohup has the terminal's end ignored
@@ -77,6 +83,7 @@ def stoppable() -> Iterator[None]:
         raise
     finally:
         over.set()
+        sys.unraisablehook = hook_before
         signal.set_wakeup_fd(woken_before)
         os.close(write_end)
         for number, handler in before.items():

@@ -183,7 +183,7 @@ def check_save_dir(save_dir: PathLike, *, resume: bool, overwrite: bool) -> None
     """Refuse a folder that holds checkpoints of another run, unless they may be gone on from or overwritten."""
     if Path(save_dir).exists() and not Path(save_dir).is_dir():
         raise InputError(f"{save_dir} is a file: give a folder")
-    check_removable(save_dir, only_best=resume or not overwrite)
+    check_removable(save_dir, KIND, only_best=resume or not overwrite)
     if not (resume or overwrite) and (earlier := checkpoints(save_dir)):
         raise InputError(
             f"{save_dir} holds checkpoints of another run ({earlier[0].name}): go on with --resume True, choose "

@@ -25,7 +25,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from elmo.errors import InputError, RunError
-from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, write_model
+from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, check_kind, write_model
 from elmo.system.files import check_replaceable, first_foreign, replace_directory
 
 PathLike = str | os.PathLike[str]
@@ -85,7 +85,7 @@ def write_checkpoint(
         record["seal"] = _seal(record)
         _write_text(temporary / TRAINING_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         if in_place_of_all:
-            for path in check_removable(target.parent):
+            for path in check_removable(target.parent, files.kind):
                 _remove(path)
         replace_directory(temporary, target, find_foreign)
     except (OSError, SafetensorError, InputError) as error:
@@ -271,17 +271,22 @@ def find_foreign(directory: Path) -> Path | None:
     return None
 
 
-def check_removable(folder: PathLike, *, only_best: bool = False) -> list[Path]:
+def check_removable(folder: PathLike, kind: str, *, only_best: bool = False) -> list[Path]:
     """Return all checkpoints in a folder, and `best`, or `best` alone.
 
+    Args:
+        kind: of the model that is trained now.
+
     Raises:
-        InputError: one of them holds something else than a checkpoint's files, or is a link.
+        InputError: one of them holds something else than a checkpoint's files, or a model of another kind, or is a
+            link.
     """
     best = Path(folder) / BEST
     found = [] if only_best else checkpoints(folder)
     found += [best] if os.path.lexists(best) else []
     for path in found:
         check_replaceable(path, find_foreign)
+        check_kind(path, kind)
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from elmo.corpora.splits import (
     split_raw,
 )
 from elmo.errors import InputError
+from elmo.system.inputs import MAX_LINE_BYTES
 
 REVIEWS = [f"第{number}条评论,东西不错。" for number in range(400)]
 PARAGRAPHS = [f"第{number}段文字,讲了一件事。" for number in range(2000)]
@@ -112,6 +115,19 @@ def test_bad_bytes_are_named_with_line_and_byte_and_nothing_is_left(raw, tmp_pat
         split_raw(raw, tmp_path / "out")
     assert str(caught.value).startswith(f"{path}:70001: byte 4 of the line, 0xfe, is not UTF-8")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["raw"]
+
+
+@pytest.mark.parametrize("odd", ["pipe", "long line", "folder"])
+def test_a_text_that_can_not_be_read_is_named_and_not_the_place_for_it(raw, tmp_path, odd):
+    if odd == "pipe":
+        os.mkfifo(raw / "odd.txt")
+    elif odd == "folder":
+        (raw / "odd.txt").mkdir()
+    else:
+        (raw / "odd.txt").write_bytes(b"a" * (MAX_LINE_BYTES + 1))
+    with pytest.raises(InputError, match=r"raw/odd\.txt: can't be read \(.*\); give UTF-8 text"):
+        split_raw(raw, tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == ["raw"]
 
 
 def test_a_place_that_cannot_be_written_is_one_line(raw, tmp_path):

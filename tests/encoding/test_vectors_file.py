@@ -261,6 +261,25 @@ def test_a_missing_array_or_one_of_another_sentence_is_an_error(tmp_path):
         read_vectors(tmp_path / "v.h5")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        h5py.Empty("f4"),
+        np.zeros((2, 2, 3), bool),
+        np.zeros((2, 2, 3), [("a", "f4")]),
+        h5py.SoftLink("/0"),
+    ],
+    ids=["empty", "bool", "record", "loop"],
+)
+def test_what_is_no_array_of_vectors_is_an_error(tmp_path, odd):
+    write_vectors(tmp_path / "v.h5", [(["我", "买"], np.ones((2, 2, 3), np.float32))])
+    with h5py.File(tmp_path / "v.h5", "r+") as file:
+        del file["0"]
+        file["0"] = odd
+    with pytest.raises(InputError, match=r"do not belong together|is a link, which is not followed"):
+        read_vectors(tmp_path / "v.h5")
+
+
 def test_an_archive_with_a_pickle_is_refused(tmp_path):
     np.savez(tmp_path / "v.npz", format=np.array("elmo-vectors/1"), sentences=np.array(["[]", None], dtype=object))
     with pytest.raises(InputError, match="damaged"):

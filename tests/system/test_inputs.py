@@ -250,6 +250,29 @@ def test_nothing_half_written_is_left_when_a_library_is_deaf(tmp_path, repositor
     process.stdout.close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_where_python_drops_what_is_raised_ends_it_without_a_traceback(repository, number):
+    code = (
+        "import os, sys, time\n"
+        "from elmo.system.stopping import stoppable\n"
+        "class Dies:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), int(sys.argv[1]))\n"
+        "        time.sleep(5)\n"
+        "with stoppable():\n"
+        "    Dies()\n"
+        "    while True: time.sleep(0.01)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(int(number))],
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 128 + number and done.stderr == b""
+
+
 def test_who_asks_for_patience_is_ended_by_the_second_signal(tmp_path, repository):
     code = (
         "import time\n"
