@@ -35,6 +35,7 @@ _FOLDERS = {
     "tasks": "api_tasks",
     "explore": "api_exploring",
     "system": "api_system",
+    "web": "api_models",
     "exercises": "",
     "commands": "",
 }

@@ -8,23 +8,54 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import Half, Model, ModelVocabulary, flag
+from elmo.errors import InputError
 from elmo.system.terminal import say
 
 
 def export(
     model: Model,
-    output: Annotated[Path, typer.Argument(help="Directory for the copy.")],
+    target: Annotated[Path | None, typer.Argument(help="Directory for the copy; or say --output.")] = None,
+    to: Annotated[str, typer.Option("--to", help="elmo, or web: a page that works by itself, in int8.")] = "elmo",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="As TARGET; of a page, also a file that ends in .html.")
+    ] = None,
     dtype: Annotated[
-        str, typer.Option("--dtype", help="float32, float16, or int8 (a factor for each row of a matrix).")
-    ] = "float16",
+        str | None,
+        typer.Option("--dtype", help="float32, float16 (default), or int8 (a factor for each row of a matrix)."),
+    ] = None,
     note: Annotated[str | None, typer.Option("--note", help="A sentence for the copy's provenance.")] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="Of the copy, as `elmo info` shows it.")] = None,
+    senses: Annotated[
+        Path | None, typer.Option("--senses", help="Of a page: marked sentences, such as data/senses.tsv.")
+    ] = None,
+    word2vec: Annotated[str | None, typer.Option("--word2vec", help="Of a page: word vectors to stand beside.")] = None,
 ) -> None:
-    """Copy a model out of a checkpoint, without the optimiser, for others to use."""
+    """Copy a model out of a checkpoint, without the optimiser, for others to use; or make a web page of a biLM."""
     from elmo.models import export_model
 
-    export_model(model, output, dtype=dtype, note=note, licence=licence)
-    say(f"{sum(path.stat().st_size for path in output.iterdir()) / 1e6:.1f} MB in {output}")
+    if (target is None) == (output is None):
+        raise InputError("say once where to write: elmo export MODEL --output folder/")
+    place = target or output or Path()
+    _check_export_options(
+        to, {"dtype": dtype, "note": note, "licence": licence}, {"senses": senses, "word2vec": word2vec}
+    )
+    if to == "web":
+        from elmo.web.export import export_web
+
+        num_bytes = export_web(model, place, senses=senses, word_vectors=word2vec)
+    else:
+        export_model(model, place, dtype=dtype or "float16", note=note, licence=licence)
+        num_bytes = sum(path.stat().st_size for path in place.iterdir())
+    say(f"{num_bytes / 1e6:.1f} MB in {place}")
+
+
+def _check_export_options(to: str, of_copies: dict[str, Any], of_pages: dict[str, Any]) -> None:
+    """Refuse options that would change nothing."""
+    if to not in ("elmo", "web"):
+        raise InputError(f"--to is {to!r}: give elmo or web")
+    for name, value in (of_copies if to == "web" else of_pages).items():
+        if value is not None:
+            raise InputError(f"--{name} is for --to {'elmo' if to == 'web' else 'web'}: leave it out")
 
 
 def convert(
