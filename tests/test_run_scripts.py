@@ -19,7 +19,7 @@ from elmo.word_vectors import WordVectors
 
 pytestmark = pytest.mark.timeout(900)  # dozens of commands, each of which starts Python: slow beside other work
 
-SCRIPTS = ("elmo_zh.sh", "weigh_sources.sh")
+SCRIPTS = ("elmo_zh.sh", "masked_zh.sh", "weigh_sources.sh")
 
 
 def run_script(repository: Path, name: str, work: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -166,3 +166,21 @@ def test_commands_and_flags_exist(repository: Path, script: str) -> None:
             command, rest = subcommands[rest.split()[0]], rest.partition(rest.split()[0])[2]
         known = {flag for parameter in command.params for flag in parameter.opts}
         assert set(re.findall(r" (--\w+|-\w)\b", re.sub(r"2> .*", "", rest))) <= known, name
+
+
+def test_bert_ernie_and_an_elmo_read_the_same_text_with_two_seeds_each(repository: Path, tmp_path: Path) -> None:
+    done = run_script(repository, "masked_zh.sh", tmp_path / "work", TOY="1")
+    assert done.returncode == 0, done.stderr
+    work = tmp_path / "work"
+    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (work / "results").iterdir()}
+    assert results.keys() == {"bert-1", "bert-2", "ernie-1", "ernie-2", "cloze"}
+    read = {results[f"{name}-{seed}"]["characters_read"] for name in ("bert", "ernie") for seed in (1, 2)}
+    assert len(read) == 1 and min(read) > 1000
+    words = {path.name: "".join(path.read_text(encoding="utf-8").split()) for path in (work / "sample").iterdir()}
+    tags = "".join(path.read_text(encoding="utf-8") for path in (work / "tagged").iterdir())
+    again = "".join(word.rpartition("/")[0] for word in tags.split())
+    assert sorted(again) == sorted("".join(words.values()))  # the tagged text is the segmented one, cut anew
+    before = made(work)
+    (work / "results/cloze.json").unlink()
+    assert run_script(repository, "masked_zh.sh", work, TOY="1").returncode == 0
+    assert {name for name, when in made(work).items() if before.get(name) != when} == {"results/cloze.json"}
