@@ -21,7 +21,7 @@ from safetensors.numpy import save_file
 from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
-from elmo.system.project import data_folders
+from elmo.system.project import data_folder
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
 
@@ -47,7 +47,7 @@ class ModelFiles:
 
 def models_folders() -> list[Path]:
     """Where models are looked for by name."""
-    return [folder / "models" for folder in data_folders()]
+    return [data_folder() / "models"]
 
 
 def find_model(path_or_name: PathLike) -> Path:
