@@ -6,10 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTHON ?=
+# Paddle for NVIDIA's GPUs comes from Paddle's own index: make setup GPU=cu126 (or the CUDA that you have). `.venv` remembers
+# it; GPU=cpu goes back. Not tested on a GPU.
+GPU ?=
+PADDLE_INDEX ?= https://www.paddlepaddle.org.cn/packages/stable
+INSTALLED := $(shell cat $(VENV)/.paddle 2>/dev/null)
+PADDLE := $(or $(GPU),$(INSTALLED),cpu)
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test test-fast nightly sanitize notebooks lint look format lock bench fuzz clean
+.PHONY: help setup book test test-fast nightly sanitize notebooks lab lint look format lock bench fuzz clean other-paddle
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
@@ -17,7 +23,8 @@ help:
 	@echo "make test-fast  the quick tests only, without the book's: for the daily loop, within three minutes"
 	@echo "make nightly    kills at a hundred moments, another seed each night, and the fuzzer: make nightly SECONDS=600"
 	@echo "make sanitize   tests/nn with every access of the compiled loops checked (AddressSanitizer; needs g++)"
-	@echo "make setup      only set up .venv from the lock file"
+	@echo "make setup      only set up .venv from the lock file; make setup GPU=cu126: with Paddle for that CUDA"
+	@echo "make lab        open the chapters in JupyterLab, with the book's kernel"
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
 	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
 	@echo "make bench      run the benchmarks in benchmarks/"
@@ -36,6 +43,13 @@ book: $(READY)
 
 notebooks: $(READY)
 	@$(BIN)/python -m book.tools.notebooks $(if $(OUTPUT),--output "$(OUTPUT)")
+
+# JupyterLab is not in the lock: it is resolved beside what is, and changes none of it.
+lab: $(READY)
+	@sed -e '/--hash=/d' -e 's/ *\\$$//' requirements.txt > $(VENV)/.constraints
+	@$(BIN)/python -c 'import jupyterlab' 2>/dev/null || \
+		$(BIN)/python -m pip install -q --no-input --constraint $(VENV)/.constraints --no-build-isolation --editable ".[lab]"
+	JUPYTER_PREFER_ENV_PATH=1 $(BIN)/python -m jupyterlab book
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -94,7 +108,7 @@ clean:
 	rm -rf _build book/generated book/_static/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # One environment, set up again when the lock or the package's metadata changes.
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt pyproject.toml $(if $(filter-out $(INSTALLED),$(GPU)),other-paddle)
 	@candidates="$(or $(PYTHON),python3.11 python3.12 python3.13 python3)"; python=; bare=; \
 	for candidate in $$candidates; do \
 		"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || continue; \
@@ -108,6 +122,16 @@ $(READY): requirements.txt pyproject.toml
 	fi; \
 	"$(BIN)/python" -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV) || exit 1; \
 	echo "Installing the locked packages into $(VENV), about 1.5 GB: a minute or a few, once ..."; \
-	$(BIN)/python -m pip install -qq --no-input --require-hashes -r requirements.txt || exit 1; \
+	awk -v left_out="$(if $(filter cpu,$(PADDLE)),,paddlepaddle)" \
+		'/^[^ #]/ { skip = left_out != "" && index($$0, left_out "==") == 1 } !skip' requirements.txt > $(VENV)/.lock || exit 1; \
+	$(BIN)/python -m pip install -qq --no-input --require-hashes -r $(VENV)/.lock || exit 1; \
+	if [ "$(PADDLE)" = cpu ]; then other=paddlepaddle-gpu; else other=paddlepaddle; fi; \
+	$(BIN)/python -m pip uninstall -qq --yes $$other || exit 1; \
+	if [ "$(PADDLE)" != cpu ]; then \
+		version=$$(sed -n 's/^paddlepaddle==\([^ ]*\).*/\1/p' requirements.txt); \
+		$(BIN)/python -m pip install -qq --no-input "paddlepaddle-gpu==$$version" \
+			--extra-index-url "$(PADDLE_INDEX)/$(PADDLE)/" || exit 1; \
+	fi; \
+	echo "$(PADDLE)" > $(VENV)/.paddle; \
 	$(BIN)/python -m pip install -qq --no-input --no-deps --no-build-isolation --editable . || exit 1
 	@$(BIN)/python -m book.tools.libgomp && touch $@

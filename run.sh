@@ -5,19 +5,20 @@
 # With several cards in CUDA_VISIBLE_DEVICES, such as 0,1, and without --local, Paddle's launcher starts a process for
 # each. This was tested with two processes on a CPU, not on GPUs.
 set -euo pipefail
-cd "$(dirname "$0")"
-python=.venv/bin/python
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" >/dev/null && pwd)
+export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} # this package, wherever we are: paths that are given stay as they are
+python=$here/.venv/bin/python
 if [ ! -x "$python" ]; then
     python=python3
     "$python" -c 'import elmo, paddle' 2>/dev/null || {
-        echo "run.sh: the package is not set up here: run 'make setup' first" >&2
+        echo "run.sh: the package is not set up in $here: run 'make setup' there first" >&2
         exit 2
     }
 fi
 
-defaults=(--vocab_path data/vocabulary_min5k.txt --learning_rate 0.2)
+defaults=(--vocab_path "$here/data/vocabulary_min5k.txt" --learning_rate 0.2)
 if [[ " $* " != *" --train_path"* ]]; then
-    defaults+=(--train_path 'data/train/sentence_file_*' --test_path 'data/dev/sentence_file_*')
+    defaults+=(--train_path "$here/data/train/sentence_file_*" --test_path "$here/data/dev/sentence_file_*")
     defaults+=(--embed_size 64 --hidden_size 256 --batch_size 16)
 fi
 
@@ -36,7 +37,7 @@ done
 if [[ ${#cards[@]} -gt 1 && " $* " != *" --local"* && " $* " != *" --help "* && " $* " != *" -h "* ]]; then
     logs=$(mktemp -d "${TMPDIR:-/tmp}/elmo-ranks.XXXXXX") # not among the checkpoints: the launcher writes its environment
     echo "run.sh: ${#cards[@]} processes, their logs in $logs" >&2
-    program=(-m paddle.distributed.launch --nproc_per_node "${#cards[@]}" --log_dir "$logs" elmo/__main__.py)
+    program=(-m paddle.distributed.launch --nproc_per_node "${#cards[@]}" --log_dir "$logs" "$here/elmo/__main__.py")
     defaults+=(--local False)
 fi
 exec "$python" "${program[@]}" pretrain "${defaults[@]}" "$@"

@@ -10,7 +10,7 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from elmo.commands import data, doctor, evaluation, lac, models, pretraining, te
 from elmo.commands.options import LarkCommand, guarded
 from elmo.errors import ElmoError
 from elmo.system.stopping import stoppable
-from elmo.system.terminal import complain
+from elmo.system.terminal import complain, show
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
     text.preprocess,
@@ -36,12 +36,27 @@ COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --h
 GROUPS = {"data": data.app, "eval": evaluation.app, "lac": lac.app}
 
 app = typer.Typer(
-    help=elmo.__doc__,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        show(f"elmo {elmo.__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=elmo.__doc__)
+def _every_command(
+    version: Annotated[  # is said before a command is looked for
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
 for command in COMMANDS:
     app.command(command.__name__, cls=LarkCommand)(guarded(command))
 for name, group in GROUPS.items():

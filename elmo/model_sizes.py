@@ -32,7 +32,14 @@ _SIZES = {  # which axis of which parameter is which size, where the parameter i
     "tagger": {"num_words": ("embedding.weight", 0), "embedding_size": ("embedding.weight", 1)},
     "skipgram": {"vector_size": ("vectors", 1)},
 }
+_CLASSES = {"bilm": "Encoder", "masked_lm": "Bert", "skipgram": "WordVectors", "tagger": "Tagger"}  # of `elmo`
 _NO_SIZES = frozenset({"bos_id", "eos_id", "seed", "window", "negative", "min_count", "epochs", "batch_words"})
+
+
+def wrong_kind(place: object, kind: str, wanted: str) -> InputError:
+    """The error for a model of another kind than is wanted; says which class opens it."""
+    opener = f": elmo.{_CLASSES[kind]}.from_pretrained opens it, or elmo.from_pretrained" if kind in _CLASSES else ""
+    return InputError(f"{place}: holds a {kind} model where a {wanted} model is needed{opener}")
 
 
 def check_dimensions(shapes: Shapes, place: object) -> None:

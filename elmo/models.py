@@ -19,9 +19,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from elmo.errors import InputError
-from elmo.model_sizes import check_config
+from elmo.model_sizes import check_config, wrong_kind
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
-from elmo.system.project import data_folders
+from elmo.system.project import data_folder
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
 
@@ -47,7 +47,7 @@ class ModelFiles:
 
 def models_folders() -> list[Path]:
     """Where models are looked for by name."""
-    return [folder / "models" for folder in data_folders()]
+    return [data_folder() / "models"]
 
 
 def find_model(path_or_name: PathLike) -> Path:
@@ -303,7 +303,7 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
             f"{path}: not a model of this package (its header has no format {FORMAT!r}); see `elmo convert`"
         )
     if kind is not None and metadata.get("kind") != kind:
-        raise InputError(f"{path}: holds a {metadata.get('kind')} model where a {kind} model is needed")
+        raise wrong_kind(path, str(metadata.get("kind")), kind)
     try:
         for name, text in (("config", metadata["config"]), ("provenance", metadata.get("provenance", "{}"))):
             if not isinstance(json.loads(text), dict):

@@ -163,6 +163,28 @@ def select_device(use_gpu: bool | None = None) -> str:
     return str(paddle.get_device())
 
 
+def use_device(device: str | None) -> None:
+    """Let models and tensors live on "cpu", "gpu" or one card, such as "gpu:1", from now on in the whole process.
+
+    None leaves Paddle's choice: a GPU where it is built for one and finds it. No GPU was tried.
+
+    Raises:
+        InputError: there is no such device.
+    """
+    if device is None:
+        return
+    match = re.fullmatch(r"cpu|gpu(?::([0-9]{1,3}))?", str(device))
+    if match is None:
+        raise InputError(f"device is {device!r}: give cpu, gpu, or one card, such as gpu:0")
+    paddle = _import_paddle()
+    cards = paddle.device.cuda.device_count() if paddle.is_compiled_with_cuda() else 0
+    if device != "cpu" and int(match[1] or 0) >= cards:
+        raise InputError(
+            f"device is {device!r}, but Paddle sees {cards} GPUs: give cpu, or see what `elmo doctor` says"
+        )
+    paddle.set_device(device)
+
+
 def seed_everything(seed: int) -> np.random.Generator:
     """Seed Python, NumPy and Paddle; return a NumPy generator of the same seed for what draws its own numbers."""
     check_seed(seed)

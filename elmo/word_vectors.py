@@ -119,19 +119,25 @@ class WordVectors:
         """Answer "a is to b as c is to ?" by the words nearest to b - a + c (3CosAdd, Mikolov, Yih and Zweig 2013)."""
         return self.most_similar([b, c], [a], topn)
 
-    def save(self, directory: PathLike, *, overwrite: bool = False) -> None:
+    def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
         """Write a model directory, see `elmo.models.write_model`; it appears whole or not at all."""
         config = dataclasses.asdict(self.config)
         files = ModelFiles("skipgram", config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
-        write_model(directory, files, overwrite=overwrite)
+        write_model(directory, files, dtype=dtype, overwrite=overwrite)
 
     @classmethod
-    def load(cls, path_or_name: PathLike) -> WordVectors:
-        """Read what `save` wrote; InputError if a file is missing, damaged, or of another vocabulary."""
-        files = read_model(path_or_name, kind="skipgram")
-        config = config_of_file(files.config, files.vocabulary, path_or_name)
-        check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, path_or_name)
+    def from_files(cls, files: ModelFiles, place: object) -> WordVectors:
+        """Make them of what was read of a model; raises as `from_pretrained`."""
+        config = config_of_file(files.config, files.vocabulary, place)
+        check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, place)
         return cls(files.vocabulary, files.arrays["vectors"], config, files.provenance)
+
+    @classmethod
+    def from_pretrained(cls, path_or_name: PathLike) -> WordVectors:
+        """Read what `save_pretrained` wrote; InputError if it is missing, damaged, or of another class."""
+        return cls.from_files(read_model(path_or_name, kind="skipgram"), path_or_name)
+
+    save, load = save_pretrained, from_pretrained  # shorter names of the same
 
     def __contains__(self, word: object) -> bool:
         return word in self.vocabulary and bool(self._has_vector[self.vocabulary.encode([str(word)])[0]])

@@ -339,6 +339,32 @@ def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_
     assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()
 
 
+def test_run_sh_takes_paths_from_where_it_is_called(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards/one").write_text("我 买 苹果 。\n河水 涨 了 。\n" * 3, encoding="utf-8")
+    (tmp_path / "words.txt").write_text("<S>\n</S>\n<UNK>\n我\n买\n苹果\n", encoding="utf-8")
+    arguments = ["--train_path", "shards/*", "--vocab_path", "words.txt", "--max_epoch", "1", *SMALL]
+    done = subprocess.run(
+        ["bash", str(repository / "run.sh"), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()  # not in the checkout
+
+
+def test_models_of_two_kinds_do_not_share_a_folder() -> None:
+    folders = [
+        inspect.signature(command).parameters["para_save_dir"].default
+        for command in (pretraining.pretrain, pretraining.pretrain_masked)
+    ]
+    assert folders == ["checkpoints", "checkpoints_masked"]
+
+
 @pytest.mark.parametrize("command", [pretraining.pretrain, pretraining.pretrain_masked])
 def test_every_flag_of_a_pretraining_fills_something(command: Callable[..., None]) -> None:
     (function,) = ast.parse(inspect.getsource(command)).body

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,9 +32,42 @@ def test_the_three_steps_of_the_transfer_are_importable(readme: str) -> None:
     exec(compile(example, "README.md", "exec"), {})
 
 
+BLOCK = re.compile(r"^( *)(<!-- not run: .+? -->\n *)?```(python|sh)\n(.*?)^ *```$", re.M | re.S)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_the_blocks_run_one_after_another_in_an_empty_folder(readme: str, repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name, call in (("python", ""), ("elmo", "-m elmo")):  # of the checkout, whatever is installed
+        shim = tmp_path / "bin" / name
+        shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" {call} "$@"\n', encoding="utf-8")
+        shim.chmod(0o755)
+    variables = {"PYTHONPATH": str(repository), "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    run = [(language, text) for _, marked, language, text in BLOCK.findall(readme) if not marked]
+    assert len(run) >= 9 and readme.count("```sh") + readme.count("```python") == len(BLOCK.findall(readme))
+    for language, text in run:
+        command = [sys.executable, "-c", text] if language == "python" else ["bash", "-euo", "pipefail", "-c", text]
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    assert {"vectors.h5", "pieces.txt", "tagged.txt", "lark_checkpoint"} <= {path.name for path in folder.iterdir()}
+    assert {path.name for path in (folder / "checkpoints").iterdir()} >= {"epoch_012"}
+    assert {path.name for path in (folder / "checkpoints_masked").iterdir()} >= {"epoch_010"}
+
+
 def test_commands_and_flags_exist(readme: str) -> None:
     commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
-    lines = re.findall(r"^(?:elmo (\w+)|\./run\.sh)(.*)$", readme, re.M)
+    lines = re.findall(r"^(?:elmo (\w+)|\./run\.sh)(.*)$", readme.replace("\\\n", " "), re.M)
     assert len(lines) >= 5
     for name, rest in lines:
         command = commands[name or "pretrain"]

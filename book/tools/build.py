@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 
 from book.tools import REPOSITORY
-from book.tools.appendices import make_appendices
-from book.tools.assets import make_assets
 
 BUILT = REPOSITORY / "_build"
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -22,8 +20,6 @@ _CHATTER = re.compile(r"Building prefix dict|Loading model|Dumping model|Prefix 
 
 def build(output: Path) -> int:
     """Build the pages into output/html and return Jupyter Book's exit code; a warning is an error."""
-    make_appendices()
-    make_assets()
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [str(jupyter_book), "build", str(REPOSITORY), "-q", "-W", "-n", "--keep-going"]
     if output != BUILT:

@@ -19,7 +19,6 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-from book.tools import BOOK
 from book.tools.checks import Cell, Notebook, code_cells, first_line
 
 _KERNEL_ENVIRONMENT = {
@@ -80,8 +79,9 @@ class ChapterError(Exception):
 
 
 def execute(source: Path, profile: str, cell_timeout: int) -> tuple[Notebook, dict[str, Any]]:
-    """Execute a MyST text notebook in book/ and return it with {seconds, versions, device, peak_memory_mb}.
+    """Execute a MyST text notebook and return it with {seconds, versions, device, peak_memory_mb}.
 
+    It runs in an empty folder, as one that a reader has downloaded: what it reads comes with the package.
     Raises ChapterError naming the cell that raised, hung for cell_timeout seconds or killed the kernel.
     """
     notebook = read_source(source)
@@ -97,9 +97,9 @@ def execute(source: Path, profile: str, cell_timeout: int) -> tuple[Notebook, di
         shutdown_kernel="graceful",
     )
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as ipython_folder:
+    with tempfile.TemporaryDirectory() as ipython_folder, tempfile.TemporaryDirectory() as empty:
         environment = os.environ | _KERNEL_ENVIRONMENT | {"ELMO_PROFILE": profile, "IPYTHONDIR": ipython_folder}
-        with client.setup_kernel(cwd=str(BOOK), env=environment):
+        with client.setup_kernel(cwd=empty, env=environment):
             for index, cell in enumerate(notebook.cells):
                 _execute_cell(client, cell, index, source)
             seconds = round(time.monotonic() - start)

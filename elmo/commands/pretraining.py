@@ -191,7 +191,7 @@ def pretrain_masked(
     keep_checkpoints: KeepCheckpoints = 3,
     dev_interval: DevInterval = 10000,
     resume: Resume = False,
-    para_save_dir: ParaSaveDir = "checkpoints",
+    para_save_dir: ParaSaveDir = "checkpoints_masked",
     load_dir: LoadDir = None,
     load_pretraining_params: LoadPretrainingParams = None,
     random_seed: RandomSeed = 0,

@@ -24,6 +24,7 @@ from elmo.convert.hugging_face import is_hugging_face, read_hugging_face
 from elmo.convert.lark import check_free_for_lark, is_lark, read_lark, write_lark
 from elmo.convert.manylangs import is_manylangs, read_manylangs
 from elmo.errors import InputError
+from elmo.model_sizes import wrong_kind
 from elmo.models import (
     VOCABULARY_FILE,
     WEIGHTS_FILE,
@@ -87,6 +88,8 @@ def _foreign_reader(directory: Path) -> Callable[[Path, PathLike | None], ModelF
 def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: str) -> ModelFiles:
     reader = _foreign_reader(directory)
     if reader is None:
+        if (directory / "conf/word.dic").is_file():
+            raise InputError(f"{directory}: is Baidu's LAC: elmo.Lac.from_pretrained opens it, or elmo.from_pretrained")
         if not any((directory / ours).exists() for ours in (WEIGHTS_FILE, VOCABULARY_FILE)):
             raise InputError(
                 f"{directory}: holds no model of this package ({WEIGHTS_FILE}), of LARK (embedding_para, "
@@ -96,7 +99,7 @@ def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: 
         return read_model(directory, kind=kind)
     theirs = "masked_lm" if reader is read_hugging_face else "bilm"
     if kind not in (None, theirs):
-        raise InputError(f"{directory}: holds a {theirs} model where a {kind} model is needed")
+        raise wrong_kind(directory, theirs, kind)
     files = reader(directory, vocab_path)
     files.provenance["converted_from"] = name
     return files

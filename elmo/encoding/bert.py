@@ -13,8 +13,9 @@ import numpy.typing as npt
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
+from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
-from elmo.runtime import paddle
+from elmo.runtime import paddle, use_device
 from elmo.text.lengths import pad
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 
@@ -42,19 +43,34 @@ class Bert:
         self.tokenizer = PieceTokenizer(vocabulary, model.config.lower_case)
 
     @classmethod
-    def from_pretrained(cls, path_or_name: str | os.PathLike[str]) -> Bert:
+    def from_files(cls, files: ModelFiles, place: object) -> Bert:
+        """Make one of what was read of a model; raises as `from_pretrained`."""
+        model = masked_lm_from_files(files, place)
+        assert isinstance(files.vocabulary, PieceVocabulary)
+        return cls(model, files.vocabulary, files.provenance)
+
+    @classmethod
+    def from_pretrained(cls, path_or_name: str | os.PathLike[str], *, device: str | None = None) -> Bert:
         """Load a model directory or checkpoint of ours, or one in Hugging Face's layout.
 
         Args:
             path_or_name: a directory or archive, or the name of a model that comes with the project.
+            device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
 
         Raises:
-            InputError: it is missing, damaged, or its parts do not belong together.
+            InputError: it is missing, damaged, of another class, or its parts do not belong together; there is no such
+                device.
         """
-        files = read_any(path_or_name, kind=KIND)
-        model = masked_lm_from_files(files, path_or_name)
-        assert isinstance(files.vocabulary, PieceVocabulary)
-        return cls(model, files.vocabulary, files.provenance)
+        use_device(device)
+        return cls.from_files(read_any(path_or_name, kind=KIND), path_or_name)
+
+    def save_pretrained(
+        self, directory: str | os.PathLike[str], *, dtype: str = "float32", overwrite: bool = False
+    ) -> None:
+        """Write a model directory, see `elmo.models.write_model`."""
+        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
+        files = ModelFiles(KIND, self.model.config.to_dict(), self.vocabulary, arrays, self.provenance)
+        write_model(directory, files, dtype=dtype, overwrite=overwrite)
 
     @property
     def num_layers(self) -> int:

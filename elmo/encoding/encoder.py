@@ -13,13 +13,15 @@ import numpy.typing as npt
 from elmo.bilm import BiLM, Positions, bilm_from_files, check_positions
 from elmo.convert import read_any
 from elmo.errors import InputError
+from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
-from elmo.runtime import paddle
+from elmo.runtime import paddle, use_device
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.lengths import pad
 from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
 
+PathLike = str | os.PathLike[str]
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, words, 2 x projection]
 
@@ -45,6 +47,31 @@ class Encoder:
         self.provenance = provenance or {}
         characters = model.config.token_encoder
         self._alphabet = None if characters is None else Alphabet(characters.alphabet)
+
+    @classmethod
+    def from_files(cls, files: ModelFiles, place: object, segmenter: str = "jieba") -> Encoder:
+        """Make one of what was read of a model, whose arrays are used up; raises as `load_pretrained`."""
+        model = bilm_from_files(files, place, consume=True)
+        return cls(model, files.vocabulary, get_segmenter(segmenter), files.provenance)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        path_or_name: PathLike,
+        segmenter: str = "jieba",
+        vocab_path: PathLike | None = None,
+        *,
+        device: str | None = None,
+    ) -> Encoder:
+        """Load a pretrained ELMo; see `load_pretrained`."""
+        use_device(device)
+        return cls.from_files(read_any(path_or_name, kind="bilm", vocab_path=vocab_path), path_or_name, segmenter)
+
+    def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
+        """Write a model directory, see `elmo.models.write_model`; the segmenter is named when it is loaded."""
+        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
+        files = ModelFiles("bilm", self.model.config.to_dict(), self.vocabulary, arrays, self.provenance)
+        write_model(directory, files, dtype=dtype, overwrite=overwrite)
 
     @property
     def num_layers(self) -> int:
@@ -246,7 +273,7 @@ def _check_options(batch_size: int, positions: str) -> None:
 
 
 def load_pretrained(
-    path_or_name: str | os.PathLike[str], segmenter: str = "jieba", vocab_path: str | os.PathLike[str] | None = None
+    path_or_name: PathLike, segmenter: str = "jieba", vocab_path: PathLike | None = None, *, device: str | None = None
 ) -> Encoder:
     """Load a pretrained ELMo: a model directory, a checkpoint, or the name of one that comes with the project.
 
@@ -256,10 +283,10 @@ def load_pretrained(
         path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-small" or "baike_elmo_checkpoint.tar.gz".
         segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`.
         vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
+        device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
 
     Raises:
-        InputError: it is missing, damaged, or its parts do not belong together.
+        InputError: it is missing, damaged, or its parts do not belong together; it is of another class, which is named;
+            there is no such device.
     """
-    files = read_any(path_or_name, kind="bilm", vocab_path=vocab_path)
-    model = bilm_from_files(files, path_or_name, consume=True)
-    return Encoder(model, files.vocabulary, get_segmenter(segmenter), files.provenance)
+    return Encoder.from_pretrained(path_or_name, segmenter, vocab_path, device=device)

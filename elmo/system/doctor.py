@@ -25,6 +25,10 @@ LIBRARIES = {"CUDA runtime": "libcudart.so", "cuBLAS": "libcublas.so", "cuDNN": 
 PACKAGES = ("numpy", "jieba", "safetensors", "h5py")
 INSTALL_CPU = "pip install 'elmo[cpu]'"
 INSTALL_GPU = "paddlepaddle-gpu from Paddle's own package index, as Paddle's install guide says for your CUDA"
+# What comes with the project in `elmo.system.project.data_folder`.
+DATA = ("cloze.tsv", "dev", "documents", "lac", "results", "senses.tsv", "tasks", "train", "vocabulary_min5k.txt")
+MODELS = ("bert-zh-small", "elmo-zh-small", "ernie-zh-small", "word2vec-zh-small")
+MODEL_FILES = ("model.safetensors", "vocabulary.txt")
 _GIB = 1 << 30
 
 
@@ -58,6 +62,7 @@ def examine(machine: Machine | None = None) -> Report:
         "NVIDIA libraries": _libraries(machine, build, problems),
         "Threads": _threads(machine, problems),
         "Memory and disk": _space(machine, problems),
+        "Models and data": _data(machine, problems),
     }
     return Report(findings, problems)
 
@@ -287,3 +292,15 @@ def _space(machine: Machine, problems: list[Problem]) -> dict[str, str]:
         if not os.access(existing, os.W_OK):
             problems.append(Problem(f"{folder} can't be written to", f"make it yours: chown or chmod u+w {existing}"))
     return found
+
+
+def _data(machine: Machine, problems: list[Problem]) -> dict[str, str]:
+    """What comes with the project, and what of it is missing."""
+    models, sets = machine.data / "models", [name for name in DATA if (machine.data / name).exists()]
+    whole = [name for name in MODELS if all((models / name / file).is_file() for file in MODEL_FILES)]
+    missing = [f"models/{name}" for name in MODELS if name not in whole] + [name for name in DATA if name not in sets]
+    if missing:
+        what = f"missing in {machine.data}, where what comes with the project should be: {', '.join(missing)}"
+        step = "install the wheel that `pip wheel .` builds in a checkout, or check the repository out again"
+        problems.append(Problem(what, step))
+    return {"folder": str(machine.data), "models": ", ".join(whole) or "none", "data": ", ".join(sets) or "none"}

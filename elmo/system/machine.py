@@ -22,6 +22,7 @@ import elmo
 from elmo import runtime
 from elmo.errors import RunError
 from elmo.system.cache import cache_folder
+from elmo.system.project import data_folder
 
 PRODUCT_SIZE = 1024  # rows and columns of the product that is timed
 
@@ -100,6 +101,7 @@ class Machine:
     cores: int = field(default_factory=runtime.available_cores)
     python: tuple[int, ...] = field(default_factory=lambda: tuple(sys.version_info[:3]))
     cache: Path = field(default_factory=cache_folder)
+    data: Path = field(default_factory=data_folder)  # what comes with the project
     site_packages: Sequence[Path] = field(
         default_factory=lambda: [Path(path) for path in (*site.getsitepackages(), *sys.path) if path]
     )

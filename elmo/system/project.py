@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def data_folders() -> list[Path]:
-    """Folders in which data of the project may be: beside the package, and in it."""
+def data_folder() -> Path:
+    """Folder of what comes with the project: models, small sets, our own text, results; the same wherever we work.
+
+    An installed package has it within. In a checkout it lies beside the package.
+    """
     package = Path(__file__).resolve().parents[1]
-    return [package.parent / "data", package / "data"]
+    within = package / "data"
+    is_checkout = (package.parent / "pyproject.toml").is_file()
+    return package.parent / "data" if is_checkout and not within.is_dir() else within
 
 
 def project_data(name: str) -> Path:
-    """Return the path of a file or folder of the project's data, such as "senses.tsv", in whatever folder we work.
+    """Return the path of a file or folder of the project's data, such as `tasks`, in whatever folder we work.
 
-    What is nowhere is looked for in the installed package: whoever reads it says that it is not there.
+    It may be missing: whoever reads it says so, and `elmo doctor` says what else is.
     """
-    places = [folder / name for folder in data_folders()]
-    return next((place for place in places if place.exists()), places[-1])
+    return data_folder() / name

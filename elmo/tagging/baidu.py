@@ -18,8 +18,8 @@ from elmo.encoding.features import Features
 from elmo.errors import InputError
 from elmo.nn.crf import FIRST
 from elmo.nn.gru import GRU
-from elmo.runtime import paddle
-from elmo.tagging.baidu_files import LacFiles, read_lac
+from elmo.runtime import paddle, use_device
+from elmo.tagging.baidu_files import LacFiles, read_lac, save_lac
 from elmo.tagging.baidu_text import LacReader, UserDictionary, WordsAndTags, read_words, spread_tags
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.projection import OUTSIDE
@@ -96,19 +96,34 @@ class Lac:
         self.batch_size = batch_size
         self.user_dictionary = None if user_dictionary is None else UserDictionary(user_dictionary)
         self.network = build_network(files)
-        self._tags = files.tags
+        self._files, self._tags = files, files.tags
         self._reader = LacReader(files)
 
     @classmethod
     def from_pretrained(
-        cls, path: PathLike | None = None, *, user_dictionary: PathLike | None = None, batch_size: int = 64
+        cls,
+        path: PathLike | None = None,
+        *,
+        user_dictionary: PathLike | None = None,
+        batch_size: int = 64,
+        device: str | None = None,
     ) -> Lac:
         """Load Baidu's model from its folder or that of its package, None: the installed package `lac`.
 
+        Args:
+            path: the folder.
+            user_dictionary, batch_size: see `Lac`.
+            device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
+
         Raises:
-            InputError: as `elmo.tagging.baidu_files.read_lac` does.
+            InputError: as `elmo.tagging.baidu_files.read_lac` does, or there is no such device.
         """
+        use_device(device)
         return cls(read_lac(path), user_dictionary=user_dictionary, batch_size=batch_size)
+
+    def save_pretrained(self, directory: PathLike) -> None:
+        """Copy the files into a folder that there is not yet; see `elmo.tagging.baidu_files.save_lac`."""
+        save_lac(self._files, directory)
 
     def cut(self, text: str) -> list[str]:
         """Return the words of a text; joined they are the text."""

@@ -10,6 +10,7 @@ import configparser
 import importlib.util
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log
@@ -21,12 +22,14 @@ import numpy.typing as npt
 from elmo.convert.fluid import read_header, read_variable
 from elmo.convert.safety import check_finite, inside
 from elmo.errors import InputError
+from elmo.system.files import check_replaceable, replace_directory, temporary_directory
 from elmo.system.inputs import open_regular
 
 PathLike = str | os.PathLike[str]
 Array = npt.NDArray[Any]
 
 UNKNOWN = "OOV"
+_SETTINGS = ("args.ini", "word.dic", "tag.dic", "q2b.dic", "small_seg.dic")
 _FOLDERS = ("", "lac_model", "LAC/lac_model")
 _GET_IT = (
     "write `setuptools<81` into a file c.txt, run `PIP_CONSTRAINT=c.txt PIP_BUILD_CONSTRAINT=c.txt pip download "
@@ -49,6 +52,32 @@ class LacFiles:
     replacements: dict[str, str]  # a character for a character, such as a full-width one's half-width form
     pieces: dict[str, bool]  # True for a piece, False for what a piece begins with
     log_total: float  # of the pieces' counts
+    folder: Path  # that they were read from
+
+
+def lac_folder(path: PathLike) -> Path | None:
+    """The folder that holds `model/` and `conf/` in that of LAC or of its package; None where there is none."""
+    folders = [Path(path) / folder for folder in _FOLDERS]
+    return next((each for each in folders if (each / "model").is_dir() and (each / "conf").is_dir()), None)
+
+
+def save_lac(files: LacFiles, target: PathLike) -> None:
+    """Copy the files that were read into a folder that there is not yet; it appears whole or not at all.
+
+    Raises:
+        InputError: something is there already, can't be written, or the files are no longer where they were.
+    """
+    directory = Path(target)
+    check_replaceable(directory, lambda _: None, overwrite=False)
+    names = [*(f"model/{name}" for name in files.parameters), *(f"conf/{name}" for name in _SETTINGS)]
+    try:
+        with temporary_directory(directory, parents=True) as temporary:
+            for name in names:
+                (temporary / name).parent.mkdir(exist_ok=True)
+                shutil.copyfile(files.folder / name, temporary / name)
+            replace_directory(temporary, directory, lambda _: None)
+    except OSError as error:
+        raise InputError(f"{directory}: can't be written ({error}); choose another place") from error
 
 
 def find_lac(path: PathLike | None = None) -> Path:
@@ -65,10 +94,8 @@ def find_lac(path: PathLike | None = None) -> Path:
         if spec is None or not spec.submodule_search_locations:
             raise InputError(f"the package lac is not installed, and no model was named: {_GET_IT}")
         path = next(iter(spec.submodule_search_locations))
-    root = Path(path)
-    for folder in _FOLDERS:
-        if (root / folder / "model").is_dir() and (root / folder / "conf").is_dir():
-            return root / folder
+    if (folder := lac_folder(path)) is not None:
+        return folder
     raise InputError(f"{path}: holds no model of LAC (folders model and conf): {_GET_IT}")
 
 
@@ -99,7 +126,7 @@ def read_lac(path: PathLike | None = None) -> LacFiles:
     check_finite(parameters, folder / "model")
     pieces, total = _read_pieces(inside(folder, "conf/small_seg.dic"))
     replacements = _read_replacements(inside(folder, "conf/q2b.dic"))
-    return LacFiles(parameters, num_layers, hidden_size, word_ids, tags, replacements, pieces, log(total))
+    return LacFiles(parameters, num_layers, hidden_size, word_ids, tags, replacements, pieces, log(total), folder)
 
 
 def numbered_lines(path: PathLike) -> Iterator[tuple[int, str]]:

@@ -19,7 +19,7 @@ from elmo.encoding.features import Features, make_features
 from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
-from elmo.runtime import paddle
+from elmo.runtime import paddle, use_device
 from elmo.tagging.baidu_text import UserDictionary, WordsAndTags, read_words, spread_tags
 from elmo.tagging.network import (
     TaggerConfig,
@@ -168,23 +168,40 @@ class Tagger:
         features: Features | PathLike | None = None,
         user_dictionary: PathLike | None = None,
         batch_size: int = 64,
+        device: str | None = None,
     ) -> Tagger:
-        """Load what `save` wrote, or a checkpoint of training.
+        """Load what `save_pretrained` wrote, or a checkpoint of training.
 
         Args:
             path: the directory, or the name of a model that comes with the project.
             features: in place of those that the model names, or where they lie by now.
             user_dictionary, batch_size: see `Tagger`.
+            device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
 
         Raises:
-            InputError: it is missing, damaged, or its parts do not belong together; the features are others.
+            InputError: it is missing, damaged, of another class, or its parts do not belong together; the features are
+                others; there is no such device.
         """
+        use_device(device)
         files = read_model(path, kind=KIND)
+        return cls.from_files(files, path, features=features, user_dictionary=user_dictionary, batch_size=batch_size)
+
+    @classmethod
+    def from_files(
+        cls,
+        files: ModelFiles,
+        place: PathLike,
+        *,
+        features: Features | PathLike | None = None,
+        user_dictionary: PathLike | None = None,
+        batch_size: int = 64,
+    ) -> Tagger:
+        """Make one of what was read of a model; see `from_pretrained`."""
         try:
             config = TaggerConfig.from_dict(files.config)
             if isinstance(bilm := (config.features or {}).get("bilm"), dict):
                 shapes = {name.removeprefix("elmo.bilm."): array.shape for name, array in files.arrays.items()}
-                check_config("bilm", bilm, shapes, path)
+                check_config("bilm", bilm, shapes, place)
             with paddle.LazyGuard():
                 elmo, elmo_vocabulary = fine_tuned_elmo(config) if config.fine_tunes else (None, None)
             if features is not None and not config.feature_layers:
@@ -194,16 +211,25 @@ class Tagger:
             elif features is None and config.feature_layers:
                 features = make_features(config.features or {})
         except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+            raise InputError(f"{place}: {error}") from None
         if config.num_words != len(files.vocabulary):
-            raise InputError(f"{path}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.num_words}")
+            raise InputError(
+                f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.num_words}"
+            )
         with paddle.LazyGuard():  # no time and memory for first values that are thrown away
             network = TaggerNetwork(config, elmo)
-        load_parameters(network, files.arrays, path)
-        options: dict[str, Any] = {"user_dictionary": user_dictionary, "batch_size": batch_size}
-        return cls(network, files.vocabulary, features, elmo_vocabulary, provenance=files.provenance, **options)
+        load_parameters(network, files.arrays, place)
+        return cls(
+            network,
+            files.vocabulary,
+            features,
+            elmo_vocabulary,
+            user_dictionary=user_dictionary,
+            batch_size=batch_size,
+            provenance=files.provenance,
+        )
 
-    def save(self, path: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
+    def save_pretrained(self, path: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
         """Write a model directory. A biLM that was fine-tuned is in it; of frozen features only the name is."""
         files = ModelFiles(
             KIND,
@@ -213,6 +239,8 @@ class Tagger:
             self.provenance,
         )
         write_model(path, files, dtype=dtype, overwrite=overwrite)
+
+    save = save_pretrained  # a shorter name of the same
 
     def cut(self, text: str) -> list[str]:
         """Return the words of a text; joined they are the text."""

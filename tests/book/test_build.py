@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from fontTools.ttLib import TTFont
 
+from book.tools import appendices, assets
 from book.tools.assets import characters, extract_figures, make_font, page_files
 from book.tools.build import build
 from book.tools.links import faulty_links
@@ -60,6 +62,8 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("book") / "_build"
+    for folder in (appendices.GENERATED, assets.GENERATED):  # as straight after a clone
+        shutil.rmtree(folder, ignore_errors=True)
     assert build(output) == 0, "the strict build failed: `make book` shows why"
     return output / "html"
 

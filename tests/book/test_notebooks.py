@@ -7,10 +7,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from book.tools import BOOK, notebooks
+from book.tools import BOOK, SOURCES, notebooks
 from book.tools.assets import README_PICTURE, extract_figures
-from book.tools.checks import problems
-from book.tools.execute import ChapterError
+from book.tools.checks import code_cells, first_line, problems
+from book.tools.execute import ChapterError, read_source
 from book.tools.notebooks import chapters, executed_path, run_chapter, stale_because
 
 FRONT_MATTER = "---\nkernelspec:\n  display_name: Python 3\n  name: python3\n---\n\n# 苹果\n"
@@ -56,6 +56,23 @@ def test_committed_notebook_has_nothing_that_a_reader_must_not_meet(name: str):
 @pytest.mark.parametrize("name", chapters())
 def test_chapter_runs_in_the_small_profile(name: str, tmp_path: Path):
     assert run_chapter(name, "small", tmp_path, cell_timeout=600).is_file()
+
+
+def test_no_chapter_names_a_file_by_where_it_stands():
+    """Opened in another folder, with the package installed, it finds its data by `elmo.system.project` alone."""
+    for name in chapters():
+        for cell in code_cells(read_source(SOURCES / f"{name}.md")):
+            assert "../" not in cell.source, f"{name}: {first_line(cell)}"
+
+
+def test_a_chapter_runs_in_an_empty_folder(sources: Path):
+    lines = "import os\nfrom elmo.system.project import project_data\n"
+    lines += "assert project_data('lac').is_dir()\nprint(os.listdir())"
+    (sources / "01_alone.md").write_text(FRONT_MATTER + code(lines), encoding="utf-8")
+    assert notebooks.main([]) == 0
+    notebook = nbformat.read(executed_path("01_alone"), as_version=4)
+    assert notebook.cells[1].outputs[0].text == "[]\n"
+    assert "data/lac" in notebook.metadata["elmo"]["ran_on"]
 
 
 def test_every_notebook_has_a_source():

@@ -11,7 +11,7 @@ import pytest
 
 from elmo.runtime import Preparation
 from elmo.system import machine as machine_module
-from elmo.system.doctor import Report, examine, render
+from elmo.system.doctor import DATA, MODELS, Report, examine, render
 from elmo.system.machine import Machine, PaddleBuild
 
 CPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", None, None)
@@ -442,3 +442,26 @@ def test_without_paddle_the_command_still_works(repository, tmp_path):
     )
     assert "Paddle is not installed" in result.stdout.splitlines()[-1]
     assert "GFLOP/s (float32, 1024 x 1024, CPU, NumPy)" in result.stdout
+
+
+# What comes with the project
+
+
+def test_the_doctor_knows_all_that_comes_with_the_project(data):
+    assert sorted(path.name for path in data.iterdir()) == sorted(("README.md", "models", *DATA))
+    assert sorted(path.name for path in (data / "models").iterdir()) == sorted(("README.md", *MODELS))
+
+
+def test_what_is_missing_of_it_is_named(machine, data, tmp_path):
+    report = examine(machine)
+    assert report.findings["Models and data"]["models"] == ", ".join(MODELS)
+    (tmp_path / "data").mkdir()
+    for name in ("models", *DATA):
+        if name != "lac":
+            (tmp_path / "data" / name).symlink_to(data / name)
+    what, step = only_problem(examine(replace(machine, data=tmp_path / "data")))
+    assert what.endswith(": lac") and str(tmp_path / "data") in what and "pip wheel" in step
+    (tmp_path / "data/models").unlink()
+    (tmp_path / "data/models/elmo-zh-small").mkdir(parents=True)
+    what, _ = only_problem(examine(replace(machine, data=tmp_path / "data")))
+    assert "models/elmo-zh-small" in what and "models/bert-zh-small" in what

@@ -30,3 +30,12 @@ def test_in_an_installed_package_it_lies_within(tmp_path: Path, monkeypatch: pyt
     assert project_data("lac") == package / "data/lac"
     assert find_model("small") == package / "data/models/small"
     assert project_data("senses.tsv") == package / "data/senses.tsv"  # whoever reads it says that it is not there
+
+
+def test_a_folder_that_another_package_has_put_beside_it_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site-packages/elmo"
+    (tmp_path / "site-packages/data/lac").mkdir(parents=True)
+    monkeypatch.setattr(project, "__file__", str(package / "system/project.py"))
+    assert project_data("lac") == package / "data/lac"
