@@ -15,7 +15,7 @@ from typing import Any
 import typer
 
 import elmo
-from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
+from elmo.commands import adapting, data, doctor, evaluation, lac, models, pretraining, text, vectors
 from elmo.commands.options import LarkCommand, guarded
 from elmo.errors import ElmoError
 from elmo.system.stopping import stoppable
@@ -26,6 +26,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --h
     text.vocab,
     pretraining.pretrain,
     pretraining.pretrain_masked,
+    adapting.adapt,
     vectors.word2vec,
     vectors.encode,
     models.export,
