@@ -35,7 +35,7 @@ from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.training.perplexity import evaluate_perplexity
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-TEST_SENTENCES = 1000
+TEST_SENTENCES = 300
 
 
 def draw(shards: Path, sizes: Sequence[int], seed: int, folder: Path) -> dict[str, Path]:
@@ -58,9 +58,10 @@ def measure(model: Path, test: Path, old: str, known: Path) -> dict[str, float]:
     vocabulary, counts = Vocabulary.load(model / "vocabulary.txt"), count_words([test])
     larger = len(vocabulary) > len(Vocabulary.load(known))
     unknown = sum(count for word, count in counts.items() if word not in vocabulary) / counts.total()
+    plain = evaluate_perplexity(model, str(test))["perplexity"]
     return {
-        "test": evaluate_perplexity(model, str(test), common_vocabulary=known if larger else None)["perplexity"],
-        "test_own_vocabulary": evaluate_perplexity(model, str(test))["perplexity"],
+        "test": evaluate_perplexity(model, str(test), common_vocabulary=known)["perplexity"] if larger else plain,
+        "test_own_vocabulary": plain,
         "old": evaluate_perplexity(model, old, common_vocabulary=known if larger else None)["perplexity"],
         "unknown_share": unknown,
     }
@@ -95,14 +96,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("domains", nargs="+", help="NAME=FILE of raw text")
     parser.add_argument("--model", default="elmo-zh-small")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[200, 2000])
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--new_words", type=int, default=500, help="tried with the largest size")
-    parser.add_argument("--learning_rate", type=float, nargs="+", default=[None], help="others than the usual one")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[200, 1000])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[2, 1], help="of each size")
+    parser.add_argument("--new_words", type=int, default=300, help="tried with the largest size")
+    parser.add_argument("--schedules", nargs="*", default=[], help="RATE:EPOCHS, tried beside the usual one")
     parser.add_argument("-o", "--output", default=str(REPOSITORY / "data/results/adapt.json"))
     arguments = parser.parse_args()
     model = find_model(arguments.model)
-    results: dict[str, Any] = {"model": Path(arguments.model).name, "domains": {}}
+    results: dict[str, Any] = {
+        "model": Path(arguments.model).name,
+        "settings": {"sizes": arguments.sizes, "seeds": arguments.seeds, "test_sentences": TEST_SENTENCES},
+        "domains": {},
+    }
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)
         preprocess([REPOSITORY / "data/documents/dev"], work / "old", progress=False)
@@ -113,25 +118,25 @@ def main() -> None:
             test = draw(work / name, [], 0, work)["test"]
             before = measure(model, test, old, model / "vocabulary.txt")
             rows: dict[str, Any] = {}
-            for size in arguments.sizes:
+            for size, seeds in zip(arguments.sizes, arguments.seeds, strict=True):
                 variants: dict[str, dict[str, Any]] = {"": {}}
-                for rate in arguments.learning_rate:
-                    if rate is not None:
-                        variants[f", rate {rate:g}"] = {"learning_rate": rate}
+                for schedule in arguments.schedules:
+                    rate, _, epochs = schedule.partition(":")
+                    options: dict[str, Any] = {"learning_rate": float(rate), "max_epoch": int(epochs)}
+                    variants[f", rate {rate}, {epochs} epochs"] = options
                 if arguments.new_words and size == max(arguments.sizes):
                     for start in ("characters", "unknown"):
                         options = {"new_words": arguments.new_words, "new_rows": start}
                         variants[f", new words from {start}"] = options
                 for label, options in variants.items():
                     runs = []
-                    for seed in range(arguments.seeds):
+                    for seed in range(seeds):
                         sample = draw(work / name, [size], seed, work)[str(size)]
                         runs.append(run(model, sample, test, old, {**options, "random_seed": seed}, work))
                         print(name, size, label, runs[-1], flush=True)
                     rows[f"{size} sentences{label}"] = summarise(runs)
-            results["domains"][name] = {"before": before, "after": rows}
-    results["settings"] = {"seeds": arguments.seeds, "test_sentences": TEST_SENTENCES}
-    write_results(arguments.output, results)
+                    results["domains"][name] = {"before": before, "after": rows}
+                    write_results(arguments.output, results)
 
 
 if __name__ == "__main__":

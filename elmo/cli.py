@@ -18,7 +18,7 @@ import elmo
 from elmo.commands import adapting, data, doctor, evaluation, lac, models, pretraining, text, vectors
 from elmo.commands.options import LarkCommand, guarded
 from elmo.errors import ElmoError
-from elmo.system.stopping import stoppable
+from elmo.system.stopping import NOTHING_LEFT, STOPPED_BY_SIGNAL, stoppable
 from elmo.system.terminal import complain
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
@@ -75,8 +75,12 @@ def main() -> None:
         complain(f"elmo: there is not enough memory ({error or 'none is left'}): choose smaller sizes or batches")
         sys.exit(1)
     except KeyboardInterrupt:
-        complain("elmo: interrupted")
+        complain(f"elmo: interrupted; {NOTHING_LEFT}")
         sys.exit(130)
+    except SystemExit as error:
+        if error.code in STOPPED_BY_SIGNAL:  # Typer makes one of Ctrl-C too
+            complain(f"elmo: {'interrupted' if error.code == 130 else 'stopped'}; {NOTHING_LEFT}")
+        raise
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

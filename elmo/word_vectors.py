@@ -16,6 +16,8 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.text.vocabulary import Vocabulary
 
+KIND = "skipgram"
+
 
 @dataclass(frozen=True)
 class SkipGramConfig:
@@ -122,16 +124,13 @@ class WordVectors:
     def save(self, directory: PathLike, *, overwrite: bool = False) -> None:
         """Write a model directory, see `elmo.models.write_model`; it appears whole or not at all."""
         config = dataclasses.asdict(self.config)
-        files = ModelFiles("skipgram", config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
+        files = ModelFiles(KIND, config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
         write_model(directory, files, overwrite=overwrite)
 
     @classmethod
     def load(cls, path_or_name: PathLike) -> WordVectors:
         """Read what `save` wrote; InputError if a file is missing, damaged, or of another vocabulary."""
-        files = read_model(path_or_name, kind="skipgram")
-        config = config_of_file(files.config, files.vocabulary, path_or_name)
-        check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, path_or_name)
-        return cls(files.vocabulary, files.arrays["vectors"], config, files.provenance)
+        return vectors_from_files(read_model(path_or_name, kind=KIND), path_or_name)
 
     def __contains__(self, word: object) -> bool:
         return word in self.vocabulary and bool(self._has_vector[self.vocabulary.encode([str(word)])[0]])
@@ -158,3 +157,10 @@ class WordVectors:
     def _units(self) -> npt.NDArray[np.float32]:
         lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
         return np.asarray(self.vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+
+
+def vectors_from_files(files: ModelFiles, place: object) -> WordVectors:
+    """Word vectors of what a model directory holds; InputError where its parts disagree."""
+    config = config_of_file(files.config, files.vocabulary, place)
+    check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, place)
+    return WordVectors(files.vocabulary, files.arrays["vectors"], config, files.provenance)

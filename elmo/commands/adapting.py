@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import MaxEpoch, Model, Patience, RandomSeed, UseGpu, flag
+from elmo.commands.progress import say_what_is_slow
 from elmo.system.terminal import say, stderr_console
 
 
@@ -25,8 +26,8 @@ def adapt(
     new_words: Annotated[
         int, typer.Option("--new_words", help="Frequent words of the texts that the vocabulary gets, at most.")
     ] = 0,
-    learning_rate: Annotated[float, typer.Option("--learning_rate", help="Of Adam, at the beginning.")] = 0.001,
-    max_epoch: MaxEpoch = 20,
+    learning_rate: Annotated[float, typer.Option("--learning_rate", help="Of Adam, at the beginning.")] = 0.0005,
+    max_epoch: MaxEpoch = 5,
     patience: Patience = 2,
     random_seed: RandomSeed = 0,
     use_gpu: UseGpu = None,
@@ -37,6 +38,7 @@ def adapt(
     from elmo.adapting.adapt import adapt as run
 
     runtime.select_device(use_gpu)
+    say_what_is_slow()
     done = run(
         model,
         inputs,

@@ -38,6 +38,7 @@ from elmo.commands.options import (
     clip_option,
     flag,
 )
+from elmo.commands.progress import say_what_is_slow
 from elmo.errors import InputError
 from elmo.system.terminal import stderr_console, tell
 
@@ -282,4 +283,5 @@ def _begin(use_gpu: bool | None, local: bool) -> tuple[Console, Ranks]:
     if joined.rank == 0:
         several = f", {joined.world_size} ranks" if joined.world_size > 1 else ""
         tell(console, f"training on {device}{several}")
+        say_what_is_slow()
     return console, joined
