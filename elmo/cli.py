@@ -17,6 +17,7 @@ import typer
 import elmo
 from elmo.commands import adapting, data, doctor, evaluation, lac, models, pretraining, text, vectors
 from elmo.commands.options import LarkCommand, guarded
+from elmo.commands.progress import shown_as_busy
 from elmo.errors import ElmoError
 from elmo.system.stopping import NOTHING_LEFT, STOPPED_BY_SIGNAL, stoppable
 from elmo.system.terminal import complain
@@ -47,6 +48,8 @@ for command in COMMANDS:
     app.command(command.__name__, cls=LarkCommand)(guarded(command))
 for name, group in GROUPS.items():
     for each in group.registered_commands:
+        if each.callback and name == "eval":
+            each.callback = shown_as_busy(each.callback, f"elmo eval {each.name}")
         each.callback, each.cls = guarded(each.callback) if each.callback else None, LarkCommand
     app.add_typer(group, name=name)
 

@@ -2,26 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+import contextlib
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from elmo.system.terminal import say, stderr_console
 
 T = TypeVar("T")
 
 
-def counted(items: Iterable[T], what: str) -> Iterator[T]:
-    """Pass items on, and show their number, speed and the time on standard error if that is a terminal."""
+@contextlib.contextmanager
+def counting(what: str, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
+    """Give what is told of things that are done; their number, speed and time stand on standard error.
+
+    Args:
+        what: things are counted, such as "sentences".
+        shown: False for nothing; nor is anything shown where standard error is no terminal.
+    """
     console = stderr_console()
     columns = (TextColumn("{task.completed:,.0f} {task.description}"), TextColumn("{task.fields[speed]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
+    disable = not (shown and console.is_terminal)
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=disable) as progress:
         task = progress.add_task(what, total=None, speed="")
+
+        def done(count: int) -> None:
+            speed = progress.tasks[0].speed
+            progress.update(task, advance=count, speed=f"{speed:,.0f}/s" if speed else "")
+
+        yield done
+
+
+def counted(items: Iterable[T], what: str) -> Iterator[T]:
+    """Pass items on, and show how many there were as `counting` does."""
+    with counting(what) as done:
         for item in items:
             yield item
-            speed = progress.tasks[0].speed
-            progress.update(task, advance=1, speed=f"{speed:,.0f}/s" if speed else "")
+            done(1)
+
+
+@contextlib.contextmanager
+def busy(what: str) -> Iterator[None]:
+    """Show what is being done, and for how long, on standard error if that is a terminal; gone at the end."""
+    console = stderr_console()
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        progress.add_task(what, total=None)
+        yield
+
+
+def shown_as_busy(command: Callable[..., None], what: str) -> Callable[..., None]:
+    """A command that shows so."""
+
+    @functools.wraps(command)
+    def run(*given: Any, **options: Any) -> None:
+        with busy(what):
+            command(*given, **options)
+
+    return run
 
 
 def say_what_is_slow() -> None:

@@ -261,3 +261,17 @@ def test_a_terminal_shows_how_many_are_done_and_a_pipe_nothing(monkeypatch):
         )
         assert list(progress.counted([1, 2, 3], "sentences")) == [1, 2, 3]
         assert ("3 sentences" in shown.getvalue()) == is_terminal
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_terminal_shows_what_takes_long_and_for_how_long(monkeypatch, is_terminal):
+    shown = io.StringIO()
+    monkeypatch.setattr(progress, "stderr_console", lambda: Console(file=shown, force_terminal=is_terminal))
+    progress.shown_as_busy(lambda number: shown.write(f"did {number}"), "elmo eval perplexity")(3)
+    assert "did 3" in shown.getvalue()
+    assert ("elmo eval perplexity" in shown.getvalue()) == is_terminal
+
+
+def test_every_evaluation_shows_that_it_is_at_work():
+    commands = [command.callback for command in cli.evaluation.app.registered_commands]
+    assert all(hasattr(command.__wrapped__, "__wrapped__") for command in commands)  # guarded, and shown as busy
