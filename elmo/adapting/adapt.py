@@ -39,7 +39,7 @@ PathLike = str | os.PathLike[str]
 
 MARK_FILE = "adapt.json"  # in the folder of a run, says what it is and what it was asked for
 _RUN_SUFFIX = ".run"
-_FULL_SOFTMAX_WORDS = 20_000  # of the text: with fewer the whole softmax costs little, and learns from every word
+_FULL_SOFTMAX_WORDS = 10_000  # of the text: with fewer the whole softmax costs little, and learns from every word
 _CANDIDATES = 4096  # of the sampled softmax where there are more
 _TOKENS_A_STEP = ((20_000, 160), (200_000, 640), (None, 2560))  # words of the text below, and tokens of a step
 _NUM_STEPS = 20

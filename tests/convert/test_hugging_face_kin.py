@@ -139,7 +139,7 @@ def test_a_tokenizer_s_file_alone_has_the_tokens(model, vectors):
     assert [piece.token for piece in Bert.from_pretrained(model).tokenize("Hello")] == ["[UNK]"]
     for changed, message in (
         ({"model": {"type": "BPE", "vocab": {}}}, "its model is 'BPE', not WordPiece"),
-        ({"model": {"type": "WordPiece", "vocab": {"a": 5}}}, "the ids of its tokens are not 0 to 5"),
+        ({"model": {"type": "WordPiece", "vocab": {"a": 9}}}, "the ids of its tokens are not 0 to 5"),
         ({"model": None}, "its model is 'None', not WordPiece"),
         ({"normalizer": {"lowercase": 1}}, "lowercase is 1; it is true or false"),
     ):
