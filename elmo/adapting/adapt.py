@@ -106,13 +106,14 @@ def adapt(
     files = read_any(source, kind="bilm")
     segmenter = segmenter or str(files.provenance.get("segmenter") or "jieba")
     asked = {
-        "source": files.vocabulary.fingerprint,
+        "source": os.fspath(source),
+        "vocabulary": files.vocabulary.fingerprint,
         "inputs": [os.fspath(path) for path in inputs],
         "segmenter": segmenter,
         "encoding": encoding,
         "new_words": new_words,
     }
-    with _run_folder(target, asked) as folder:
+    with _run_folder(target, asked, console) as folder:
         preprocess(inputs, folder / "shards", segmenter=segmenter, encoding=encoding, overwrite=True)
         train, dev = folder / "train", folder / "dev"
         parts = split_shards(find_shards(folder / "shards/sentence_file_*"), train, dev)
@@ -183,8 +184,8 @@ def settings_for(
 
 
 @contextlib.contextmanager
-def _run_folder(target: Path, asked: dict[str, Any]) -> Iterator[Path]:
-    """The folder of a run, new or to go on in; removed once the run has come to its end.
+def _run_folder(target: Path, asked: dict[str, Any], console: Console) -> Iterator[Path]:
+    """The folder of a run, new or to go on in; removed once the run has come to its end. Who stops it is told of it.
 
     Raises:
         InputError: what is there is no such folder, or of a run that was asked for something else.
@@ -202,7 +203,11 @@ def _run_folder(target: Path, asked: dict[str, Any]) -> Iterator[Path]:
     else:
         folder.mkdir(parents=True)
         mark.write_text(text, encoding="utf-8")
-    yield folder
+    try:
+        yield folder
+    except (KeyboardInterrupt, SystemExit):
+        tell(console, f"what was learnt so far is in {folder}: the same command goes on from there")
+        raise
     shutil.rmtree(folder)
 
 

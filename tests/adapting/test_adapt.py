@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import random
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from elmo import cli
 from elmo.adapting import adapt as module
@@ -106,6 +108,18 @@ def test_a_run_that_was_stopped_goes_on_and_ends_as_one_that_was_not(source, tex
     whole, parts = (read_model(tmp_path / name).arrays for name in ("whole", "parts"))
     assert all((array == parts[name]).all() for name, array in whole.items())
     assert not (tmp_path / "parts.run").exists()
+
+
+def test_who_stops_a_run_is_told_how_to_go_on(source, text, tmp_path, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "pretrain", stopped)
+    said = io.StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        adapt(source, [text], tmp_path / "mine", console=Console(file=said, width=500))
+    assert f"is in {tmp_path}/mine.run: the same command goes on from there" in said.getvalue()
+    assert not (tmp_path / "mine").exists()
 
 
 def _failing_at(place, write):
