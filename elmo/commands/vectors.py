@@ -107,8 +107,8 @@ def encode(
     wanted = parse_layers(layers)
     read_at = check_positions(positions)
     runtime.select_device(use_gpu)
-    say_what_is_slow()
     encoder = load_encoder(model, segmenter, vocab_path, positions=read_at, carry_state=carry_state)
+    say_what_is_slow()
     encoded = encoder.encode_stream(read_sentences_of(sentences, field), batch_size)
     with products_in(choose_precision(amp)):
         count = write_vectors(
