@@ -15,10 +15,11 @@ from typing import Annotated, Any
 import typer
 
 import elmo
-from elmo.commands import data, doctor, evaluation, lac, models, pretraining, text, vectors
+from elmo.commands import adapting, data, doctor, evaluation, lac, models, pretraining, text, vectors
 from elmo.commands.options import LarkCommand, guarded
+from elmo.commands.progress import shown_as_busy
 from elmo.errors import ElmoError
-from elmo.system.stopping import stoppable
+from elmo.system.stopping import NOTHING_LEFT, STOPPED_BY_SIGNAL, stoppable
 from elmo.system.terminal import complain, show
 
 COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --help` shows them
@@ -26,6 +27,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --h
     text.vocab,
     pretraining.pretrain,
     pretraining.pretrain_masked,
+    adapting.adapt,
     vectors.word2vec,
     vectors.encode,
     models.export,
@@ -61,6 +63,8 @@ for command in COMMANDS:
     app.command(command.__name__, cls=LarkCommand)(guarded(command))
 for name, group in GROUPS.items():
     for each in group.registered_commands:
+        if each.callback and name == "eval":
+            each.callback = shown_as_busy(each.callback, f"elmo eval {each.name}")
         each.callback, each.cls = guarded(each.callback) if each.callback else None, LarkCommand
     app.add_typer(group, name=name)
 
@@ -89,8 +93,12 @@ def main() -> None:
         complain(f"elmo: there is not enough memory ({error or 'none is left'}): choose smaller sizes or batches")
         sys.exit(1)
     except KeyboardInterrupt:
-        complain("elmo: interrupted")
+        complain(f"elmo: interrupted; {NOTHING_LEFT}")
         sys.exit(130)
+    except SystemExit as error:
+        if error.code in STOPPED_BY_SIGNAL:  # Typer makes one of Ctrl-C too
+            complain(f"elmo: {'interrupted' if error.code == 130 else 'stopped'}; {NOTHING_LEFT}")
+        raise
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:

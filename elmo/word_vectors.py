@@ -16,6 +16,8 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
 from elmo.text.vocabulary import Vocabulary
 
+KIND = "skipgram"
+
 
 @dataclass(frozen=True)
 class SkipGramConfig:
@@ -122,7 +124,7 @@ class WordVectors:
     def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
         """Write a model directory, see `elmo.models.write_model`; it appears whole or not at all."""
         config = dataclasses.asdict(self.config)
-        files = ModelFiles("skipgram", config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
+        files = ModelFiles(KIND, config, self.vocabulary, {"vectors": self.vectors}, self.provenance)
         write_model(directory, files, dtype=dtype, overwrite=overwrite)
 
     @classmethod
@@ -135,7 +137,7 @@ class WordVectors:
     @classmethod
     def from_pretrained(cls, path_or_name: PathLike) -> WordVectors:
         """Read what `save_pretrained` wrote; InputError if it is missing, damaged, or of another class."""
-        return cls.from_files(read_model(path_or_name, kind="skipgram"), path_or_name)
+        return cls.from_files(read_model(path_or_name, kind=KIND), path_or_name)
 
     save, load = save_pretrained, from_pretrained  # shorter names of the same
 

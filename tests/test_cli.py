@@ -25,6 +25,7 @@ from elmo import cli
 from elmo.commands import pretraining
 from elmo.commands.options import LarkCommand, flag
 from elmo.encoding.vectors_file import read_vectors
+from elmo.models import read_model
 from elmo.nn.native.precision import choose_precision
 from elmo.training.masked import MaskedSettings
 from elmo.training.settings import PretrainSettings
@@ -179,6 +180,17 @@ def test_larks_flags_are_taken_as_they_are(work: Path, capsys: pytest.CaptureFix
     assert sorted(path.name for path in (work / "out").iterdir()) == ["best", "epoch_001", "epoch_002"]
     history = json.loads((work / "out/epoch_002/training.json").read_text(encoding="utf-8"))["history"]
     assert all(math.isfinite(record["perplexity"]) for record in history)
+
+
+def test_a_run_from_a_model_takes_its_sizes_from_it(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--max_epoch", 1, "--n_negative_samples_batch", 4, "--batch_size", 2, "--patience", 1]
+    sizes = ["--embed_size", 8, "--hidden_size", 12, "--tie_softmax", "--cell_clip", "none", "--dropout", 0.3]
+    assert run(capsys, "pretrain", *data_flags(work), *flags, *sizes, "--para_save_dir", work / "first")[0] == 0
+    first = work / "first/epoch_001"
+    flags += ["--load_pretraining_params", first]
+    assert run(capsys, "pretrain", *data_flags(work), *flags, "--para_save_dir", work / "next")[0] == 0
+    ours, theirs = read_model(work / "next/epoch_001").config, read_model(first).config
+    assert (ours, ours["cell_clip"], ours["tie_softmax"]) == (theirs, None, True)
 
 
 def test_switches_mean_what_they_say(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

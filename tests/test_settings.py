@@ -37,7 +37,7 @@ BAD = {
 FIT = {"whole": "batch_size max_epoch patience", "positive": "learning_rate max_grad_norm", "seed": "random_seed"}
 RUN = {
     "whole": "batch_size accumulate_steps max_epoch log_interval keep_checkpoints",
-    "count": "save_interval dev_interval warmup_steps",
+    "count": "save_interval dev_interval warmup_steps patience",
     "positive": "learning_rate max_grad_norm",
     "flag": "shuffle",
     "choice": "amp optim lr_schedule",

@@ -28,6 +28,7 @@ _FOLDERS = {
     "convert": "api_models",
     "encoding": "api_encoding",
     "training": "api_pretraining",
+    "adapting": "api_pretraining",
     "nn": "api_networks",
     "text": "api_text",
     "corpora": "api_text",

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import Amp, RandomSeed, UseGpu, flag
+from elmo.commands.progress import busy, counting
 from elmo.system.terminal import PlainConsole, say
 
 app = typer.Typer(
@@ -112,7 +113,8 @@ def lac_eval(
     """Score a tagger on tagged sentences: precision, recall, F1, and what its tokens allow at best."""
     from elmo.tagging.from_files import evaluate_file, table
 
-    found = evaluate_file(model, gold, form=form, features=features, batch_size=batch_size, output=output)
+    with busy(f"tagging {gold.name}"):
+        found = evaluate_file(model, gold, form=form, features=features, batch_size=batch_size, output=output)
     PlainConsole().print(table(found, gold.name))
 
 
@@ -134,6 +136,7 @@ def lac_tag(
     from elmo.tagging.files import tag_file
 
     options: dict[str, Any] = {"features": features, "user_dictionary": user_dictionary, "batch_size": batch_size}
-    count = tag_file(text, output, model=model, as_json=as_json, **options)
+    with counting("lines", shown=output is not None) as report:
+        count = tag_file(text, output, model=model, as_json=as_json, report=report, **options)
     if output is not None:
         say(f"{count:,} lines in {output}")

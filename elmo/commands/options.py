@@ -22,6 +22,7 @@ from elmo.system.files import check_not_read
 
 _OUTPUTS = frozenset({"output", "results"})  # options that name what is written
 _SWITCH = "True|False"  # what help shows of one
+OWN_CLIP = "the model's"  # of a clip that is not given
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 
@@ -61,8 +62,8 @@ class LarkCommand(TyperCommand):
         return super().parse_args(ctx, spelt)
 
 
-def _clip(value: str | float | None) -> float | None:
-    if value is None or isinstance(value, float):
+def _clip(value: str | float | None) -> str | float | None:
+    if value is None or isinstance(value, float) or value == OWN_CLIP:
         return value
     if value.lower() == "none":
         return None
@@ -146,6 +147,10 @@ AccumulateSteps = Annotated[
     int, typer.Option("--accumulate_steps", help="Batches whose gradients are added up for one step.")
 ]
 MaxEpoch = Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")]
+Patience = Annotated[
+    int,
+    typer.Option("--patience", help="Passes without a lower held-out perplexity that end the run; 0: it goes on."),
+]
 ScheduleEpochs = Annotated[
     int | None,
     typer.Option("--schedule_epochs", help="Passes in which the rate falls and stages change; --max_epoch's if unset."),
@@ -153,7 +158,8 @@ ScheduleEpochs = Annotated[
 LogInterval = Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")]
 SaveInterval = Annotated[int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")]
 KeepCheckpoints = Annotated[
-    int, typer.Option("--keep_checkpoints", help="Newest checkpoints within epochs that are kept.")
+    int,
+    typer.Option("--keep_checkpoints", help="Newest checkpoints kept, within epochs and of epochs; and the best."),
 ]
 DevInterval = Annotated[int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")]
 Resume = Annotated[Any, flag("resume", "Go on from the newest whole checkpoint in --para_save_dir, or begin.")]

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from elmo.commands.options import (
+    OWN_CLIP,
     AccumulateSteps,
     Amp,
     DevInterval,
@@ -24,6 +25,7 @@ from elmo.commands.options import (
     MaxGradNorm,
     OverwriteCheckpoints,
     ParaSaveDir,
+    Patience,
     RandomSeed,
     Resume,
     SaveInterval,
@@ -36,11 +38,14 @@ from elmo.commands.options import (
     clip_option,
     flag,
 )
+from elmo.commands.progress import say_what_is_slow
 from elmo.errors import InputError
 from elmo.system.terminal import stderr_console, tell
 
 if TYPE_CHECKING:
     from elmo.training.ranks import Ranks
+
+_OWN = "By default that of the model to start from, without one "
 
 
 def pretrain(
@@ -54,19 +59,23 @@ def pretrain(
     ] = None,
     local: Local = True,
     batch_size: Annotated[int, typer.Option("--batch_size", help="Parallel streams of sentences, on each rank.")] = 128,
-    embed_size: Annotated[int, typer.Option("--embed_size", help="Word vectors and LSTMP outputs.")] = 512,
-    hidden_size: Annotated[int, typer.Option("--hidden_size", help="LSTMP cells.")] = 4096,
-    num_layers: Annotated[int, typer.Option("--num_layers", help="LSTMP layers a direction.")] = 2,
+    embed_size: Annotated[
+        int | None, typer.Option("--embed_size", help=f"Word vectors and LSTMP outputs. {_OWN}512.")
+    ] = None,
+    hidden_size: Annotated[int | None, typer.Option("--hidden_size", help=f"LSTMP cells. {_OWN}4096.")] = None,
+    num_layers: Annotated[int | None, typer.Option("--num_layers", help=f"LSTMP layers a direction. {_OWN}2.")] = None,
     num_steps: Annotated[int, typer.Option("--num_steps", help="Tokens of each stream in a batch.")] = 20,
-    dropout: Annotated[float, typer.Option("--dropout")] = 0.1,
+    dropout: Annotated[float | None, typer.Option("--dropout", help=f"Of each layer's inputs. {_OWN}0.1.")] = None,
     lr_schedule: Annotated[
         str, typer.Option("--lr_schedule", help="constant, or cosine: down to a hundredth at the end.")
     ] = "constant",
     warmup_steps: WarmupSteps = 0,
     max_grad_norm: MaxGradNorm = 10.0,
-    cell_clip: Annotated[Any, clip_option("cell_clip", "Clip of the cells.")] = 3.0,
-    proj_clip: Annotated[Any, clip_option("proj_clip", "Clip of the projections.")] = 3.0,
-    tie_softmax: Annotated[Any, flag("tie_softmax", "The softmax's weights are the word vectors.")] = False,
+    cell_clip: Annotated[Any, clip_option("cell_clip", f"Clip of the cells. {_OWN}3.")] = OWN_CLIP,
+    proj_clip: Annotated[Any, clip_option("proj_clip", f"Clip of the projections. {_OWN}3.")] = OWN_CLIP,
+    tie_softmax: Annotated[
+        Any, flag("tie_softmax", f"The softmax's weights are the word vectors. {_OWN}False.")
+    ] = None,
     token_encoder: Annotated[
         str, typer.Option("--token_encoder", help="word (look ids up) or char_cnn (read every word's characters).")
     ] = "word",
@@ -76,6 +85,7 @@ def pretrain(
     accumulate_steps: AccumulateSteps = 1,
     amp: Amp = "auto",
     max_epoch: MaxEpoch = 10,
+    patience: Patience = 0,
     schedule_epochs: ScheduleEpochs = None,
     optim: Annotated[str, typer.Option("--optim", help="adagrad, sgd, adam or rmsprop.")] = "adagrad",
     sample_softmax: Annotated[Any, flag("sample_softmax", "Sampled softmax in training.")] = True,
@@ -115,6 +125,7 @@ def pretrain(
         accumulate_steps=accumulate_steps,
         amp=amp,
         max_epoch=max_epoch,
+        patience=patience,
         schedule_epochs=schedule_epochs,
         shuffle=shuffle,
         random_seed=random_seed,
@@ -127,16 +138,16 @@ def pretrain(
         n_negative_samples_batch=n_negative_samples_batch,
         reset_states=reset_states,
     )
-    sizes = {
+    given = {
         "embed_size": embed_size,
         "hidden_size": hidden_size,
         "num_layers": num_layers,
-        "cell_clip": cell_clip,
-        "proj_clip": proj_clip,
         "dropout": dropout,
         "tie_softmax": tie_softmax,
         "token_encoder": token_encoder_sizes(token_encoder, alphabet),
     }
+    sizes = {name: size for name, size in given.items() if size is not None}
+    sizes |= {name: clip for name, clip in (("cell_clip", cell_clip), ("proj_clip", proj_clip)) if clip != OWN_CLIP}
     run(
         train_path,
         vocab_path,
@@ -168,13 +179,19 @@ def pretrain_masked(
         ),
     ] = "bert",
     tagged: Annotated[Any, flag("tagged", "The words of the shards are word/tag: what `elmo lac tag` writes.")] = False,
-    hidden_size: Annotated[int, typer.Option("--hidden_size", help="Size of a vector.")] = 256,
-    num_layers: Annotated[int, typer.Option("--num_layers", help="Transformer blocks.")] = 6,
-    num_heads: Annotated[int, typer.Option("--num_heads", help="Heads of the attention.")] = 4,
-    intermediate_size: Annotated[int, typer.Option("--intermediate_size", help="Inside a block.")] = 1024,
-    max_length: Annotated[int, typer.Option("--max_length", help="Tokens of a sequence, with [CLS] and [SEP].")] = 128,
-    hidden_act: Annotated[str, typer.Option("--hidden_act", help="gelu, or relu as in ERNIE 1.0.")] = "gelu",
-    dropout: Annotated[float, typer.Option("--dropout", help="Of vectors and of attention.")] = 0.1,
+    hidden_size: Annotated[int | None, typer.Option("--hidden_size", help=f"Size of a vector. {_OWN}256.")] = None,
+    num_layers: Annotated[int | None, typer.Option("--num_layers", help=f"Transformer blocks. {_OWN}6.")] = None,
+    num_heads: Annotated[int | None, typer.Option("--num_heads", help=f"Heads of the attention. {_OWN}4.")] = None,
+    intermediate_size: Annotated[
+        int | None, typer.Option("--intermediate_size", help=f"Inside a block. {_OWN}1024.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option("--max_length", help=f"Tokens of a sequence, with [CLS] and [SEP]. {_OWN}128.")
+    ] = None,
+    hidden_act: Annotated[
+        str | None, typer.Option("--hidden_act", help="gelu, or relu as in ERNIE 1.0; that of the model to start from.")
+    ] = None,
+    dropout: Annotated[float | None, typer.Option("--dropout", help=f"Of vectors and of attention. {_OWN}0.1.")] = None,
     batch_size: Annotated[int, typer.Option("--batch_size", help="Sequences, on each rank.")] = 16,
     accumulate_steps: AccumulateSteps = 1,
     learning_rate: LearningRate = 5e-4,
@@ -184,6 +201,7 @@ def pretrain_masked(
     optim: Annotated[str, typer.Option("--optim", help="adam, adagrad, sgd or rmsprop.")] = "adam",
     amp: Amp = "auto",
     max_epoch: MaxEpoch = 10,
+    patience: Patience = 0,
     schedule_epochs: ScheduleEpochs = None,
     shuffle: Annotated[Any, flag("shuffle", "A new order of sequences each epoch.")] = True,
     log_interval: LogInterval = 100,
@@ -215,6 +233,7 @@ def pretrain_masked(
         accumulate_steps=accumulate_steps,
         amp=amp,
         max_epoch=max_epoch,
+        patience=patience,
         schedule_epochs=schedule_epochs,
         shuffle=shuffle,
         random_seed=random_seed,
@@ -225,7 +244,7 @@ def pretrain_masked(
         tagged=tagged,
         stages=parse_masking(masking),
     )
-    sizes = {
+    given = {
         "hidden_size": hidden_size,
         "num_layers": num_layers,
         "num_heads": num_heads,
@@ -235,6 +254,7 @@ def pretrain_masked(
         "dropout": dropout,
         "attention_dropout": dropout,
     }
+    sizes = {name: size for name, size in given.items() if size is not None}
     run(
         train_path,
         vocab_path,
@@ -263,4 +283,5 @@ def _begin(use_gpu: bool | None, local: bool) -> tuple[Console, Ranks]:
     if joined.rank == 0:
         several = f", {joined.world_size} ranks" if joined.world_size > 1 else ""
         tell(console, f"training on {device}{several}")
+        say_what_is_slow()
     return console, joined

@@ -11,7 +11,6 @@ from elmo.commands.options import (
     Amp,
     Half,
     LearningRate,
-    Model,
     ModelVocabulary,
     RandomSeed,
     Segmenter,
@@ -19,6 +18,7 @@ from elmo.commands.options import (
     UseGpu,
     flag,
 )
+from elmo.commands.progress import counted, say_what_is_slow
 from elmo.system.terminal import say
 
 
@@ -69,16 +69,26 @@ def word2vec(
 
 
 def encode(
-    model: Model,
+    model: Annotated[str, typer.Argument(help="ELMo, BERT, ERNIE or word2vec: directory, checkpoint or name.")],
     sentences: Annotated[str, typer.Argument(help="File of sentences, one a line, or - for standard input.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="vectors.npz or vectors.h5")],
-    layers: Annotated[str, typer.Option("--layers", help="all, average, or the number of one layer.")] = "all",
+    layers: Annotated[
+        str, typer.Option("--layers", help="all, average, the number of one layer, or several as 0,2.")
+    ] = "all",
+    pool: Annotated[str, typer.Option("--pool", help="none, or mean: one vector a sentence.")] = "none",
     positions: Annotated[
-        str, typer.Option("--positions", help="own: vectors of the words; hole: of their places, without the word.")
+        str,
+        typer.Option("--positions", help="own: vectors of the words; hole: of their places, without the word (ELMo)."),
     ] = "own",
+    field: Annotated[
+        str | None, typer.Option("--field", help="Lines are JSON objects: their field that is the sentence.")
+    ] = None,
     segmenter: Segmenter = "jieba",
-    batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
+    batch_size: Annotated[
+        int, typer.Option("--batch_size", help="Sentences that are run together at most; long ones are fewer.")
+    ] = 64,
     half: Half = False,
+    compress: Annotated[Any, flag("compress", "Deflate the vectors: smaller, and slower to write.")] = False,
     vocab_path: ModelVocabulary = None,
     carry_state: Annotated[
         Any, flag("carry_state", "Go on from the state of the batch before, as the first ELMo programs did.")
@@ -87,23 +97,29 @@ def encode(
     use_gpu: UseGpu = None,
     overwrite: Annotated[Any, flag("overwrite", "Take the place of a file that is there.")] = False,
 ) -> None:
-    """Write the contextual vectors of each line: one dataset a sentence, keyed by line number from 0."""
+    """Write the vectors of each line's words: one dataset a sentence, keyed by line number from 0."""
     from elmo import runtime
     from elmo.bilm import check_positions
-    from elmo.encoding.encoder import StatefulEncoder, load_pretrained
+    from elmo.encoding.any_model import load_encoder, read_sentences_of
     from elmo.encoding.vectors_file import parse_layers, write_vectors
     from elmo.nn.native.precision import choose_precision, products_in
-    from elmo.text.shards import read_lines
 
     wanted = parse_layers(layers)
     read_at = check_positions(positions)
     runtime.select_device(use_gpu)
-    encoder = load_pretrained(model, segmenter, vocab_path)
-    stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
-    encoded = stream(read_lines(sentences), batch_size, positions=read_at)
-    dtype = "float16" if half else "float32"
+    encoder = load_encoder(model, segmenter, vocab_path, positions=read_at, carry_state=carry_state)
+    say_what_is_slow()
+    encoded = encoder.encode_stream(read_sentences_of(sentences, field), batch_size)
     with products_in(choose_precision(amp)):
         count = write_vectors(
-            output, encoded, layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
+            output,
+            counted(encoded, "sentences"),
+            layers=wanted,
+            pool=pool,
+            dtype="float16" if half else "float32",
+            compress=compress,
+            positions=read_at,
+            model=str(model),
+            overwrite=overwrite,
         )
     say(f"{count:,} sentences in {output}")

@@ -5,7 +5,7 @@
 | LARK (Baidu, 2019) | a directory of one binary file a parameter, and its vocabulary |
 | AllenNLP, bilm-tf (2018) | a directory of options.json, weights in HDF5, and perhaps a vocabulary |
 | ELMoForManyLangs (HIT, 2018) | a directory of config.json, two PyTorch pickles, and dictionaries |
-| Hugging Face (BERT, ERNIE) | a directory of config.json, model.safetensors and vocab.txt |
+| Hugging Face (BERT, ERNIE) | a directory of config.json, weights of safetensors or PyTorch, and tokens |
 
 Each may come packed as .zip or .tar.gz. Nothing in a source is ever executed.
 """

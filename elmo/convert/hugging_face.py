@@ -1,34 +1,37 @@
-"""BERT and ERNIE in the layout that Hugging Face's hub has: config.json, vocab.txt, model.safetensors.
+"""BERT and ERNIE in the layout that Hugging Face's hub has: config.json, vocab.txt, model.safetensors and their kin.
 
-Written for BertModel, BertForMaskedLM, BertForPreTraining, and ErnieModel with the same heads. Linear weights are
-[outputs, inputs] there and [inputs, outputs] here; queries, keys and values, three matrices there, are one here.
+Written for BertModel, BertForMaskedLM, BertForPreTraining, and ErnieModel with the same heads; of a fine-tuned model
+the head of its task is left out. Linear weights are [outputs, inputs] there and [inputs, outputs] here; queries, keys
+and values, three matrices there, are one here.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 
+from elmo.convert.hugging_face_tokens import TOKENIZER_FILE, TOKENS_FILE, lower_case, read_vocabulary
+from elmo.convert.hugging_face_weights import STORED, Parameters, find_weights, opened_parameters
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles
-from elmo.text.pieces import PieceVocabulary
 
 PathLike = str | os.PathLike[str]
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
-CONFIG_FILE, TOKENS_FILE, TOKENIZER_FILE = "config.json", "vocab.txt", "tokenizer_config.json"
+CONFIG_FILE = "config.json"
 MODEL_TYPES = ("bert", "ernie")
-_ELSEWHERE = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "bert_model.ckpt.index")
+_ELSEWHERE = ("tf_model.h5", "flax_model.msgpack", "bert_model.ckpt.index")
 _LARGEST = 1 << 24  # of any size in a configuration
-_NUMBERS = {"F16": np.float16, "F32": np.float32, "F64": np.float64}
+_PARTS = ("bert", "ernie", "embeddings", "encoder", "pooler", "cls")  # of names; what begins otherwise is a task's head
+_TASKS = "embeddings.task_type_embeddings.weight"
 _SIZES = {  # our name: theirs
     "vocab_size": "vocab_size",
     "hidden_size": "hidden_size",
@@ -38,6 +41,8 @@ _SIZES = {  # our name: theirs
     "max_length": "max_position_embeddings",
     "type_vocab_size": "type_vocab_size",
 }
+_SAME = {"gelu_pytorch_tanh": "gelu_new", "gelu_fast": "gelu_new"}  # one formula
+ACTIVATIONS = ("gelu", "relu", "gelu_new")
 _SHARES = {"dropout": "hidden_dropout_prob", "attention_dropout": "attention_probs_dropout_prob"}
 _BLOCK = {  # of a block: our linear maps and norms by theirs
     "attention_output": "attention.output.dense",
@@ -55,7 +60,7 @@ _LEFT_OUT = re.compile(r"cls\.seq_relationship\.(weight|bias)|embeddings\.(posit
 def is_hugging_face(directory: PathLike) -> bool:
     """Whether a directory looks like a model of Hugging Face's layout, by its file names alone."""
     folder = Path(directory)
-    others = (TOKENS_FILE, WEIGHTS_FILE, *_ELSEWHERE)
+    others = (TOKENS_FILE, TOKENIZER_FILE, *STORED, *_ELSEWHERE)
     return (
         (folder / CONFIG_FILE).exists()
         and not (folder / VOCABULARY_FILE).exists()
@@ -67,7 +72,8 @@ def read_hugging_face(directory: PathLike, vocab_path: PathLike | None = None) -
     """Read a model directory; sizes and all names are checked before any parameter is loaded.
 
     Args:
-        directory: holds config.json, model.safetensors and vocab.txt, and perhaps tokenizer_config.json.
+        directory: holds config.json; model.safetensors or pytorch_model.bin, each whole or in parts with an index;
+            vocab.txt or tokenizer.json, and perhaps tokenizer_config.json.
         vocab_path: the vocabulary, where the directory holds none.
 
     Raises:
@@ -77,20 +83,23 @@ def read_hugging_face(directory: PathLike, vocab_path: PathLike | None = None) -
     source = Path(directory)
     theirs = read_json(inside(source, CONFIG_FILE))
     config = _configure(source, theirs)
-    if not (source / WEIGHTS_FILE).exists():
+    if (stored := find_weights(source)) is None:
         found = next((name for name in _ELSEWHERE if (source / name).exists()), "no weights")
         raise InputError(
             f"{source}: holds {found}, not {WEIGHTS_FILE}; download that file of the model, or convert the weights "
             "with the library that wrote them (save_pretrained)"
         )
-    vocabulary = _read_vocabulary(source, vocab_path, config["vocab_size"])
-    config["lower_case"] = _lower_case(source)
-    arrays = _read_arrays(inside(source, WEIGHTS_FILE), config)
+    vocabulary = read_vocabulary(source, vocab_path, config["vocab_size"])
+    config["lower_case"] = lower_case(source)
+    config["no_tasks"] = theirs.get("use_task_id") is False
+    with opened_parameters(source, stored) as parameters:
+        arrays = _read_arrays(source, parameters, config)
+    config.pop("no_tasks", None)
     provenance = {
         "source": "Hugging Face",
         "converted_from": source.resolve().name,
         "licence": "not stated in the files",
-        "model_type": theirs["model_type"],
+        "model_type": theirs.get("model_type", "bert"),
     }
     return ModelFiles("masked_lm", config, vocabulary, arrays, provenance)
 
@@ -98,7 +107,7 @@ def read_hugging_face(directory: PathLike, vocab_path: PathLike | None = None) -
 def _configure(source: Path, theirs: dict[str, Any]) -> dict[str, Any]:
     """Our configuration by theirs, without what the weights say."""
     place = source / CONFIG_FILE
-    if theirs.get("model_type") not in MODEL_TYPES:
+    if theirs.get("model_type", "bert") not in MODEL_TYPES:  # old files of BERT don't say it
         raise InputError(f"{place}: model_type is {theirs.get('model_type')!r}; only bert and ernie are read")
     config: dict[str, Any] = {}
     for ours, name in _SIZES.items():
@@ -120,8 +129,10 @@ def _configure(source: Path, theirs: dict[str, Any]) -> dict[str, Any]:
     if type(config["layer_norm_eps"]) is not float or not 0 < config["layer_norm_eps"] < 1:
         raise InputError(f"{place}: layer_norm_eps is {config['layer_norm_eps']!r}; it is a small number above 0")
     config["hidden_act"] = theirs.get("hidden_act", "gelu")
-    if config["hidden_act"] not in ("gelu", "relu"):
-        raise InputError(f"{place}: hidden_act is {config['hidden_act']!r}; only gelu and relu are supported")
+    config["hidden_act"] = _SAME.get(config["hidden_act"], config["hidden_act"])
+    if config["hidden_act"] not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise InputError(f"{place}: hidden_act is {config['hidden_act']!r}; only {known} are supported")
     if config["hidden_size"] % config["num_heads"]:
         raise InputError(
             f"{place}: hidden_size {config['hidden_size']} is no multiple of num_attention_heads {config['num_heads']}"
@@ -132,58 +143,59 @@ def _configure(source: Path, theirs: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def _read_vocabulary(source: Path, vocab_path: PathLike | None, vocab_size: int) -> PieceVocabulary:
-    path = Path(vocab_path) if vocab_path is not None else source / TOKENS_FILE
-    if vocab_path is None and not path.exists():
-        raise InputError(f"{source}: {TOKENS_FILE} is missing; put the model's own there, or name it by --vocab_path")
-    vocabulary = PieceVocabulary.load(path if vocab_path is not None else inside(source, TOKENS_FILE))
-    if len(vocabulary) != vocab_size:
-        raise InputError(f"{path}: has {len(vocabulary)} tokens, {CONFIG_FILE} says {vocab_size}; give the model's own")
-    return vocabulary
-
-
-def _lower_case(source: Path) -> bool:
-    if not (source / TOKENIZER_FILE).exists():
-        return True  # as the public tokenizer
-    value = read_json(inside(source, TOKENIZER_FILE)).get("do_lower_case", True)
-    if type(value) is not bool:
-        raise InputError(f"{source / TOKENIZER_FILE}: do_lower_case is {value!r}; it is true or false")
-    return value
-
-
-def _read_arrays(path: Path, config: dict[str, Any]) -> dict[str, Array]:
-    """Read the parameters by our names; sets `head` and `pooler` of the configuration."""
-    try:
-        with safe_open(str(path), framework="numpy") as weights:
-            names = {_plain(name): name for name in weights.keys()}  # noqa: SIM118 - safe_open is not a mapping
-            config["head"] = any(name.startswith("cls.predictions.") for name in names)
-            config["pooler"] = any(name.startswith("pooler.") for name in names)
-            if config["num_layers"] > len(names):  # before a list of all their names is made
-                raise InputError(
-                    f"{path}: holds {len(names)} parameters, {CONFIG_FILE} says {config['num_layers']:,} layers; "
-                    "download both again"
-                )
-            wanted = _wanted(config)
-            for name, shape in wanted.items():
-                if name not in names:
-                    raise InputError(f"{path}: the parameter {name} is missing; download the model again")
-                _check(path, names[name], weights.get_slice(names[name]), shape)
-            copies = {_DECODER[0]: "embeddings.word_embeddings.weight", _DECODER[1]: "cls.predictions.bias"}
-            for name in sorted(names.keys() - wanted.keys()):
-                if not _LEFT_OUT.fullmatch(name) and name not in copies:
-                    raise InputError(f"{path}: the parameter {names[name]} is not part of a BERT of these sizes")
-            check_memory(4 * sum(int(np.prod(shape)) for shape in wanted.values()), path)
-            arrays = {name: weights.get_tensor(names[name]).astype(np.float32) for name in wanted}
-            check_finite(arrays, path)
-            for copy, name in copies.items():
-                if copy not in names:
-                    continue
-                _check(path, names[copy], weights.get_slice(names[copy]), wanted[name])
-                if not np.array_equal(weights.get_tensor(names[copy]).astype(np.float32), arrays[name]):
-                    raise InputError(f"{path}: {names[copy]} is not tied to {name}; such a head is not supported")
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: truncated or not a safetensors file ({error}); download it again") from None
+def _read_arrays(place: Path, parameters: Parameters, config: dict[str, Any]) -> dict[str, Array]:
+    """Read the parameters by our names; sets `head`, `pooler` and the tasks of the configuration."""
+    path = parameters.place
+    heads = sorted(name for name in parameters.shapes if name.split(".")[0] not in _PARTS)
+    names = {_plain(name): name for name in parameters.shapes if name not in heads}
+    if heads:
+        first = ", ".join(sorted({name.split(".")[0] for name in heads})[:5])
+        warnings.warn(f"{place}: was fine-tuned; its {first[:200]} are left out", stacklevel=2)
+    config["head"] = any(name.startswith("cls.predictions.") for name in names)
+    config["pooler"] = any(name.startswith("pooler.") for name in names)
+    _find_tasks(place, parameters, names, config)
+    if config["num_layers"] > len(names):  # before a list of all their names is made
+        raise InputError(
+            f"{path}: holds {len(names)} parameters, {CONFIG_FILE} says {config['num_layers']:,} layers; "
+            "download both again"
+        )
+    wanted = _wanted(config)
+    for name, shape in wanted.items():
+        if name not in names:
+            raise InputError(f"{path}: the parameter {name} is missing; download the model again")
+        _check_shape(parameters, names[name], shape)
+    copies = {_DECODER[0]: "embeddings.word_embeddings.weight", _DECODER[1]: "cls.predictions.bias"}
+    for name in sorted(names.keys() - wanted.keys()):
+        if not _LEFT_OUT.fullmatch(name) and name not in copies:
+            raise InputError(f"{path}: the parameter {names[name]} is not part of a BERT of these sizes")
+    check_memory(4 * sum(int(np.prod(shape)) for shape in wanted.values()), path)
+    for name in wanted:
+        parameters.check_type(names[name])
+    arrays = {name: parameters.array(names[name]) for name in wanted}
+    check_finite(arrays, path)
+    for copy, name in copies.items():
+        if copy not in names:
+            continue
+        if name not in wanted:
+            raise InputError(f"{path}: {names[copy]} is there without {name}; such a head is not supported")
+        _check_shape(parameters, names[copy], wanted[name])
+        parameters.check_type(names[copy])
+        if not np.array_equal(parameters.array(names[copy]), arrays[name]):
+            raise InputError(f"{path}: {names[copy]} is not tied to {name}; such a head is not supported")
     return _rename(arrays, config)
+
+
+def _find_tasks(place: Path, parameters: Parameters, names: dict[str, str], config: dict[str, Any]) -> None:
+    """Take the number of tasks from their embedding where the configuration says nothing of them."""
+    theirs = names.get(_TASKS)
+    if theirs is None or config["task_type_vocab_size"]:
+        return
+    if config.pop("no_tasks"):
+        del names[_TASKS]
+        warnings.warn(f"{place}: use_task_id is false: its task embeddings are left out", stacklevel=2)
+        return
+    shape = parameters.shapes[theirs]
+    config["task_type_vocab_size"] = shape[0] if shape else 0
 
 
 def _plain(name: str) -> str:
@@ -192,11 +204,10 @@ def _plain(name: str) -> str:
     return re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", re.sub(r"LayerNorm\.beta$", "LayerNorm.bias", name))
 
 
-def _check(path: Path, name: str, part: Any, shape: Shape) -> None:
-    if tuple(part.get_shape()) != shape:
-        raise InputError(f"{path}: {name} has shape {list(part.get_shape())}, {CONFIG_FILE} says {list(shape)}")
-    if part.get_dtype() not in _NUMBERS:
-        raise InputError(f"{path}: {name} is {part.get_dtype()}, not F16, F32 or F64; save it so")
+def _check_shape(parameters: Parameters, name: str, shape: Shape) -> None:
+    if parameters.shapes[name] != shape:
+        found = list(parameters.shapes[name])
+        raise InputError(f"{parameters.place}: {name} has shape {found}, {CONFIG_FILE} says {list(shape)}")
 
 
 def _wanted(config: dict[str, Any]) -> dict[str, Shape]:
@@ -208,7 +219,7 @@ def _wanted(config: dict[str, Any]) -> dict[str, Shape]:
         "embeddings.token_type_embeddings.weight": (config["type_vocab_size"], dim),
     }
     if config["task_type_vocab_size"]:
-        shapes["embeddings.task_type_embeddings.weight"] = (config["task_type_vocab_size"], dim)
+        shapes[_TASKS] = (config["task_type_vocab_size"], dim)
 
     def linear(name: str, outputs: int, inputs: int) -> None:
         shapes.update({f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)})
@@ -242,7 +253,7 @@ def _rename(arrays: dict[str, Array], config: dict[str, Any]) -> dict[str, Array
         for name, other in (("token", "word"), ("position", "position"), ("segment", "token_type"))
     }
     if config["task_type_vocab_size"]:
-        ours["encoder.task_embedding"] = arrays.pop("embeddings.task_type_embeddings.weight")
+        ours["encoder.task_embedding"] = arrays.pop(_TASKS)
 
     def move(target: str, source: str) -> None:
         weight = arrays.pop(f"{source}.weight")

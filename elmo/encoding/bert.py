@@ -16,7 +16,7 @@ from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
 from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
-from elmo.text.lengths import pad
+from elmo.text.lengths import blocks, pad
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 
 Tensor = Any
@@ -24,7 +24,8 @@ Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
 _NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
-_READ_AHEAD = 64  # batches that are sorted by length together
+_READ_AHEAD = 64  # batches that are sorted by length together, where their vectors
+_BLOCK_BYTES = 1 << 27  # are no more than this, or one sentence's
 
 
 class Bert:
@@ -131,13 +132,9 @@ class Bert:
         """As `encode`, for any number of sentences in bounded memory: yields pieces and vectors of each, in order."""
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
-        block: list[list[Piece]] = []
-        for sentence in sentences:
-            block.append(self.tokenize(sentence))
-            if len(block) == batch_size * _READ_AHEAD:
-                yield from zip(block, self._encode_block(block, batch_size, special_tokens), strict=True)
-                block = []
-        yield from zip(block, self._encode_block(block, batch_size, special_tokens), strict=True)
+        most_pieces = _BLOCK_BYTES // (4 * self.num_layers * self.output_size)
+        for block in blocks(map(self.tokenize, sentences), len, batch_size * _READ_AHEAD, most_pieces):
+            yield from zip(block, self._encode_block(block, batch_size, special_tokens), strict=True)
 
     def fill(self, text: str, count: int = 5) -> list[list[tuple[str, float]]]:
         """Most probable tokens, with their probabilities, for each [MASK] that is written in a text.

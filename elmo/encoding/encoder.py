@@ -17,7 +17,7 @@ from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
-from elmo.text.lengths import pad
+from elmo.text.lengths import blocks, like_lengths, pad
 from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
 
@@ -25,7 +25,8 @@ PathLike = str | os.PathLike[str]
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, words, 2 x projection]
 
-_READ_AHEAD = 64  # batches that are sorted by length together
+_READ_AHEAD = 64  # batches that are sorted by length together, where their vectors
+_BLOCK_BYTES = 1 << 27  # are no more than this, or one sentence's
 
 
 class Encoder:
@@ -116,7 +117,8 @@ class Encoder:
 
         Args:
             sentences: strings, which are segmented, or lists of words.
-            batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-5).
+            batch_size: sentences that are run together at most, fewer where they are long; changes speed and memory,
+                not the result (to 1e-5).
             positions: where the vectors are read. "own" is the word: both readers have just read it. "hole" is its
                 place without it: the reader from the left has read what stands before, the reader from the right what
                 stands behind, and neither the word, which could be any other. It tells senses apart better; "own" tells
@@ -140,20 +142,14 @@ class Encoder:
     ) -> Iterator[tuple[list[str], Vectors]]:
         """As `encode`, for any number of sentences in bounded memory: yields words and vectors of each, in order."""
         _check_options(batch_size, positions)
-        block: list[list[str]] = []
-        for sentence in sentences:
-            block.append(self.words(sentence))
-            if len(block) == batch_size * _READ_AHEAD:
-                yield from zip(block, self._encode_block(block, batch_size, positions), strict=True)
-                block = []
-        yield from zip(block, self._encode_block(block, batch_size, positions), strict=True)
+        most_words = _BLOCK_BYTES // (4 * self.num_layers * self.output_size)
+        for block in blocks(map(self.words, sentences), len, batch_size * _READ_AHEAD, most_words):
+            yield from zip(block, self._encode_block(block, batch_size, positions), strict=True)
 
     def _encode_block(self, block: Sequence[list[str]], batch_size: int, positions: Positions) -> list[Vectors]:
         """Encode sentences of like length together: less padding, the same vectors."""
         results: list[Vectors] = [np.zeros((self.num_layers, 0, self.output_size), np.float32)] * len(block)
-        order = sorted((index for index, words in enumerate(block) if words), key=lambda index: len(block[index]))
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
+        for chosen in like_lengths([len(words) for words in block], batch_size):
             sentence_ids, lexicon = self.ids([block[index] for index in chosen])
             ids, lengths = pad(sentence_ids)  # any id will do behind a sentence's end
             with evaluating(self.model):

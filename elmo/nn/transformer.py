@@ -21,7 +21,7 @@ from elmo.runtime import paddle
 
 Tensor = Any
 
-ACTIVATIONS = ("gelu", "relu")  # gelu is x * Phi(x), by the error function
+ACTIVATIONS = ("gelu", "relu", "gelu_new")  # gelu is x * Phi(x), by the error function; gelu_new by tanh, as GPT-2's
 _INITIAL = 0.02  # standard deviation of first weights, BERT's
 _SLOWEST = 200.0  # of the waves that positions begin as
 _FAR = -1e9  # added to the score of what must not be attended to
@@ -183,7 +183,8 @@ class Block(paddle.nn.Layer):
             raise InputError(
                 f"block: rows has shape {list(rows.shape)}: give as many rows for each of {batch} sequences"
             )
-        if native.onednn() and rows.dtype == paddle.float32 and native.usable(rows, *self.parameters()):
+        compiled = sizes.hidden_act != "gelu_new" and native.onednn()
+        if compiled and rows.dtype == paddle.float32 and native.usable(rows, *self.parameters()):
             settings = native.BlockSettings(
                 sizes.num_heads,
                 sizes.hidden_act == "gelu",
@@ -243,6 +244,8 @@ def _hidden_keys(lengths: Tensor, time: int) -> Tensor:
 
 def activate(values: Tensor, name: str) -> Tensor:
     """Apply one of ACTIVATIONS."""
+    if name == "gelu_new":
+        return paddle.nn.functional.gelu(values, approximate=True)
     return getattr(paddle.nn.functional, name)(values)
 
 

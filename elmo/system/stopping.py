@@ -17,7 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GRACE_SECONDS = 0.7
+NOTHING_LEFT = "nothing half-written is left behind"
 _SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
+STOPPED_BY_SIGNAL = frozenset(128 + number for number in _SIGNALS)  # exit codes
 
 _written: set[Path] = set()  # files and directories that are half-written
 _patience = 0  # blocks of `patient` that are at work
@@ -121,4 +124,6 @@ def _end(code: int) -> None:
         else:
             with contextlib.suppress(OSError):
                 path.unlink()
+    with contextlib.suppress(OSError):
+        os.write(2, f"elmo: stopped; {NOTHING_LEFT}\n".encode())
     os._exit(code)

@@ -71,6 +71,7 @@ def tag_file(
     user_dictionary: PathLike | None = None,
     as_json: bool = False,
     batch_size: int = 64,
+    report: Callable[[int], object] | None = None,
 ) -> int:
     r"""Tag each line of a file and write a line for it; return how many there were.
 
@@ -83,6 +84,7 @@ def tag_file(
             standard output.
         model, features, user_dictionary, batch_size: see `load_model`.
         as_json: write JSON.
+        report: is told of so many lines more that are done.
 
     Raises:
         InputError: the source can't be read or is not UTF-8 (naming file, line and byte), the output can't be
@@ -99,6 +101,8 @@ def tag_file(
                 answers = [format_tagged(words, tags) for words, tags in tagged]
             write("".join([f"{answer}\n" for answer in answers]).encode())
             count += len(lines)
+            if report is not None:
+                report(len(lines))
     return count
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.int64]
+T = TypeVar("T")
 
 _BATCH_TOKENS = 1 << 14  # of a batch at most, unless one sentence alone has more
 
@@ -28,6 +30,27 @@ def like_lengths(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]
             batch.append(index)
     if batch:
         yield batch
+
+
+def blocks(items: Iterable[T], size: Callable[[T], int], most_items: int, most: int) -> Iterator[list[T]]:
+    """Gather items, in their order, into lists whose sizes together are at most `most`, unless one alone is larger.
+
+    Args:
+        items: any number of them.
+        size: of one.
+        most_items: in a list.
+        most: size of a list.
+    """
+    block: list[T] = []
+    total = 0
+    for item in items:
+        if block and (len(block) == most_items or total + size(item) > most):
+            yield block
+            block, total = [], 0
+        block.append(item)
+        total += size(item)
+    if block:
+        yield block
 
 
 def pad(rows: Sequence[Sequence[int] | Ids], fill: int = 0) -> tuple[Ids, Ids]:

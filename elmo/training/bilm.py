@@ -257,7 +257,8 @@ def pretrain(
         train_path: path or glob of the training shards.
         vocab_path: vocabulary, a token a line.
         test_path: path or glob of held-out shards for the perplexity.
-        sizes: fields of `BiLMConfig` other than the vocabulary's.
+        sizes: fields of `BiLMConfig` other than the vocabulary's; what is not given is as in the model to start from,
+            or as in `BiLMConfig`.
         settings: how the run goes.
         para_save_dir: where checkpoints go; must not hold those of another run unless `overwrite`.
         load_dir: a checkpoint to go on from, at the very step it was taken.
@@ -345,15 +346,14 @@ def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, An
 
 
 def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, start: ModelFiles | None) -> BiLMConfig:
-    """Make the configuration; how words are read, and whether layers are skipped, is the start's where there is one."""
+    """Make the configuration: where there is a model to start from its own, but for the sizes that are given."""
     tokens = {"vocab_size": len(vocabulary), "bos_id": vocabulary.bos_id, "eos_id": vocabulary.eos_id}
     characters = sizes.get("token_encoder")
     if start is not None:
         theirs = start.config.get("token_encoder")
         if characters is not None and theirs is None:
             raise InputError("the model to start from looks word ids up: give --token_encoder word")
-        skips = start.config.get("use_skip_connections", True)
-        sizes = {**sizes, "token_encoder": theirs, "use_skip_connections": skips}
+        sizes = {**start.config, **sizes, "token_encoder": theirs, "softmax": True}
     elif isinstance(characters, dict) and characters.get("alphabet") == "characters":
         symbols = Alphabet.from_counts(count_words(find_shards(train_path))).symbols
         sizes = {**sizes, "token_encoder": {**characters, "alphabet": symbols}}

@@ -243,11 +243,20 @@ def remove(checkpoint: Path) -> None:
         _remove(checkpoint)
 
 
-def prune(folder: PathLike, keep: int) -> None:
-    """Remove all but the newest `keep` checkpoints within epochs, by the steps in their names."""
-    named = ((path, _NAME.fullmatch(path.name)) for path in Path(folder).glob("step_*") if path.is_dir())
-    for _, path in sorted((int(match[2]), path) for path, match in named if match)[:-keep]:
-        _remove(path)
+def prune(written: Path, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints within epochs, and of whole epochs, by the numbers in their names.
+
+    Args:
+        written: the checkpoint that was written last, which stays; the others are those beside it.
+        keep: how many of each kind stay with it, itself included.
+    """
+    named = ((path, _NAME.fullmatch(path.name)) for path in written.parent.glob("*_*") if path.is_dir())
+    found = sorted((int(match[2]), match[1], path) for path, match in named if match)
+    for kind in ("epoch", "step"):
+        others = [path for _, its_kind, path in found if its_kind == kind and path != written]
+        room = keep - written.name.startswith(kind)
+        for path in others[: max(len(others) - room, 0)]:
+            _remove(path)
 
 
 def tidy(folder: PathLike) -> None:

@@ -30,7 +30,7 @@ from elmo.training.checkpoint import (
     write_checkpoint,
 )
 from elmo.training.optimizer import load_optimizer, make_optimizer, optimizer_arrays
-from elmo.training.progress import Curves, Pass, Window, progress_bar, score_words
+from elmo.training.progress import Curves, Estimate, Pass, Window, progress_bar, score_words
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.same_run import check_same_run
 from elmo.training.settings import Batches, Objective, RunSettings
@@ -80,6 +80,7 @@ class Trainer:
         self._position: dict[str, Any] = {}  # to go on from, in the next epoch that is run
         self._best = math.inf  # lowest perplexity of a checkpoint so far
         self._is_new = True  # no checkpoint in the folder is this run's yet
+        self._estimate = Estimate(0)
         self._stop = 0  # number of the signal that asks for it
         self._text = objective.text_fingerprint()
         ranks.same_start(self.parameters)
@@ -126,7 +127,8 @@ class Trainer:
         if self.save_dir is not None and not self.ranks.rank:
             tidy(self.save_dir)
         with patient(), self._stoppable(), progress_bar(self.console) as progress:
-            while self.epoch < self.settings.max_epoch:
+            self._announce()
+            while self.epoch < self.settings.max_epoch and not self._has_settled():
                 task = progress.add_task(
                     f"epoch {self.epoch + 1}",
                     total=self.objective.batches_per_epoch(),
@@ -146,6 +148,26 @@ class Trainer:
                 if self._stop and self.epoch < self.settings.max_epoch:
                     self._end_stopped()
         return self.history
+
+    def _announce(self) -> None:
+        """Say how much there is to do."""
+        numbers = sum(math.prod(parameter.shape) for parameter in self.parameters)
+        batches = self.objective.batches_per_epoch()
+        self._estimate = Estimate(batches * self.settings.max_epoch, batches * self.epoch + self._pass.batches)
+        tell(
+            self.console,
+            f"{numbers:,} parameters; {self.settings.max_epoch} epochs of about {batches:,} batches, "
+            f"{self._estimate.left:,} of them to come",
+        )
+
+    def _has_settled(self) -> bool:
+        """Whether the held-out perplexity has not fallen for so many epochs that the run is to end."""
+        scores = [record.get("perplexity", math.inf) for record in self.history]
+        patience = self.settings.patience
+        if not patience or len(scores) <= patience or min(scores[-patience:]) < min(scores[:-patience]):
+            return False
+        tell(self.console, f"the held-out perplexity has not fallen for {patience} epochs: the run ends")
+        return True
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
@@ -207,6 +229,8 @@ class Trainer:
             recent.add(nats, count)
             self.tokens_read += count
             advance(f"loss {nats:.3f}  {done.tokens / (time.perf_counter() - started):,.0f} tokens/s")
+            for line in self._estimate.add():
+                tell(self.console, line)
             if pending == settings.accumulate_steps:
                 self._step_optimizer(total_steps)
                 pending = 0
@@ -239,7 +263,7 @@ class Trainer:
         """Log, save and measure where it is time to."""
         settings, scores = self.settings, {}
         if self.step % settings.log_interval == 0:
-            tell(self.console, f"step {self.step}: {recent.report()}")
+            tell(self.console, f"step {self.step}: {recent.report()}{self._estimate.remaining()}")
             self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
             recent = Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
@@ -312,7 +336,7 @@ class Trainer:
         self._is_new = False
         if is_best:
             mark_best(written)
-        prune(self.save_dir, self.settings.keep_checkpoints)
+        prune(written, self.settings.keep_checkpoints)
 
     def _saves_to(self, folder: Path) -> bool:
         """Whether this rank is the one that writes, and writes there."""

@@ -197,7 +197,8 @@ def pretrain_masked(
     Args:
         train_path: path or glob of the training shards: words separated by spaces, or word/tag.
         vocab_path: vocabulary of characters and pieces, as `elmo vocab --pieces True` writes it.
-        sizes: fields of `MaskedLMConfig` other than the vocabulary's.
+        sizes: fields of `MaskedLMConfig` other than the vocabulary's; what is not given is as in the model to start
+            from, or as in `MaskedLMConfig`.
         settings: how the run goes.
         test_path, para_save_dir, load_dir, load_pretraining_params, resume, overwrite, console, ranks, visualdl_dir:
             as `elmo.training.bilm.pretrain` has them.
@@ -256,12 +257,12 @@ def pretrain_masked(
 
 
 def _configure(sizes: dict[str, Any], vocabulary: PieceVocabulary, start: ModelFiles | None) -> MaskedLMConfig:
-    """Make the configuration; what the weights of a start decide is the start's."""
+    """Make the configuration: a start's own, but for the sizes that are given and that its weights don't decide."""
     if start is not None:
         if not start.config.get("head", True):
             raise InputError("the model to start from came without the head that predicts tokens: it can't go on")
         decided = ("hidden_act", "layer_norm_eps", "lower_case", "type_vocab_size", "task_type_vocab_size", "pooler")
-        sizes = {**sizes, **{name: start.config[name] for name in decided if name in start.config}}
+        sizes = {**start.config, **sizes, **{name: start.config[name] for name in decided if name in start.config}}
     config = MaskedLMConfig.from_dict({**sizes, "vocab_size": len(vocabulary)})
     check_memory(4 * config.num_parameters, "these sizes")
     return config

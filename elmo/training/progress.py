@@ -6,12 +6,16 @@ import dataclasses
 import math
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from elmo.errors import InputError
+
+_FIRST_BATCHES, _FIRST_SECONDS = 20, 60.0  # after either, the speed is known
+_DAY = 86_400.0
 
 
 def progress_bar(console: Console) -> Progress:
@@ -41,6 +45,68 @@ class Pass:
         self.batches += 1
         if math.isfinite(nats):
             self.nats, self.tokens = self.nats + nats * tokens, self.tokens + tokens
+
+
+class Estimate:
+    """How long a run will take, by the time of its batches since this process began, held-out scores included.
+
+    Args:
+        total: batches of the whole run, about.
+        done: those that an earlier process has done.
+        clock: seconds.
+    """
+
+    def __init__(self, total: int, done: int = 0, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.total, self.done = total, done
+        self._clock = clock
+        self._counted = -1  # without the first, in which loops are compiled and files read
+        self._began = self._now = 0.0
+        self._is_told = False
+
+    @property
+    def left(self) -> int:
+        """Batches to come."""
+        return max(self.total - self.done, 0)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Of the rest of the run; None before a second batch."""
+        return None if self._counted < 1 else (self._now - self._began) / self._counted * self.left
+
+    def add(self) -> list[str]:
+        """Count a batch; once the speed is known, return what is to be said of it."""
+        self.done, self._counted, self._now = self.done + 1, self._counted + 1, self._clock()
+        if not self._counted:
+            self._began = self._now
+        seconds = self.seconds_left
+        if self._is_told or seconds is None:
+            return []
+        if self._counted < _FIRST_BATCHES and self._now - self._began < _FIRST_SECONDS:
+            return []
+        self._is_told = True
+        lines = [f"at this speed the run takes {time_words(seconds)} more on this machine"]
+        if seconds > _DAY:
+            lines.append(
+                f"warning: {time_words(seconds)} are more than a day: choose smaller sizes (--hidden_size, "
+                "--embed_size, --num_layers), fewer passes (--max_epoch) or less text, or train on a GPU"
+            )
+        return lines
+
+    def remaining(self) -> str:
+        """What a line of the log says of the rest of the run, after a comma."""
+        seconds = self.seconds_left
+        return "" if seconds is None else f", {time_words(seconds)} left"
+
+
+def time_words(seconds: float) -> str:
+    """A time as people say it, in its two largest units."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    days, hours, minutes = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 class Window(Pass):

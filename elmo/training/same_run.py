@@ -18,7 +18,10 @@ from elmo.training.settings import Objective, RunSettings
 # Settings that may differ when a run goes on: they change what is written and when, how long it goes on, or (amp, which
 # not every machine can) how it rounds.
 MAY_CHANGE = frozenset(
-    {"max_epoch", "schedule_epochs", "amp", "log_interval", "save_interval", "dev_interval", "keep_checkpoints"}
+    {
+        *("max_epoch", "schedule_epochs", "patience", "amp"),
+        *("log_interval", "save_interval", "dev_interval", "keep_checkpoints"),
+    }
 )
 _NEEDED = frozenset({"text", "ranks", "batches", "seconds", "best", "is_best"})  # what the loop records
 _PROGRESS = _NEEDED | {"loss_scaling"}

@@ -37,14 +37,15 @@ class RunSettings:
     random_seed: int = 0
     log_interval: int = 100  # steps between lines of the log
     save_interval: int = 10000  # steps between checkpoints within an epoch; 0 for none
-    keep_checkpoints: int = 3  # so many of those are kept, the newest; those of whole epochs and the best all are
+    keep_checkpoints: int = 3  # so many of those are kept, the newest, and as many of whole epochs; and the best
     dev_interval: int = 10000  # steps between held-out perplexities within an epoch; 0 for none
+    patience: int = 0  # epochs in a row without a lower held-out perplexity after which the run ends; 0: it goes on
 
     def __post_init__(self) -> None:
         check_whole(self, "batch_size", "max_epoch", "log_interval", "accumulate_steps", "keep_checkpoints")
         if self.schedule_epochs is not None:
             check_whole(self, "schedule_epochs")
-        check_whole(self, "save_interval", "dev_interval", "warmup_steps", least=0)
+        check_whole(self, "save_interval", "dev_interval", "warmup_steps", "patience", least=0)
         check_seed(self.random_seed)
         check_positive(self, "learning_rate", "max_grad_norm")
         check_flag(self, "shuffle")

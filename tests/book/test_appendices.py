@@ -45,7 +45,7 @@ TERMS = """# A chapter
 """
 
 
-EMPTY = "nn tasks explore explore.polysemy system encoding tagging corpora training web".split()
+EMPTY = "nn tasks explore explore.polysemy system encoding tagging corpora training web adapting".split()
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ def linear(values: np.ndarray, weights: dict[str, np.ndarray], name: str) -> np.
 
 
 def activate(values: np.ndarray, name: str) -> np.ndarray:
+    if name == "gelu_new":
+        return 0.5 * values * (1 + np.tanh(math.sqrt(2 / math.pi) * (values + 0.044715 * values**3)))
     return np.maximum(values, 0) if name == "relu" else values * 0.5 * (1 + erf(values / math.sqrt(2)))
 
 

@@ -176,7 +176,7 @@ def test_a_masked_lm_is_not_taken_for_a_bilm(tmp_path):
     ("fields", "message"),
     [
         ({"model_type": "gpt2"}, "model_type is 'gpt2'; only bert and ernie are read"),
-        ({"hidden_act": "gelu_new"}, "hidden_act is 'gelu_new'; only gelu and relu are supported"),
+        ({"hidden_act": "swish"}, "hidden_act is 'swish'; only gelu, relu, gelu_new are supported"),
         ({"hidden_size": None}, "hidden_size is None; a BERT's is a whole number above 0"),
         ({"num_hidden_layers": 1 << 40}, "num_hidden_layers is 1099511627776"),
         ({"num_attention_heads": 5}, "hidden_size 12 is no multiple of num_attention_heads 5"),
@@ -235,8 +235,11 @@ def test_missing_and_cut_files_are_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match="truncated or not a safetensors file"):
         Bert.from_pretrained(folder)
     (folder / "model.safetensors").unlink()
+    (folder / "tf_model.h5").write_bytes(b"\x80\x04.")
+    with pytest.raises(InputError, match=r"holds tf_model.h5, not model.safetensors; download that file"):
+        Bert.from_pretrained(folder)
     (folder / "pytorch_model.bin").write_bytes(b"\x80\x04.")
-    with pytest.raises(InputError, match=r"holds pytorch_model.bin, not model.safetensors; download that file"):
+    with pytest.raises(InputError, match=r"pytorch_model.bin: is damaged or no PyTorch checkpoint"):
         Bert.from_pretrained(folder)
     (folder / "pytorch_model.bin").unlink()
     (folder / "model.safetensors").write_bytes(weights)

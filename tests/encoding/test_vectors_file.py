@@ -26,7 +26,7 @@ def encoded(sentences, dim=4, layers=3):
 
 def header_of(path):
     """What a file says of its vectors, as other programs find it."""
-    names = ("format", "layers", "positions", "model")
+    names = ("format", "layers", "pool", "positions", "model")
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
             return {name: str(archive[name]) for name in names}
@@ -84,8 +84,9 @@ def test_half_precision_is_half_the_size_and_off_by_a_two_thousandth(tmp_path, n
 def test_the_header_names_the_model_and_where_vectors_were_read(tmp_path, name):
     write_vectors(tmp_path / name, encoded(SENTENCES), positions="hole", model="3f7a 模型")
     assert header_of(tmp_path / name) == {
-        "format": "elmo-vectors/1",
+        "format": "elmo-vectors/2",
         "layers": "all",
+        "pool": "none",
         "positions": "hole",
         "model": "3f7a 模型",
     }
@@ -109,7 +110,8 @@ def test_other_programs_find_arrays_by_number_and_words_as_json(tmp_path):
     write_vectors(tmp_path / "v.npz", pairs)
     with np.load(tmp_path / "v.npz", allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["2"], pairs[2][1])
-        assert [json.loads(text) for text in archive["sentences"]] == SENTENCES
+        lines = archive["sentences"].tobytes().decode().splitlines()
+        assert [json.loads(line) for line in lines] == SENTENCES
     write_vectors(tmp_path / "v.h5", pairs)
     with h5py.File(tmp_path / "v.h5") as file:
         np.testing.assert_array_equal(file["2"][()], pairs[2][1])
@@ -293,5 +295,5 @@ def test_layers_are_read_from_text(text, layers):
 
 @pytest.mark.parametrize("text", ["", "-1", "top", "1.0", "²"])
 def test_other_texts_are_no_layers(text):
-    with pytest.raises(InputError, match="give all, average, or the number of one layer"):
+    with pytest.raises(InputError, match="give all, average, the number of one layer"):
         parse_layers(text)

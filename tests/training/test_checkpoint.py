@@ -14,11 +14,10 @@ from elmo.runtime import paddle
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training.checkpoint import (
     TrainingState,
-    load_optimizer,
-    optimizer_arrays,
     read_training_state,
     write_checkpoint,
 )
+from elmo.training.optimizer import load_optimizer, optimizer_arrays
 
 FILES = ModelFiles("bilm", {"vocab_size": 3}, Vocabulary(SPECIAL_TOKENS), {"bias": np.ones(3, np.float32)})
 

@@ -212,6 +212,8 @@ def test_a_run_may_start_from_a_model(text, tmp_path):
     for name, array in first.arrays.items():
         np.testing.assert_allclose(second.arrays[name], array, atol=1e-8)
     assert len(second.provenance["runs"]) == 2
+    train(text, tmp_path / "third", changed(max_epoch=1), sizes=None, load_pretraining_params=start)  # its own sizes
+    assert read_model(tmp_path / "third" / "epoch_001").config == first.config
     other = text / "other.txt"
     PieceVocabulary([*PieceVocabulary.special_tokens, "一"]).save(other)
     with pytest.raises(InputError, match="was trained with another vocabulary"):
