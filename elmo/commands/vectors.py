@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,16 +95,26 @@ def encode(
     from elmo.encoding.vectors_file import parse_layers, write_vectors
     from elmo.nn.native.precision import choose_precision, products_in
     from elmo.text.shards import read_lines
+    from elmo.text.vocabulary import unknown_warning
 
     wanted = parse_layers(layers)
     read_at = check_positions(positions)
     runtime.select_device(use_gpu)
     encoder = load_pretrained(model, segmenter, vocab_path)
     stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
-    encoded = stream(read_lines(sentences), batch_size, positions=read_at)
+    unknown = total = 0
+
+    def counted() -> Iterator[tuple[list[str], Any]]:
+        nonlocal unknown, total
+        for words, vectors in stream(read_lines(sentences), batch_size, positions=read_at):
+            unknown, total = unknown + encoder.count_unknown(words), total + len(words)
+            yield words, vectors
+
     dtype = "float16" if half else "float32"
     with products_in(choose_precision(amp)):
         count = write_vectors(
-            output, encoded, layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
+            output, counted(), layers=wanted, dtype=dtype, positions=read_at, model=str(model), overwrite=overwrite
         )
-    say(f"{count:,} sentences in {output}")
+    say(f"{count:,} sentences in {output}; {unknown / max(total, 1):.1%} of their words are unknown")
+    if warning := unknown_warning(unknown, total, "the words"):
+        say(f"warning: {warning}")

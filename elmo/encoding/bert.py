@@ -126,9 +126,15 @@ class Bert:
     def fill(self, text: str, count: int = 5) -> list[list[tuple[str, float]]]:
         """Most probable tokens, with their probabilities, for each [MASK] that is written in a text.
 
+        Args:
+            text: with a [MASK] or more.
+            count: tokens for each; all of the vocabulary where it has no more.
+
         Raises:
-            InputError: there is no [MASK] in it, it is too long, or the model has no head.
+            InputError: there is no [MASK] in it, it is too long, `count` is below 1, or the model has no head.
         """
+        if count < 1:
+            raise InputError(f"count is {count}: give 1 or more")
         parts = text.split(MASK)
         if len(parts) == 1:
             raise InputError(f"{text!r} has no {MASK}: write one for each token that is to be predicted")

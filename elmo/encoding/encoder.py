@@ -64,6 +64,8 @@ class Encoder:
         """
         if isinstance(sentence, str):
             return self.segmenter.cut(sentence)
+        if not isinstance(sentence, Iterable):
+            raise InputError(f"a sentence is {sentence!r}: give a string, or a list of words")
         words = list(sentence)
         for place, word in enumerate(words):
             if not isinstance(word, str):
@@ -82,13 +84,18 @@ class Encoder:
         rows, lexicon = make_lexicon(words, self.vocabulary, self._alphabet, max_characters)
         return [[rows[word] for word in sentence] for sentence in sentences], lexicon
 
+    def count_unknown(self, words: Sequence[str]) -> int:
+        """How many of these words are `<UNK>` to the model; none where it reads characters."""
+        return 0 if self._alphabet is not None else self.vocabulary.encode(words).count(self.vocabulary.unk_id)
+
     def encode(
         self, sentences: Iterable[Sentence], batch_size: int = 64, *, positions: Positions = "own"
     ) -> list[Vectors]:
         """Contextual vectors of each sentence, in the order given.
 
         Args:
-            sentences: strings, which are segmented, or lists of words.
+            sentences: strings, which are segmented, or lists of words. So `["我", "们"]` are two sentences, and
+                `[["我", "们"]]` is one of two words.
             batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-5).
             positions: where the vectors are read. "own" is the word: both readers have just read it. "hole" is its
                 place without it: the reader from the left has read what stands before, the reader from the right what

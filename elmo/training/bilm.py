@@ -27,7 +27,7 @@ from elmo.system.terminal import tell
 from elmo.text.batches import Batch, Position, ReadAhead, SentenceIds
 from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
 from elmo.text.shards import find_shards
-from elmo.text.vocabulary import Vocabulary, count_words
+from elmo.text.vocabulary import Coverage, Vocabulary, count_words, measure_coverage, unknown_warning
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import Arrays, PretrainSettings
 from elmo.training.start import find_start, run
@@ -74,6 +74,7 @@ class BiLMObjective:
             settings.optim in SPARSE_OPTIMIZERS and ranks.world_size == 1 and settings.accumulate_steps == 1
         )
         self._generator = np.random.default_rng(settings.random_seed)
+        self._coverage: Coverage | None = None  # of the held-out text, once it was measured
         self._state: BiLMState | None = None
         self._batches: ReadAhead | None = None
 
@@ -149,6 +150,12 @@ class BiLMObjective:
         Args:
             kept: [vocab], which tokens are told apart: all others are one, whose probability is the sum of theirs. So
                 models with different vocabularies can be compared on what both know.
+
+        Returns:
+            `perplexity`, `forward_perplexity` and `backward_perplexity`, which are a vocabulary's own; `unknown_share`,
+            how many of the words it doesn't know; and `nats_per_character`, the figure that compares vocabularies: the
+            nats of all predictions, the mean of both directions, and of spelling the unknown words
+            (`elmo.text.vocabulary.measure_coverage`), divided by the characters of all words.
         """
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
@@ -160,11 +167,25 @@ class BiLMObjective:
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens
         forward, backward = totals / count
+        coverage = self._measure_coverage(kept)
         return {
             "perplexity": _perplexity((forward + backward) / 2),
             "forward_perplexity": _perplexity(forward),
             "backward_perplexity": _perplexity(backward),
+            "nats_per_character": (totals.mean() + coverage.spelling_nats) / max(coverage.characters, 1),
+            "unknown_share": coverage.unknown_share,
         }
+
+    def _measure_coverage(self, kept: npt.NDArray[np.bool_] | None) -> Coverage:
+        """What the vocabulary, or the part of it that is told apart, knows of the held-out text."""
+        assert self.dev is not None
+        if kept is not None:
+            tokens = self.vocabulary.tokens
+            known = {tokens[token_id] for token_id in np.flatnonzero(kept)}
+            return measure_coverage(count_words(self.dev.paths), known, self.vocabulary)
+        if self._coverage is None:
+            self._coverage = measure_coverage(count_words(self.dev.paths), self.vocabulary, self.vocabulary)
+        return self._coverage
 
     def text_fingerprint(self) -> str:
         """Return that of the encoded text; for characters that of the shards, since ids depend on held-out words."""
@@ -296,6 +317,7 @@ def pretrain(
         f"{train.num_words:,} words in {len(train):,} training sentences ({len(train.paths)} shards), "
         f"{dev.num_words if dev else 0:,} held out; vocabulary {len(vocabulary):,}",
     )
+    unknown = _tell_unknown(train, dev, vocabulary, lexicon, console)
     if all_train_tokens is not None and all_train_tokens != train.num_words:
         tell(
             console,
@@ -317,11 +339,29 @@ def pretrain(
         settings,
         start,
         para_save_dir=para_save_dir,
-        provenance={"train_words": train.num_words},
+        provenance={"train_words": train.num_words, "unknown_train_words": unknown},
         console=console,
         ranks=ranks,
         visualdl_dir=visualdl_dir,
     )
+
+
+def _tell_unknown(
+    train: SentenceIds, dev: SentenceIds | None, vocabulary: Vocabulary, lexicon: Lexicon | None, console: Console
+) -> int:
+    """Say how many words are unknown, and warn where they are too many; returns how many of the training text."""
+    unk_id = vocabulary.unk_id
+    unknown_ids = np.array([unk_id]) if lexicon is None else np.flatnonzero(lexicon.word_ids == unk_id)
+    found = [
+        (corpus.count(unknown_ids), corpus.num_words, f"the {name} words")
+        for corpus, name in ((train, "training"), (dev, "held-out"))
+        if corpus is not None
+    ]
+    tell(console, "unknown: " + ", ".join(f"{unknown / max(total, 1):.1%} of {what}" for unknown, total, what in found))
+    for each in found:
+        if warning := unknown_warning(*each):
+            tell(console, f"warning: {warning}")
+    return found[0][0]
 
 
 def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, Any] | None:

@@ -24,6 +24,7 @@ from elmo.system.terminal import tell
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
+from elmo.text.vocabulary import unknown_warning
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import Arrays, RunSettings
 from elmo.training.start import find_start, run
@@ -235,6 +236,11 @@ def pretrain_masked(
         f"shards), {dev.text.num_characters if dev else 0:,} held out; vocabulary {len(vocabulary):,}; "
         f"masking {', '.join(settings.stages)}",
     )
+    for part, what in ((train, "the training characters"), (dev, "the held-out characters")):
+        if part is not None:
+            unknown = int(part.text.count_tokens()[vocabulary.unk_id])
+            if warning := unknown_warning(unknown, part.text.num_characters, what):
+                tell(console, f"warning: {warning}")
     runtime.seed_everything(settings.random_seed)
     model = MaskedLM(config)
     model.train()
