@@ -10,12 +10,13 @@ import typer
 
 from elmo.commands.options import (
     Amp,
+    Encoding,
     Half,
     LearningRate,
     Model,
     ModelVocabulary,
+    NormaliseAsModel,
     RandomSeed,
-    Segmenter,
     Shards,
     UseGpu,
     flag,
@@ -77,7 +78,17 @@ def encode(
     positions: Annotated[
         str, typer.Option("--positions", help="own: vectors of the words; hole: of their places, without the word.")
     ] = "own",
-    segmenter: Segmenter = "jieba",
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter", help="jieba, lac, or whitespace for segmented text; by default that of the model's text."
+        ),
+    ] = None,
+    user_dictionary: Annotated[
+        Path | None, typer.Option("--user_dictionary", help="Words that the segmenter keeps whole.")
+    ] = None,
+    normalise: NormaliseAsModel = None,
+    encoding: Encoding = "utf-8",
     batch_size: Annotated[int, typer.Option("--batch_size")] = 64,
     half: Half = False,
     vocab_path: ModelVocabulary = None,
@@ -94,19 +105,21 @@ def encode(
     from elmo.encoding.encoder import StatefulEncoder, load_pretrained
     from elmo.encoding.vectors_file import parse_layers, write_vectors
     from elmo.nn.native.precision import choose_precision, products_in
+    from elmo.text.normalise import parse_steps
     from elmo.text.shards import read_lines
     from elmo.text.vocabulary import unknown_warning
 
     wanted = parse_layers(layers)
     read_at = check_positions(positions)
     runtime.select_device(use_gpu)
-    encoder = load_pretrained(model, segmenter, vocab_path)
+    steps = None if normalise is None else parse_steps(normalise)
+    encoder = load_pretrained(model, segmenter, vocab_path, user_dictionary=user_dictionary, normalise=steps)
     stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
     unknown = total = 0
 
     def counted() -> Iterator[tuple[list[str], Any]]:
         nonlocal unknown, total
-        for words, vectors in stream(read_lines(sentences), batch_size, positions=read_at):
+        for words, vectors in stream(read_lines(sentences, encoding), batch_size, positions=read_at):
             unknown, total = unknown + encoder.count_unknown(words), total + len(words)
             yield words, vectors
 

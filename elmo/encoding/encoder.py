@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -17,7 +18,9 @@ from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.lengths import pad
+from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter, get_segmenter
+from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.vocabulary import Vocabulary
 
 Sentence = str | Sequence[str]
@@ -36,13 +39,20 @@ class Encoder:
         vocabulary: gives words their ids; the model's own.
         segmenter: cuts sentences that are given as strings.
         provenance: what the model's file says of its making.
+        normalise: steps that sentences and words are normalised by, see `elmo.text.normalise`.
     """
 
     def __init__(
-        self, model: BiLM, vocabulary: Vocabulary, segmenter: Segmenter, provenance: dict[str, Any] | None = None
+        self,
+        model: BiLM,
+        vocabulary: Vocabulary,
+        segmenter: Segmenter,
+        provenance: dict[str, Any] | None = None,
+        *,
+        normalise: Sequence[str] = (),
     ) -> None:
         self.model, self.vocabulary, self.segmenter = model, vocabulary, segmenter
-        self.provenance = provenance or {}
+        self.provenance, self.normalise = provenance or {}, Normaliser(normalise)
         characters = model.config.token_encoder
         self._alphabet = None if characters is None else Alphabet(characters.alphabet)
 
@@ -57,20 +67,20 @@ class Encoder:
         return 2 * self.model.config.embed_size
 
     def words(self, sentence: Sentence) -> list[str]:
-        """Words of a sentence: a string is cut by the segmenter, a list is taken as it is.
+        """Words of a sentence, normalised as the model's text was: a string is cut by the segmenter, a list is not.
 
         Raises:
             InputError: the sentence is neither, or one of its words is not a string.
         """
         if isinstance(sentence, str):
-            return self.segmenter.cut(sentence)
+            return self.segmenter.cut(self.normalise(sentence))
         if not isinstance(sentence, Iterable):
             raise InputError(f"a sentence is {sentence!r}: give a string, or a list of words")
         words = list(sentence)
         for place, word in enumerate(words):
             if not isinstance(word, str):
                 raise InputError(f"word {place} of a sentence is {word!r}: give a string, or a list of words")
-        return words
+        return [self.normalise(word) or word for word in words]
 
     def ids(self, sentences: Sequence[Sequence[str]]) -> tuple[list[list[int]], Lexicon | None]:
         """Ids of the words of each sentence, and the lexicon that they are rows of, where the model reads characters.
@@ -253,20 +263,38 @@ def _check_options(batch_size: int, positions: str) -> None:
 
 
 def load_pretrained(
-    path_or_name: str | os.PathLike[str], segmenter: str = "jieba", vocab_path: str | os.PathLike[str] | None = None
+    path_or_name: str | os.PathLike[str],
+    segmenter: str | None = None,
+    vocab_path: str | os.PathLike[str] | None = None,
+    *,
+    user_dictionary: str | os.PathLike[str] | None = None,
+    normalise: Sequence[str] | None = None,
 ) -> Encoder:
     """Load a pretrained ELMo: a model directory, a checkpoint, or the name of one that comes with the project.
 
     Weights of LARK, AllenNLP or bilm-tf and ELMoForManyLangs are read from their own files; see `elmo.convert`.
 
+    A model knows how its text was made (`elmo.text.preprocess.preprocess`). What is given otherwise here is warned
+    about: words that are cut or spelt in another way are unknown to it.
+
     Args:
         path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-small" or "baike_elmo_checkpoint.tar.gz".
-        segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`.
+        segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`. None: the one
+            that has cut the model's text, or jieba where the model does not say.
         vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
+        user_dictionary: words that the segmenter keeps whole.
+        normalise: steps, see `elmo.text.normalise`; None: those of the model's text.
 
     Raises:
         InputError: it is missing, damaged, or its parts do not belong together.
     """
     files = read_any(path_or_name, kind="bilm", vocab_path=vocab_path)
+    made = TextRecord.of(files.provenance)
+    name = segmenter or made.usable_segmenter
+    steps = made.normalise if normalise is None else Normaliser(normalise).steps
+    for warning in made.differences(describe_segmenter(name, user_dictionary), steps):
+        warnings.warn(f"{path_or_name}: {warning}", stacklevel=2)
+    options = {} if user_dictionary is None else {"user_dictionary": user_dictionary}
+    cut = get_segmenter(name, **options)
     model = bilm_from_files(files, path_or_name, consume=True)
-    return Encoder(model, files.vocabulary, get_segmenter(segmenter), files.provenance)
+    return Encoder(model, files.vocabulary, cut, files.provenance, normalise=steps)

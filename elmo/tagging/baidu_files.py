@@ -66,6 +66,8 @@ def find_lac(path: PathLike | None = None) -> Path:
             raise InputError(f"the package lac is not installed, and no model was named: {_GET_IT}")
         path = next(iter(spec.submodule_search_locations))
     root = Path(path)
+    if not os.path.exists(root):
+        raise InputError(f"{path}: there is no such folder; give that of LAC, or of a tagger of your own")
     for folder in _FOLDERS:
         if (root / folder / "model").is_dir() and (root / folder / "conf").is_dir():
             return root / folder
