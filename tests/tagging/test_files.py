@@ -260,7 +260,7 @@ def test_preprocess_segments_by_lac_in_every_process(
     flags = ["--segmenter", "lac", "--model", tiny_lac, "--user_dictionary", tmp_path / "words.txt"]
     for workers in (1, 2):
         assert run("preprocess", document, "-o", tmp_path / f"{workers}", "--workers", workers, *flags) == 0
-    one, two = (sorted((tmp_path / name).glob("*_file_*")) for name in ("1", "2"))
+    one, two = (sorted((tmp_path / name).glob("sentence_file_*")) for name in ("1", "2"))
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
     lines = one[0].read_text(encoding="utf-8").splitlines()
     segmenter = LacSegmenter(model=tiny_lac, user_dictionary=tmp_path / "words.txt")

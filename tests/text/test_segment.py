@@ -78,7 +78,7 @@ def test_a_user_dictionary_adds_words_to_one_segmenter_only(jieba_segmenter, tmp
     ("line", "problem"),
     [
         ("宝马(进口)", r"jieba does not keep '宝马\(进口\)' whole"),
-        ("果园里 1 n", "jieba does not keep '果园里' whole: leave out its frequency"),
+        ("我们的 1 n", "jieba does not keep '我们的' whole: leave out its frequency"),
         ("Edu Trust认证", "'Edu Trust认证' holds white space"),
         ("果园里/nz", "'果园里/nz' has LAC's form; jieba's is 果园里 nz"),
     ],
