@@ -94,7 +94,7 @@ class Bert:
         half; each piece has its vectors from the window where it is furthest from the ends.
 
         Args:
-            sentences: strings, or lists of words.
+            sentences: strings, or lists of words. So `["我", "们"]` are two sentences, `[["我", "们"]]` is one.
             batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-5).
             special_tokens: also return the vectors of [CLS], before the others, and [SEP], behind them.
 

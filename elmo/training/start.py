@@ -92,7 +92,7 @@ def find_text_record(start: Start, train: Sequence[Path], dev: Sequence[Path], c
     records = read_text_records(train)
     made = [*([earlier] if isinstance(earlier, dict) else []), *records, *read_text_records(dev)]
     if different := next((each for each in made if each != made[0]), None):
-        ways = " and ".join(json.dumps(each, ensure_ascii=False) for each in (made[0], different))
+        ways = " and ".join(json.dumps(each, ensure_ascii=False)[:300] for each in (made[0], different))
         tell(console, f"warning: the text was made in several ways, {ways}: give text of one segmenter and script")
     if len(records) == 1:
         return {"text": records[0]}

@@ -400,7 +400,7 @@ BAD_CALLS = [
     ([*WITH_FILE, "--test", "{t}/bad.tsv"], "{t}/bad.tsv:2: 2 tokens and 1 tags"),
     ([*WITH_FILE, "--dev", "{t}/empty.tsv"], "{t}/empty.tsv: has no line"),
     ([*WITH_FILE, "--dev", "{t}/odd.tsv"], "{t}/odd.tsv:1: a gold word has the tag 'O'"),
-    ([*WITH_FILE, "--format", "csv"], "format is 'csv': give one of tsv, peoples_daily, ud"),
+    ([*WITH_FILE, "--format", "csv"], "format is 'csv': give one of tsv, tagged, peoples_daily, ud"),
     ([*TRAIN, "--format", "ud"], "--format ud is given without a file: give --train too"),
     ([*WITH_FILE, "--tokens", "syllables"], "tokens is 'syllables'"),
     ([*WITH_FILE, "--elmo", "{t}/none"], "{t}/none: no such"),

@@ -20,6 +20,7 @@ from elmo.text.normalise import STEPS
 
 PathLike = str | os.PathLike[str]
 
+_NAME_CHARS = 80  # of a name that a file gives, in a message
 _SHOWN = 20  # problems of a dictionary; the others are counted
 _ENTRY = re.compile(r"(.+?)( [0-9]+)?( [a-z]+)?")  # as jieba reads a line
 _LAC_ENTRY = re.compile(r"(.+)/[A-Za-z]+")
@@ -132,7 +133,7 @@ class TextRecord:
 
 
 def _name_segmenter(described: Mapping[str, Any]) -> str:
-    dictionary = described.get("user_dictionary")
+    dictionary, name = described.get("user_dictionary"), str(described.get("name"))[:_NAME_CHARS]
     if not isinstance(dictionary, dict):
-        return str(described.get("name"))
-    return f"{described.get('name')} with {dictionary.get('name')} (SHA-256 {str(dictionary.get('sha256'))[:12]})"
+        return name
+    return f"{name} with {str(dictionary.get('name'))[:_NAME_CHARS]} (SHA-256 {str(dictionary.get('sha256'))[:12]})"
