@@ -101,7 +101,7 @@ fuzz: $(READY)
 	$(BIN)/python benchmarks/fuzz.py $(if $(CASES),--cases $(CASES)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED))
 
 lock:
-	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --extra watch --universal --python-version 3.11 \
+	uv pip compile pyproject.toml --quiet --extra cpu --extra book --extra dev --extra simplified --extra watch --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links -o requirements.txt
 
 clean:

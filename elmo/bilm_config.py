@@ -18,7 +18,9 @@ from elmo.checks import (
 from elmo.errors import InputError
 from elmo.nn.char_cnn import TokenEncoderConfig
 from elmo.nn.lstmp import State
-from elmo.text.vocabulary import Vocabulary
+from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
+from elmo.text.shards import find_shards
+from elmo.text.vocabulary import Vocabulary, count_words
 
 Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
@@ -92,3 +94,34 @@ def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object
     if config.vocab_size != len(vocabulary):
         raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.vocab_size}")
     return config
+
+
+def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, Any] | None:
+    """Sizes of a token encoder by its name, for `sizes["token_encoder"]` of `pretrain`: None for "word".
+
+    Args:
+        name: "word" or "char_cnn".
+        alphabet: "characters" (those of the training text) or "utf-8" (bytes; three make a Chinese character).
+    """
+    if name not in ("word", "char_cnn"):
+        raise InputError(f"token_encoder is {name!r}: give word or char_cnn")
+    if alphabet not in ("characters", UTF8):
+        raise InputError(f"alphabet is {alphabet!r}: give characters or {UTF8}")
+    if name == "word":
+        return None
+    if alphabet == UTF8:
+        filters = [[1, 16], [2, 16], [3, 64], [4, 32], [5, 32], [6, 96]]
+        return {"alphabet": UTF8, "char_embed_size": 16, "filters": filters, "max_characters": 32}
+    filters = [[1, 64], [2, 96], [3, 64], [4, 32]]
+    return {"alphabet": "characters", "char_embed_size": 32, "filters": filters, "max_characters": 12}
+
+
+def find_lexicon(
+    config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None
+) -> tuple[Vocabulary, Lexicon | None]:
+    """Return what turns the shards' words into ids, and the lexicon of these ids where the biLM reads characters."""
+    if config.token_encoder is None:
+        return vocabulary, None
+    counts = count_words([path for pattern in patterns if pattern for path in find_shards(pattern)])
+    alphabet = Alphabet(config.token_encoder.alphabet)
+    return read_lexicon(counts, vocabulary, alphabet, config.token_encoder.max_characters)

@@ -98,6 +98,10 @@ def test_fill_names_the_most_probable_tokens_of_every_mask(bert):
     first, second = bert.fill("我[MASK]今天[MASK]", 3)
     assert len(first) == len(second) == 3
     assert first[0][1] >= first[1][1] >= first[2][1] > 0 and first[0][0] in VOCABULARY
+    for count in (0, -1):
+        with pytest.raises(InputError, match=rf"count is {count}: give 1 or more"):
+            bert.fill("我[MASK]", count)
+    assert len(bert.fill("我[MASK]", 10_000)[0]) == len(VOCABULARY)
     with pytest.raises(InputError, match=r"'我们' has no \[MASK\]"):
         bert.fill("我们")
     with pytest.raises(InputError, match=r"a text of 14 tokens with .* is too long for this model, which reads 12"):

@@ -38,7 +38,19 @@ def eval_perplexity(
     runtime.select_device(use_gpu)
     result = evaluate_perplexity(model, test_path, batch_size, common_vocabulary)
     write_results(output, {"model": Path(model).name, **result})
-    say(f"perplexity {result['perplexity']:.2f}; results in {output}")
+    say(
+        f"perplexity {result['perplexity']:.2f}, {result['nats_per_character']:.3f} nats a character, "
+        f"{result['unknown_share']:.1%} of the words unknown; results in {output}"
+    )
+    _warn_of_unknown(result, "test_words", "the words")
+
+
+def _warn_of_unknown(result: dict[str, Any], total: str, what: str) -> None:
+    """A line where a perplexity says little, because it is mostly that of unknown words."""
+    from elmo.text.vocabulary import unknown_warning
+
+    if warning := unknown_warning(result["unknown_share"] * result[total], result[total], what):
+        say(f"warning: {warning}")
 
 
 @app.command("masked")
@@ -61,6 +73,7 @@ def eval_masked(
     say(
         f"perplexity {result['perplexity']:.2f}, of whole words {result['word_perplexity']:.2f}; results in {output}",
     )
+    _warn_of_unknown(result, "test_characters", "the characters")
 
 
 @app.command("words")

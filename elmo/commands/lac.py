@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.options import Amp, RandomSeed, UseGpu, flag
+from elmo.commands.options import Amp, Encoding, Normalise, RandomSeed, UseGpu, flag
 from elmo.commands.progress import busy, counting
 from elmo.system.terminal import PlainConsole, say
 
@@ -16,7 +16,11 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _Format = Annotated[
-    str, typer.Option("--format", help="tsv (LARK's), peoples_daily (the raw file), or ud (CoNLL of UD Chinese GSD).")
+    str,
+    typer.Option(
+        "--format",
+        help="tsv (LARK's), tagged (word/tag, as tag writes), peoples_daily (the raw file), or ud (UD Chinese GSD).",
+    ),
 ]
 _Model = Annotated[
     str | None,
@@ -120,23 +124,51 @@ def lac_eval(
 
 @app.command("tag")
 def lac_tag(
-    text: Annotated[str, typer.Argument(help="UTF-8 file, a text a line, or - for standard input.")],
+    text: Annotated[str, typer.Argument(help="File, a text a line, or - for standard input.")],
     model: _Model = None,
     features: _Features = None,
     user_dictionary: Annotated[
         Path | None, typer.Option("--user_dictionary", help="Words to keep whole, in lines such as 花/n 开/v.")
     ] = None,
+    dictionary_rule: Annotated[
+        str,
+        typer.Option(
+            "--dictionary_rule",
+            help="longest: of its words in a text the longest, from left to right; or original: as LAC 2.1.2.",
+        ),
+    ] = "longest",
+    normalise: Normalise = "none",
+    encoding: Encoding = "utf-8",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file in place of standard output.")] = None,
+    separator: Annotated[
+        str, typer.Option("--separator", help="Between words; with another than a space, words keep their white space.")
+    ] = " ",
     as_json: Annotated[
         bool, typer.Option("--json", help="A line is a JSON object of words and tags, and keeps white space.")
     ] = False,
     batch_size: Annotated[int, typer.Option("--batch_size", help="Lines that are computed together.")] = 64,
 ) -> None:
     """Cut each line into words with their tags: word/tag, separated by spaces."""
+    from elmo.tagging.baidu_text import UserDictionary
     from elmo.tagging.files import tag_file
+    from elmo.text.normalise import parse_steps
 
-    options: dict[str, Any] = {"features": features, "user_dictionary": user_dictionary, "batch_size": batch_size}
+    dictionary: Any = user_dictionary
+    if user_dictionary is not None and dictionary_rule != "longest":
+        dictionary = UserDictionary(user_dictionary, rule=dictionary_rule)
     with counting("lines", shown=output is not None) as report:
-        count = tag_file(text, output, model=model, as_json=as_json, report=report, **options)
+        count = tag_file(
+            text,
+            output,
+            model=model,
+            features=features,
+            user_dictionary=dictionary,
+            as_json=as_json,
+            separator=separator,
+            encoding=encoding,
+            normalise=parse_steps(normalise),
+            batch_size=batch_size,
+            report=report,
+        )
     if output is not None:
         say(f"{count:,} lines in {output}")

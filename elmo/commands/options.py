@@ -121,6 +121,12 @@ ModelVocabulary = Annotated[
     Path | None, typer.Option("--vocab_path", help="Vocabulary, where the model comes without.")
 ]
 Segmenter = Annotated[str, typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text.")]
+Encoding = Annotated[str, typer.Option("--encoding", help="Of the text: utf-8, or gb18030 (covers gbk and gb2312).")]
+_STEPS = "none, all, or some of nfc (composed characters), width (half-width letters and digits), simplified"
+Normalise = Annotated[str, typer.Option("--normalise", help=f"Spellings made alike: {_STEPS}.")]
+NormaliseAsModel = Annotated[
+    str | None, typer.Option("--normalise", help=f"{_STEPS}; by default as the model's text was.", show_default=False)
+]
 Half = Annotated[Any, flag("half", "Half precision: half the size.")]
 HeldOutShards = Annotated[str, typer.Option("--test_path", help="Held-out shards.")]
 ResultsFile = Annotated[Path, typer.Option("--output", "-o", help="Results file, JSON.")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.options import Segmenter, Shards, flag
+from elmo.commands.options import Encoding, Normalise, Segmenter, Shards, flag
 from elmo.errors import InputError
 from elmo.system.terminal import say
 
@@ -24,7 +24,8 @@ def preprocess(
     model: Annotated[
         Path | None, typer.Option("--model", help="Folder of lac's model; by default the installed package's.")
     ] = None,
-    encoding: Annotated[str, typer.Option("--encoding", help="utf-8 or gb18030.")] = "utf-8",
+    normalise: Normalise = "none",
+    encoding: Encoding = "utf-8",
     line_ends: Annotated[
         str,
         typer.Option(
@@ -40,6 +41,7 @@ def preprocess(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of shards that are there.")] = False,
 ) -> None:
     """Turn documents into segmented sentences, a sentence a line, words separated by a space."""
+    from elmo.text.normalise import parse_steps
     from elmo.text.preprocess import preprocess as run
 
     given = {"user_dictionary": user_dictionary, "model": model}
@@ -49,6 +51,7 @@ def preprocess(
         output,
         segmenter=segmenter,
         segmenter_options=options,
+        normalise=parse_steps(normalise),
         encoding=encoding,
         line_ends=line_ends,  # type: ignore[arg-type]  # checked where it is used
         max_sentence_chars=max_sentence_chars,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +10,12 @@ import typer
 
 from elmo.commands.options import (
     Amp,
+    Encoding,
     Half,
     LearningRate,
     ModelVocabulary,
+    NormaliseAsModel,
     RandomSeed,
-    Segmenter,
     Shards,
     UseGpu,
     flag,
@@ -83,7 +85,17 @@ def encode(
     field: Annotated[
         str | None, typer.Option("--field", help="Lines are JSON objects: their field that is the sentence.")
     ] = None,
-    segmenter: Segmenter = "jieba",
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter", help="jieba, lac, or whitespace for segmented text; by default that of the model's text."
+        ),
+    ] = None,
+    user_dictionary: Annotated[
+        Path | None, typer.Option("--user_dictionary", help="Words that the segmenter keeps whole.")
+    ] = None,
+    normalise: NormaliseAsModel = None,
+    encoding: Encoding = "utf-8",
     batch_size: Annotated[
         int, typer.Option("--batch_size", help="Sentences that are run together at most; long ones are fewer.")
     ] = 64,
@@ -103,17 +115,35 @@ def encode(
     from elmo.encoding.any_model import load_encoder, read_sentences_of
     from elmo.encoding.vectors_file import parse_layers, write_vectors
     from elmo.nn.native.precision import choose_precision, products_in
+    from elmo.text.normalise import parse_steps
+    from elmo.text.vocabulary import unknown_warning
 
     wanted = parse_layers(layers)
     read_at = check_positions(positions)
     runtime.select_device(use_gpu)
-    encoder = load_encoder(model, segmenter, vocab_path, positions=read_at, carry_state=carry_state)
+    steps = None if normalise is None else parse_steps(normalise)
+    encoder = load_encoder(
+        model,
+        segmenter,
+        vocab_path,
+        user_dictionary=user_dictionary,
+        normalise=steps,
+        positions=read_at,
+        carry_state=carry_state,
+    )
     say_what_is_slow()
-    encoded = encoder.encode_stream(read_sentences_of(sentences, field), batch_size)
+    unknown = total = 0
+
+    def encoded() -> Iterator[tuple[list[str], Any]]:
+        nonlocal unknown, total
+        for words, vectors in encoder.encode_stream(read_sentences_of(sentences, field, encoding), batch_size):
+            unknown, total = unknown + encoder.count_unknown(words), total + len(words)
+            yield words, vectors
+
     with products_in(choose_precision(amp)):
         count = write_vectors(
             output,
-            counted(encoded, "sentences"),
+            counted(encoded(), "sentences"),
             layers=wanted,
             pool=pool,
             dtype="float16" if half else "float32",
@@ -122,4 +152,6 @@ def encode(
             model=str(model),
             overwrite=overwrite,
         )
-    say(f"{count:,} sentences in {output}")
+    say(f"{count:,} sentences in {output}; {unknown / max(total, 1):.1%} of their words are unknown")
+    if warning := unknown_warning(unknown, total, "the words"):
+        say(f"warning: {warning}")

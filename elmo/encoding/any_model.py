@@ -10,17 +10,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
-from elmo.encoding.encoder import Encoder, StatefulEncoder
+from elmo.encoding.encoder import Encoder, StatefulEncoder, reads_as_trained
 from elmo.encoding.features import WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
 from elmo.masked_lm import masked_lm_from_files
 from elmo.models import ModelFiles
+from elmo.text.normalise import Normaliser
 from elmo.text.pieces import PieceVocabulary
-from elmo.text.segment import get_segmenter
+from elmo.text.segment import Segmenter
 from elmo.text.shards import read_lines
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
@@ -37,43 +37,59 @@ class StreamEncoder(Protocol):
         """Words, or pieces of words, and their vectors [layers, words, dim], of each sentence in order."""
         ...
 
+    def count_unknown(self, words: Sequence[str]) -> int:
+        """How many of these words, or pieces, the model does not know."""
+        ...
+
 
 class _Elmo:
-    def __init__(self, files: ModelFiles, place: PathLike, segmenter: str, positions: Any, carry_state: bool) -> None:
-        model = bilm_from_files(files, place, consume=True)
-        encoder = Encoder(model, files.vocabulary, get_segmenter(segmenter), files.provenance)
-        self._encoder = StatefulEncoder(encoder) if carry_state else encoder
-        self._positions = positions
+    def __init__(self, encoder: Encoder, positions: Any, carry_state: bool) -> None:
+        self._stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
+        self.count_unknown, self._positions = encoder.count_unknown, positions
 
     def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
-        return self._encoder.encode_stream(sentences, batch_size, positions=self._positions)
+        return self._stream(sentences, batch_size, positions=self._positions)
 
 
 class _Pieces:
-    def __init__(self, files: ModelFiles, place: PathLike) -> None:
+    def __init__(self, files: ModelFiles, place: PathLike, normalise: Sequence[str]) -> None:
         assert isinstance(files.vocabulary, PieceVocabulary)
         self._bert = Bert(masked_lm_from_files(files, place), files.vocabulary, files.provenance)
+        self._normalise = Normaliser(normalise)
+
+    def count_unknown(self, words: Sequence[str]) -> int:
+        return list(words).count(self._bert.vocabulary.unk)
 
     def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
-        for pieces, vectors in self._bert.encode_stream(sentences, batch_size):
+        texts = (self._normalise(each) if isinstance(each, str) else each for each in sentences)
+        for pieces, vectors in self._bert.encode_stream(texts, batch_size):
             yield [piece.token for piece in pieces], vectors
 
 
 class _Words:
-    def __init__(self, vectors: WordVectors, segmenter: str) -> None:
-        self._features, self._segmenter = WordVectorFeatures(vectors), get_segmenter(segmenter)
+    def __init__(self, vectors: WordVectors, segmenter: Segmenter, normalise: Sequence[str]) -> None:
+        self._vectors, self._features = vectors, WordVectorFeatures(vectors)
+        self._segmenter, self._normalise = segmenter, Normaliser(normalise)
+
+    def count_unknown(self, words: Sequence[str]) -> int:
+        return sum(word not in self._vectors for word in words)
 
     def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
         for sentence in sentences:
-            words = self._segmenter.cut(sentence) if isinstance(sentence, str) else list(sentence)
+            if isinstance(sentence, str):
+                words = self._segmenter.cut(self._normalise(sentence))
+            else:
+                words = [self._normalise(word) or word for word in sentence]
             yield words, self._features.encode([words])[0].astype(np.float32, copy=False)
 
 
 def load_encoder(
     model: PathLike,
-    segmenter: str = "jieba",
+    segmenter: str | None = None,
     vocab_path: PathLike | None = None,
     *,
+    user_dictionary: PathLike | None = None,
+    normalise: Sequence[str] | None = None,
     positions: str = "own",
     carry_state: bool = False,
 ) -> StreamEncoder:
@@ -81,7 +97,9 @@ def load_encoder(
 
     Args:
         model, vocab_path: see `elmo.convert.read_any`.
-        segmenter: what cuts strings into words; BERT and ERNIE read a string as it is.
+        segmenter, user_dictionary: what cuts strings into words; None: what cut the model's text. BERT and ERNIE read a
+            string as it is.
+        normalise: steps, see `elmo.text.normalise`; None: those of the model's text.
         positions, carry_state: of an ELMo, see `elmo.encoding.encoder`.
 
     Raises:
@@ -89,29 +107,34 @@ def load_encoder(
     """
     files = read_any(model, vocab_path=vocab_path)
     if files.kind == "bilm":
-        return _Elmo(files, model, segmenter, positions, carry_state)
+        options: dict[str, Any] = {"user_dictionary": user_dictionary, "normalise": normalise}
+        return _Elmo(Encoder.from_files(files, model, segmenter, **options), positions, carry_state)
     if files.kind not in (MASKED_LM, WORD2VEC):
         raise InputError(f"{model}: holds a {files.kind} model, which gives no vectors; give an ELMo, BERT or word2vec")
     if positions != "own" or carry_state:
         raise InputError(f"{model}: is a {files.kind} model: --positions and --carry_state are for an ELMo")
     if files.kind == MASKED_LM:
-        return _Pieces(files, model)
-    return _Words(WordVectors.from_files(files, model), segmenter)
+        if user_dictionary is not None:
+            raise InputError(f"{model}: reads characters, not words: leave --user_dictionary out")
+        return _Pieces(files, model, normalise or ())
+    cut, steps = reads_as_trained(files.provenance, model, segmenter, user_dictionary, normalise)
+    return _Words(WordVectors.from_files(files, model), cut, steps)
 
 
-def read_sentences_of(source: PathLike, field: str | None = None) -> Iterator[Sentence]:
+def read_sentences_of(source: PathLike, field: str | None = None, encoding: str = "utf-8") -> Iterator[Sentence]:
     """Yield the sentence of each line: the line itself, or what a field of the JSON object in it says.
 
     Args:
         source: file, or "-" for standard input.
         field: name of the field, which holds a string or a list of words.
+        encoding: of the file, utf-8 or gb18030.
 
     Raises:
         InputError: the file can't be read, or a line is no JSON object with such a field; names the line.
     """
     if field is None and os.fspath(source).endswith((".jsonl", ".ndjson")):
         raise InputError(f"{source}: say which field of its objects is the sentence, as in --field text")
-    for number, line in enumerate(read_lines(source), 1):
+    for number, line in enumerate(read_lines(source, encoding), 1):
         yield line if field is None else _field_of(line, field, f"{source}:{number}")
 
 

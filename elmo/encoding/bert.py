@@ -111,7 +111,7 @@ class Bert:
         half; each piece has its vectors from the window where it is furthest from the ends.
 
         Args:
-            sentences: strings, or lists of words.
+            sentences: strings, or lists of words. So `["我", "们"]` are two sentences, `[["我", "们"]]` is one.
             batch_size: sentences that are run together; changes speed and memory, not the result (to 1e-5).
             special_tokens: also return the vectors of [CLS], before the others, and [SEP], behind them.
 
@@ -139,9 +139,15 @@ class Bert:
     def fill(self, text: str, count: int = 5) -> list[list[tuple[str, float]]]:
         """Most probable tokens, with their probabilities, for each [MASK] that is written in a text.
 
+        Args:
+            text: with a [MASK] or more.
+            count: tokens for each; all of the vocabulary where it has no more.
+
         Raises:
-            InputError: there is no [MASK] in it, it is too long, or the model has no head.
+            InputError: there is no [MASK] in it, it is too long, `count` is below 1, or the model has no head.
         """
+        if count < 1:
+            raise InputError(f"count is {count}: give 1 or more")
         parts = text.split(MASK)
         if len(parts) == 1:
             raise InputError(f"{text!r} has no {MASK}: write one for each token that is to be predicted")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,7 +19,9 @@ from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.lengths import blocks, like_lengths, pad
+from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter, get_segmenter
+from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.vocabulary import Vocabulary
 
 PathLike = str | os.PathLike[str]
@@ -39,34 +42,53 @@ class Encoder:
         vocabulary: gives words their ids; the model's own.
         segmenter: cuts sentences that are given as strings.
         provenance: what the model's file says of its making.
+        normalise: steps that sentences and words are normalised by, see `elmo.text.normalise`.
     """
 
     def __init__(
-        self, model: BiLM, vocabulary: Vocabulary, segmenter: Segmenter, provenance: dict[str, Any] | None = None
+        self,
+        model: BiLM,
+        vocabulary: Vocabulary,
+        segmenter: Segmenter,
+        provenance: dict[str, Any] | None = None,
+        *,
+        normalise: Sequence[str] = (),
     ) -> None:
         self.model, self.vocabulary, self.segmenter = model, vocabulary, segmenter
-        self.provenance = provenance or {}
+        self.provenance, self.normalise = provenance or {}, Normaliser(normalise)
         characters = model.config.token_encoder
         self._alphabet = None if characters is None else Alphabet(characters.alphabet)
 
     @classmethod
-    def from_files(cls, files: ModelFiles, place: object, segmenter: str = "jieba") -> Encoder:
+    def from_files(
+        cls,
+        files: ModelFiles,
+        place: object,
+        segmenter: str | None = None,
+        *,
+        user_dictionary: PathLike | None = None,
+        normalise: Sequence[str] | None = None,
+    ) -> Encoder:
         """Make one of what was read of a model, whose arrays are used up; raises as `load_pretrained`."""
+        cut, steps = reads_as_trained(files.provenance, place, segmenter, user_dictionary, normalise)
         model = bilm_from_files(files, place, consume=True)
-        return cls(model, files.vocabulary, get_segmenter(segmenter), files.provenance)
+        return cls(model, files.vocabulary, cut, files.provenance, normalise=steps)
 
     @classmethod
     def from_pretrained(
         cls,
         path_or_name: PathLike,
-        segmenter: str = "jieba",
+        segmenter: str | None = None,
         vocab_path: PathLike | None = None,
         *,
+        user_dictionary: PathLike | None = None,
+        normalise: Sequence[str] | None = None,
         device: str | None = None,
     ) -> Encoder:
         """Load a pretrained ELMo; see `load_pretrained`."""
         use_device(device)
-        return cls.from_files(read_any(path_or_name, kind="bilm", vocab_path=vocab_path), path_or_name, segmenter)
+        files = read_any(path_or_name, kind="bilm", vocab_path=vocab_path)
+        return cls.from_files(files, path_or_name, segmenter, user_dictionary=user_dictionary, normalise=normalise)
 
     def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
         """Write a model directory, see `elmo.models.write_model`; the segmenter is named when it is loaded."""
@@ -85,18 +107,20 @@ class Encoder:
         return 2 * self.model.config.embed_size
 
     def words(self, sentence: Sentence) -> list[str]:
-        """Words of a sentence: a string is cut by the segmenter, a list is taken as it is.
+        """Words of a sentence, normalised as the model's text was: a string is cut by the segmenter, a list is not.
 
         Raises:
             InputError: the sentence is neither, or one of its words is not a string.
         """
         if isinstance(sentence, str):
-            return self.segmenter.cut(sentence)
+            return self.segmenter.cut(self.normalise(sentence))
+        if not isinstance(sentence, Iterable):
+            raise InputError(f"a sentence is {sentence!r}: give a string, or a list of words")
         words = list(sentence)
         for place, word in enumerate(words):
             if not isinstance(word, str):
                 raise InputError(f"word {place} of a sentence is {word!r}: give a string, or a list of words")
-        return words
+        return [self.normalise(word) or word for word in words]
 
     def ids(self, sentences: Sequence[Sequence[str]]) -> tuple[list[list[int]], Lexicon | None]:
         """Ids of the words of each sentence, and the lexicon that they are rows of, where the model reads characters.
@@ -110,13 +134,18 @@ class Encoder:
         rows, lexicon = make_lexicon(words, self.vocabulary, self._alphabet, max_characters)
         return [[rows[word] for word in sentence] for sentence in sentences], lexicon
 
+    def count_unknown(self, words: Sequence[str]) -> int:
+        """How many of these words are `<UNK>` to the model; none where it reads characters."""
+        return 0 if self._alphabet is not None else self.vocabulary.encode(words).count(self.vocabulary.unk_id)
+
     def encode(
         self, sentences: Iterable[Sentence], batch_size: int = 64, *, positions: Positions = "own"
     ) -> list[Vectors]:
         """Contextual vectors of each sentence, in the order given.
 
         Args:
-            sentences: strings, which are segmented, or lists of words.
+            sentences: strings, which are segmented, or lists of words. So `["我", "们"]` are two sentences, and
+                `[["我", "们"]]` is one of two words.
             batch_size: sentences that are run together at most, fewer where they are long; changes speed and memory,
                 not the result (to 1e-5).
             positions: where the vectors are read. "own" is the word: both readers have just read it. "hole" is its
@@ -261,6 +290,22 @@ class StatefulEncoder:
         return np.stack(layers, axis=1)
 
 
+def reads_as_trained(
+    provenance: dict[str, Any],
+    place: object,
+    segmenter: str | None,
+    user_dictionary: PathLike | None,
+    normalise: Sequence[str] | None,
+) -> tuple[Segmenter, Sequence[str]]:
+    """Segmenter and steps of normalisation: those given, or those of the model's text; warns where they differ."""
+    made = TextRecord.of(provenance)
+    name = segmenter or made.usable_segmenter
+    steps = made.normalise if normalise is None else Normaliser(normalise).steps
+    for warning in made.differences(describe_segmenter(name, user_dictionary), steps):
+        warnings.warn(f"{place}: {warning}", stacklevel=3)
+    return get_segmenter(name, **({} if user_dictionary is None else {"user_dictionary": user_dictionary})), steps
+
+
 def _check_options(batch_size: int, positions: str) -> None:
     """InputError for a batch without sentences, or positions that there are not."""
     if batch_size < 1:
@@ -269,20 +314,34 @@ def _check_options(batch_size: int, positions: str) -> None:
 
 
 def load_pretrained(
-    path_or_name: PathLike, segmenter: str = "jieba", vocab_path: PathLike | None = None, *, device: str | None = None
+    path_or_name: PathLike,
+    segmenter: str | None = None,
+    vocab_path: PathLike | None = None,
+    *,
+    user_dictionary: PathLike | None = None,
+    normalise: Sequence[str] | None = None,
+    device: str | None = None,
 ) -> Encoder:
     """Load a pretrained ELMo: a model directory, a checkpoint, or the name of one that comes with the project.
 
     Weights of LARK, AllenNLP or bilm-tf and ELMoForManyLangs are read from their own files; see `elmo.convert`.
 
+    A model knows how its text was made (`elmo.text.preprocess.preprocess`). What is given otherwise here is warned
+    about: words that are cut or spelt in another way are unknown to it.
+
     Args:
         path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-small" or "baike_elmo_checkpoint.tar.gz".
-        segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`.
+        segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`. None: the one
+            that has cut the model's text, or jieba where the model does not say.
         vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
+        user_dictionary: words that the segmenter keeps whole.
+        normalise: steps, see `elmo.text.normalise`; None: those of the model's text.
         device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
 
     Raises:
         InputError: it is missing, damaged, or its parts do not belong together; it is of another class, which is named;
             there is no such device.
     """
-    return Encoder.from_pretrained(path_or_name, segmenter, vocab_path, device=device)
+    return Encoder.from_pretrained(
+        path_or_name, segmenter, vocab_path, user_dictionary=user_dictionary, normalise=normalise, device=device
+    )

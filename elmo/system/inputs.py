@@ -6,6 +6,7 @@ OSError whose text says so, which every reader turns into its own message, as it
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import errno
 import functools
@@ -15,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from io import BufferedReader
 from typing import BinaryIO, cast
+
+from elmo.errors import InputError
 
 PathLike = str | os.PathLike[str]
 
@@ -108,3 +111,31 @@ def blocks_of_lines(file: BinaryIO) -> Iterator[bytes]:
 def too_long(number: int) -> OSError:
     """The error of a line, counted from 1, that is too long."""
     return OSError(errno.EFBIG, f"line {number} has more than {MAX_LINE_BYTES:,} bytes")
+
+
+def find_codec(encoding: str) -> str:
+    """The codec of an encoding that texts are read in, "utf-8" or "gb18030"; InputError for others."""
+    with contextlib.suppress(LookupError):
+        name = codecs.lookup(encoding).name
+        if name in {"utf-8", "utf-8-sig"}:
+            return "utf-8"
+        if name in {"gb18030", "gbk", "gb2312"}:
+            return "gb18030"
+    raise InputError(
+        f"encoding {encoding!r} cannot be read: choose utf-8 or gb18030 (covers gbk and gb2312), or convert"
+    )
+
+
+def encoding_hint(codec: str, data: bytes, error_start: int) -> str:
+    """Say what to do about bytes that do not decode: which encoding they may have instead."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "it looks like UTF-16: convert it to UTF-8"
+    other = "gb18030" if codec == "utf-8" else "utf-8"
+    # Chinese that did decode as UTF-8 shows that it is UTF-8 with a broken place, though GB18030 may read it as well.
+    is_broken_utf8 = codec == "utf-8" and any(character >= "\u0800" for character in data[:error_start].decode(codec))
+    line_start = data.rfind(b"\n", 0, error_start) + 1
+    with contextlib.suppress(UnicodeDecodeError):
+        if not is_broken_utf8:
+            codecs.getincrementaldecoder(other)().decode(data[line_start:])
+            return f"it reads as {other.upper()}: try --encoding {other}"
+    return "mend or convert the file"

@@ -20,13 +20,23 @@ from elmo.nn.crf import FIRST
 from elmo.nn.gru import GRU
 from elmo.runtime import paddle, use_device
 from elmo.tagging.baidu_files import LacFiles, read_lac, save_lac
-from elmo.tagging.baidu_text import LacReader, UserDictionary, WordsAndTags, read_words, spread_tags
+from elmo.tagging.baidu_text import (
+    LacReader,
+    UserDictionary,
+    WordsAndTags,
+    open_dictionary,
+    read_words,
+    spread_tags,
+)
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.projection import OUTSIDE
 from elmo.tagging.tagger import add_vectors
 from elmo.text.lengths import like_lengths
+from elmo.text.normalise import join_emoji
 
 PathLike = str | os.PathLike[str]
+
+NO_TAG = "w"  # in text, of a word without a tag
 
 
 @dataclass(frozen=True)
@@ -83,20 +93,22 @@ class Lac:
 
     Args:
         files: from `elmo.tagging.baidu_files.read_lac`.
-        user_dictionary: file of words that are to be kept whole, see `UserDictionary`.
+        user_dictionary: words that are to be kept whole: a `UserDictionary`, or the file of one.
         batch_size: texts that are computed together.
 
     Raises:
         InputError: the user dictionary can't be read, or the batch size is below 1.
     """
 
-    def __init__(self, files: LacFiles, *, user_dictionary: PathLike | None = None, batch_size: int = 64) -> None:
+    def __init__(
+        self, files: LacFiles, *, user_dictionary: PathLike | UserDictionary | None = None, batch_size: int = 64
+    ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size is {batch_size}: give 1 or more")
         self.batch_size = batch_size
-        self.user_dictionary = None if user_dictionary is None else UserDictionary(user_dictionary)
         self.network = build_network(files)
         self._files, self._tags = files, files.tags
+        self.user_dictionary = open_dictionary(user_dictionary, self.network.config.tags)
         self._reader = LacReader(files)
 
     @classmethod
@@ -104,7 +116,7 @@ class Lac:
         cls,
         path: PathLike | None = None,
         *,
-        user_dictionary: PathLike | None = None,
+        user_dictionary: PathLike | UserDictionary | None = None,
         batch_size: int = 64,
         device: str | None = None,
     ) -> Lac:
@@ -125,6 +137,12 @@ class Lac:
         """Copy the files into a folder that there is not yet; see `elmo.tagging.baidu_files.save_lac`."""
         save_lac(self._files, directory)
 
+    def add_word(self, entry: str, tag: str | None = None) -> None:
+        """Keep a word whole from now on, as an entry of the user dictionary does; see `UserDictionary.add`."""
+        if self.user_dictionary is None:
+            self.user_dictionary = UserDictionary(tags=self.network.config.tags)
+        self.user_dictionary.add(entry, tag)
+
     def cut(self, text: str) -> list[str]:
         """Return the words of a text; joined they are the text."""
         return self.tag(text)[0][0]
@@ -141,6 +159,7 @@ class Lac:
             best = self.network.decode([_plain_input(inputs[index][0]) for index in batch])
             for index, tag_ids in zip(batch, best, strict=True):
                 tags = spread_tags([self._tags[tag_id] for tag_id in tag_ids], inputs[index][1])
+                tags = join_emoji(texts[index], tags)
                 if self.user_dictionary is not None:
                     self.user_dictionary.apply(texts[index], tags)
                 tagged[index] = read_words(texts[index], tags)
@@ -153,9 +172,23 @@ def _plain_input(ids: list[int]) -> TaggerInput:
     return TaggerInput([], np.array(ids, np.int64), none, none, [])
 
 
-def format_tagged(words: Sequence[str], tags: Sequence[str]) -> str:
-    """Word/tag, separated by spaces, in one line; a word that holds white space is several with one tag, or none."""
-    return " ".join(f"{part}/{tag}" for word, tag in zip(words, tags, strict=True) for part in word.split())
+def format_tagged(words: Sequence[str], tags: Sequence[str], separator: str = " ") -> str:
+    """Word/tag in one line; what LAC gives no tag, such as a rare emoji, has that of punctuation, w.
+
+    Args:
+        words, tags: of a text.
+        separator: what stands between. With a space, a word that holds white space is several with one tag, or none;
+            with another one all words stay whole, white space of their own among them.
+
+    Raises:
+        InputError: a word holds the separator.
+    """
+    parts = zip(words, tags, strict=True)
+    if separator == " ":
+        return " ".join(f"{part}/{tag or NO_TAG}" for word, tag in parts for part in word.split())
+    if bad := next((word for word in words if separator in word), None):
+        raise InputError(f"the word {bad!r} holds the separator {separator!r}: choose another, or --json")
+    return separator.join(f"{word}/{tag or NO_TAG}" for word, tag in parts)
 
 
 # A tagger of ours that starts from Baidu's: its parameters and tokens, and beside them, if wanted, vectors of ELMo.

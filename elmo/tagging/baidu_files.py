@@ -94,6 +94,8 @@ def find_lac(path: PathLike | None = None) -> Path:
         if spec is None or not spec.submodule_search_locations:
             raise InputError(f"the package lac is not installed, and no model was named: {_GET_IT}")
         path = next(iter(spec.submodule_search_locations))
+    if not os.path.exists(path):
+        raise InputError(f"{path}: there is no such folder; give that of LAC, or of a tagger of your own")
     if (folder := lac_folder(path)) is not None:
         return folder
     raise InputError(f"{path}: holds no model of LAC (folders model and conf): {_GET_IT}")

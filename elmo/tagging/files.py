@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -17,10 +17,12 @@ from typing import cast
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, find_model
 from elmo.system.files import whole_file
-from elmo.system.inputs import MAX_LINE_BYTES, STANDARD_INPUT, open_regular, too_long
+from elmo.system.inputs import MAX_LINE_BYTES, STANDARD_INPUT, find_codec, open_regular, too_long
 from elmo.tagging.baidu import Lac, format_tagged
+from elmo.tagging.baidu_text import UserDictionary
 from elmo.tagging.tagger import Tagger
-from elmo.text.vocabulary import invalid_utf8
+from elmo.text.normalise import Normaliser
+from elmo.text.shards import undecodable
 
 PathLike = str | os.PathLike[str]
 
@@ -31,7 +33,7 @@ def load_model(
     model: PathLike | None = None,
     *,
     features: PathLike | None = None,
-    user_dictionary: PathLike | None = None,
+    user_dictionary: PathLike | UserDictionary | None = None,
     batch_size: int = 64,
 ) -> Lac | Tagger:
     """Load Baidu's LAC or a tagger of ours.
@@ -68,42 +70,57 @@ def tag_file(
     *,
     model: PathLike | None = None,
     features: PathLike | None = None,
-    user_dictionary: PathLike | None = None,
+    user_dictionary: PathLike | UserDictionary | None = None,
     as_json: bool = False,
+    separator: str = " ",
+    encoding: str = "utf-8",
+    normalise: Sequence[str] = (),
     batch_size: int = 64,
     report: Callable[[int], object] | None = None,
 ) -> int:
     r"""Tag each line of a file and write a line for it; return how many there were.
 
     A line of the output is word/tag separated by spaces, or `{"words": [...], "tags": [...]}`, whose words joined are
-    the line as it was. Lines end in \n or \r\n; a byte order mark at the beginning is passed over.
+    the line, normalised. Lines end in \n or \r\n; control characters and U+FEFF are dropped, as everywhere.
 
     Args:
-        source: a UTF-8 file, "-" for standard input.
+        source: a file, "-" for standard input.
         output: appears whole or, after an error or an interruption, not at all; a file that is there is replaced. None:
             standard output.
         model, features, user_dictionary, batch_size: see `load_model`.
         as_json: write JSON.
         report: is told of so many lines more that are done.
+        separator: between words of a text, see `elmo.tagging.baidu.format_tagged`.
+        encoding: of the source, utf-8 or gb18030.
+        normalise: steps, see `elmo.text.normalise`.
 
     Raises:
-        InputError: the source can't be read or is not UTF-8 (naming file, line and byte), the output can't be
-            written), or `load_model` fails.
+        InputError: the source can't be read or is not of the encoding (naming file, line and byte), the output can't be
+            written, a word holds the separator, there is no such encoding or step, or `load_model` fails.
     """
-    count = 0
+    count, codec, normaliser = 0, find_codec(encoding), Normaliser(normalise)
+    if not separator or "/" in separator or "\n" in separator:
+        raise InputError(f"separator is {separator!r}: give something without a slash or a line end")
     with _opened(source) as file, written_whole(output) as write:
         tagger = load_model(model, features=features, user_dictionary=user_dictionary, batch_size=batch_size)
-        for lines in _read_blocks(file, _name(source)):
-            tagged = tagger.tag(lines)
+        for lines in _read_blocks(file, _name(source), codec):
+            tagged = tagger.tag([normaliser(line) for line in lines])
             if as_json:
                 answers = [json.dumps({"words": words, "tags": tags}, ensure_ascii=False) for words, tags in tagged]
             else:
-                answers = [format_tagged(words, tags) for words, tags in tagged]
+                answers = [_format(*each, separator, _name(source), count + at) for at, each in enumerate(tagged, 1)]
             write("".join([f"{answer}\n" for answer in answers]).encode())
             count += len(lines)
             if report is not None:
                 report(len(lines))
     return count
+
+
+def _format(words: Sequence[str], tags: Sequence[str], separator: str, name: str, line: int) -> str:
+    try:
+        return format_tagged(words, tags, separator)
+    except InputError as error:
+        raise InputError(f"{name}:{line}: {error}") from None
 
 
 def _name(source: PathLike) -> str:
@@ -113,7 +130,7 @@ def _name(source: PathLike) -> str:
 def _opened(source: PathLike) -> AbstractContextManager[BufferedReader]:
     if os.fspath(source) == STANDARD_INPUT:
         if sys.stdin is None:
-            raise InputError("standard input is closed: give a UTF-8 file, a text a line")
+            raise InputError("standard input is closed: give a file, a text a line")
         return nullcontext(cast(BufferedReader, sys.stdin.buffer))
     try:
         return open_regular(source)
@@ -121,7 +138,7 @@ def _opened(source: PathLike) -> AbstractContextManager[BufferedReader]:
         raise _unreadable(_name(source), error) from error
 
 
-def _read_blocks(file: BufferedReader, name: str) -> Iterator[list[str]]:
+def _read_blocks(file: BufferedReader, name: str, codec: str) -> Iterator[list[str]]:
     """Yield lines without their ends, as many at a time as there are to read."""
     rest: list[bytes] = []  # of a line whose end is yet to come
     number = 1
@@ -141,10 +158,9 @@ def _read_blocks(file: BufferedReader, name: str) -> Iterator[list[str]]:
         rest = [begun]
         if data:
             try:
-                text = data.decode()
+                text = data.decode(codec)
             except UnicodeDecodeError as error:
-                raise invalid_utf8(name, error, number) from None
-            text = text.removeprefix("\ufeff") if number == 1 else text
+                raise undecodable(name, error, number, codec) from None
             lines = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
             yield lines
             number += len(lines)

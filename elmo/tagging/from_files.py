@@ -32,10 +32,17 @@ from elmo.tagging.projection import OTHER, project, word_chunks
 from elmo.tagging.score import ChunkCounts, Score, count_chunks, oracle
 from elmo.tagging.tagger import KIND, Tagger
 from elmo.tagging.train import TrainSettings, check_save_dir, train_tagger
+from elmo.text.shards import read_lines
+from elmo.text.units import read_words
 
 PathLike = str | os.PathLike[str]
 
-FORMATS = ("tsv", "peoples_daily", "ud")
+FORMATS = {  # and what a file of each is
+    "tsv": "LARK's `token token<TAB>tag tag` a line",
+    "tagged": "`word/tag word/tag` a line, as `elmo lac tag` writes it",
+    "peoples_daily": "the raw file of People's Daily, January 1998",
+    "ud": "CoNLL-U of UD Chinese GSD",
+}
 MODEL, SCORES = "model", "scores.json"  # in the folder of a training
 
 
@@ -62,18 +69,55 @@ def read_gold(path: PathLike, form: str = "tsv", part: str = "test") -> list[Tag
 
     Args:
         path: the file.
-        form: "tsv" (LARK's, of words or pieces of them), "peoples_daily" or "ud", see `elmo.corpora`.
+        form: "tsv" (LARK's, of words or pieces of them), "peoples_daily" or "ud", see `elmo.corpora`; or "tagged".
         part: what to take of People's Daily, which is one file: train, dev or test.
 
     Raises:
-        InputError: the form is unknown; the file can't be read or is malformed, naming the line.
+        InputError: the form is unknown; the file can't be read or is malformed, naming the line and what is expected.
     """
+    if form not in FORMATS:
+        raise InputError(f"format is {form!r}: give one of {', '.join(FORMATS)}")
+    try:
+        return _read_gold(path, form, part)
+    except InputError as error:
+        if not os.path.isfile(path):
+            raise
+        raise InputError(f"{error} (--format {form} is {FORMATS[form]}{_offer(path, form)})") from None
+
+
+def _offer(path: PathLike, form: str) -> str:
+    """Name the format that a file seems to have, if it is another one."""
+    try:
+        first = next((line for line in read_lines(path) if line.strip()), "")
+    except InputError:
+        return ""
+    words = first.split()
+    is_tagged = "\t" not in first and len(words) > 0 and all(word.rpartition("/")[0] for word in words)
+    looks_like = "tagged" if is_tagged else "tsv" if first.count("\t") == 1 else form
+    return "" if looks_like == form else f"; this looks like --format {looks_like}"
+
+
+def _read_tagged(path: PathLike) -> list[Tagged]:
+    """Sentences of word/tag; empty lines are passed over."""
+    sentences = []
+    for number, read in enumerate(read_words(path, True), 1):
+        place = f"{path}:{number}"
+        if bad := next((f"{word}/{tag}" for word, tag in read if not word or not tag), None):
+            raise InputError(f"{place}: {bad!r} lacks its {'tag' if bad.endswith('/') else 'word'}; give word/tag")
+        if read:
+            sentences.append(Tagged([word for word, _ in read], [tag for _, tag in read], place))
+    if not sentences:
+        raise InputError(f"{path}: has no sentence")
+    return sentences
+
+
+def _read_gold(path: PathLike, form: str, part: str) -> list[Tagged]:
     if form == "peoples_daily":
         return read_peoples_daily(path, (part,))
     if form == "ud":
         return read_ud(path)
-    if form != "tsv":
-        raise InputError(f"format is {form!r}: give one of {', '.join(FORMATS)}")
+    if form == "tagged":
+        return _read_tagged(path)
     sentences = []
     for read in read_tsv(path):
         chunks = [("".join(tokens), tag) for tokens, tag in read.chunks()]

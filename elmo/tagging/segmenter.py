@@ -29,6 +29,16 @@ class LacSegmenter:
 
         self._lac = Lac.from_pretrained(model, user_dictionary=user_dictionary)
 
+    @classmethod
+    def check_options(
+        cls, model: str | os.PathLike[str] | None = None, user_dictionary: str | os.PathLike[str] | None = None
+    ) -> None:
+        """Warn, before processes are started that can't, of entries that say nothing."""
+        if user_dictionary is not None:
+            from elmo.tagging.baidu_text import UserDictionary
+
+            UserDictionary(user_dictionary)
+
     def cut(self, sentence: str) -> list[str]:
         """Return the words of a sentence in their order."""
         return self.cut_all([sentence])[0]

@@ -20,7 +20,7 @@ from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.runtime import paddle, use_device
-from elmo.tagging.baidu_text import UserDictionary, WordsAndTags, read_words, spread_tags
+from elmo.tagging.baidu_text import UserDictionary, WordsAndTags, open_dictionary, read_words, spread_tags
 from elmo.tagging.network import (
     TaggerConfig,
     TaggerInput,
@@ -28,6 +28,7 @@ from elmo.tagging.network import (
     fine_tuned_elmo,
 )
 from elmo.text.lengths import like_lengths
+from elmo.text.normalise import join_emoji
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
 
@@ -123,7 +124,7 @@ class Tagger:
         vocabulary: of its tokens.
         features: what the network reads beside them; None where it reads nothing, or has a biLM of its own.
         elmo_vocabulary: of that biLM.
-        user_dictionary: file of words that are to be kept whole, see `elmo.tagging.baidu_text.UserDictionary`.
+        user_dictionary: words that are to be kept whole: an `elmo.tagging.baidu_text.UserDictionary`, or its file.
         batch_size: texts that are computed together.
         provenance: what the model's file says of its making.
 
@@ -139,7 +140,7 @@ class Tagger:
         features: Features | None = None,
         elmo_vocabulary: Vocabulary | None = None,
         *,
-        user_dictionary: PathLike | None = None,
+        user_dictionary: PathLike | UserDictionary | None = None,
         batch_size: int = 64,
         provenance: dict[str, Any] | None = None,
     ) -> None:
@@ -155,7 +156,7 @@ class Tagger:
         self.network, self.vocabulary, self.features = network, vocabulary, features
         self.elmo_vocabulary = elmo_vocabulary
         self.batch_size, self.provenance = batch_size, provenance or {}
-        self.user_dictionary = None if user_dictionary is None else UserDictionary(user_dictionary)
+        self.user_dictionary = open_dictionary(user_dictionary, config.tags)
         self.segmenter = load_segmenter(config.segmenter)
         self._reader = SentenceReader(vocabulary, config, features, elmo_vocabulary)
         self._labels = config.labels
@@ -166,7 +167,7 @@ class Tagger:
         path: PathLike,
         *,
         features: Features | PathLike | None = None,
-        user_dictionary: PathLike | None = None,
+        user_dictionary: PathLike | UserDictionary | None = None,
         batch_size: int = 64,
         device: str | None = None,
     ) -> Tagger:
@@ -193,7 +194,7 @@ class Tagger:
         place: PathLike,
         *,
         features: Features | PathLike | None = None,
-        user_dictionary: PathLike | None = None,
+        user_dictionary: PathLike | UserDictionary | None = None,
         batch_size: int = 64,
     ) -> Tagger:
         """Make one of what was read of a model; see `from_pretrained`."""
@@ -242,6 +243,12 @@ class Tagger:
 
     save = save_pretrained  # a shorter name of the same
 
+    def add_word(self, entry: str, tag: str | None = None) -> None:
+        """Keep a word whole from now on, as an entry of the user dictionary does; see `UserDictionary.add`."""
+        if self.user_dictionary is None:
+            self.user_dictionary = UserDictionary(tags=self.network.config.tags)
+        self.user_dictionary.add(entry, tag)
+
     def cut(self, text: str) -> list[str]:
         """Return the words of a text; joined they are the text."""
         return self.tag(text)[0][0]
@@ -288,6 +295,7 @@ class Tagger:
                 label = next(read)
                 whole.append(label if label[:-2] == tag else label[:-2] + BEGIN)
                 tag = label[:-2]
+        whole = join_emoji(text, whole)
         if self.user_dictionary is not None:
             self.user_dictionary.apply(text, whole)
         return read_words(text, whole)

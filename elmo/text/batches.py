@@ -23,6 +23,7 @@ Ids = npt.NDArray[np.int64]
 _READ_AHEAD = 8  # batches that are ready before they are asked for
 _POLL_SECONDS = 0.2  # between two looks at whether they are still wanted
 _WHOLE_TOKENS = 8192  # of a batch of whole sentences, unless one alone has more
+_COUNTED_WORDS = 1 << 20  # at a time
 _ROUNDS = 6  # of the shuffle
 
 
@@ -133,6 +134,14 @@ class SentenceIds:
     def num_targets(self) -> int:
         """Tokens that one direction predicts in one pass: the words and a boundary a sentence."""
         return self.num_words + len(self)
+
+    def count(self, ids: Ids) -> int:
+        """How many of the words have one of these ids."""
+        blocks = range(0, self.num_words, _COUNTED_WORDS)
+        return sum(
+            int(np.isin(self.text.read(begin, min(begin + _COUNTED_WORDS, self.num_words)), ids).sum())
+            for begin in blocks
+        )
 
     def batches(
         self,

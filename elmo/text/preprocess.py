@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import glob
+import json
 import os
 import re
 import secrets
@@ -23,11 +24,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from elmo.errors import InputError, RunError
 from elmo.runtime import available_cores
-from elmo.system.inputs import STANDARD_INPUT, opened
+from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, opened
 from elmo.system.stopping import half_written
 from elmo.system.terminal import PlainConsole
+from elmo.text.normalise import Normaliser
 from elmo.text.segment import segment_chunks, segmenter_factory
+from elmo.text.segment.dictionary import describe_segmenter
 from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
+from elmo.text.shards import record_file
 
 SHARD_PREFIX = "sentence_file_"
 
@@ -58,6 +62,7 @@ def preprocess(
     *,
     segmenter: str = "jieba",
     segmenter_options: Mapping[str, Any] | None = None,
+    normalise: Sequence[str] = (),
     encoding: str = "utf-8",
     line_ends: LineEnds = "sentence",
     max_sentence_chars: int = MAX_SENTENCE_CHARS,
@@ -77,6 +82,8 @@ def preprocess(
             order, what a glob or folder holds by path. A file met twice is read once, shards in `output_dir` never.
         output_dir: made where it does not exist.
         segmenter, segmenter_options: name and options of a segmenter, see `elmo.text.segment`.
+        normalise: steps that make spellings alike, see `elmo.text.normalise`. With the segmenter they are written down
+            beside the shards, and from there go into the model that is trained on them.
         encoding: of the documents: "utf-8", or "gb18030", which covers gbk and gb2312.
         line_ends, max_sentence_chars: see `SentenceSplitter`.
         sentences_per_shard: every shard but the last has so many lines.
@@ -91,7 +98,7 @@ def preprocess(
         RunError: writing failed, or a worker died.
     """
     started = time.perf_counter()
-    codec = _find_codec(encoding)
+    codec = find_codec(encoding)
     if sentences_per_shard < 1:
         raise InputError(f"sentences_per_shard is {sentences_per_shard}: give 1 or more")
     if workers is not None and not 1 <= workers <= _MOST_WORKERS:
@@ -101,7 +108,12 @@ def preprocess(
     if line_ends == "join" and segmenter == "whitespace":
         raise InputError("line_ends 'join' would join words of segmented text: choose 'space' or 'sentence'")
     splitter = SentenceSplitter(line_ends=line_ends, max_sentence_chars=max_sentence_chars)
-    make_segmenter = segmenter_factory(segmenter, **(segmenter_options or {}))
+    options = dict(segmenter_options or {})
+    make_segmenter = segmenter_factory(segmenter, normalise=normalise, **options)
+    record = {
+        "segmenter": describe_segmenter(segmenter, options.get("user_dictionary")),
+        "normalise": list(Normaliser(normalise).steps),
+    }
     target = Path(os.path.abspath(output_dir))
     is_shard = re.compile(re.escape(prefix) + r"\d{5,}").fullmatch
     real_target = Path(os.path.realpath(target))
@@ -124,6 +136,7 @@ def preprocess(
         if sentences == 0:
             named = _name(documents[0]) + (f" and {len(documents) - 1} more" if len(documents) > 1 else "")
             raise InputError(f"{named}: no sentence in all of the input; give documents with text")
+        _append(folder / record_file(prefix), (json.dumps(record, ensure_ascii=False) + "\n").encode())
     return PreprocessReport(
         documents=len(documents),
         sentences=sentences,
@@ -134,18 +147,6 @@ def preprocess(
         cut_sentences=splitter.cut_sentences,
         seconds=time.perf_counter() - started,
         warnings=tuple(warnings),
-    )
-
-
-def _find_codec(encoding: str) -> str:
-    with suppress(LookupError):
-        name = codecs.lookup(encoding).name
-        if name in {"utf-8", "utf-8-sig"}:
-            return "utf-8"
-        if name in {"gb18030", "gbk", "gb2312"}:
-            return "gb18030"
-    raise InputError(
-        f"encoding {encoding!r} cannot be read: choose utf-8 or gb18030 (covers gbk and gb2312), or convert"
     )
 
 
@@ -228,7 +229,7 @@ def _decoded(document: str, codec: str, advance: Callable[[int], None], warnings
         line = 1 + line_ends + _count_line_ends(last + error.object[: error.start]) - _count_line_ends(last)
         byte = offset + len(data) - len(error.object) + error.start
         problem = f"byte {byte} of the file, 0x{error.object[error.start]:02x}, is not {codec.upper()}"
-        raise InputError(f"{name}:{line}: {problem}; {_encoding_hint(codec, error.object, error.start)}") from None
+        raise InputError(f"{name}:{line}: {problem}; {encoding_hint(codec, error.object, error.start)}") from None
     except OSError as error:
         raise InputError(f"{name}: cannot be read ({error.strerror}); check that it is a file you may read") from error
 
@@ -240,21 +241,6 @@ def _name(document: str) -> str:
 def _count_line_ends(data: bytes) -> int:
     returns = data.count(b"\r")
     return data.count(b"\n") + (returns - data.count(b"\r\n") if returns else 0)
-
-
-def _encoding_hint(codec: str, data: bytes, error_start: int) -> str:
-    """Say what to do about bytes that do not decode: which encoding they may have instead."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "it looks like UTF-16: convert it to UTF-8"
-    other = "gb18030" if codec == "utf-8" else "utf-8"
-    # Chinese that did decode as UTF-8 shows that it is UTF-8 with a broken place, though GB18030 may read it as well.
-    is_broken_utf8 = codec == "utf-8" and any(character >= "\u0800" for character in data[:error_start].decode(codec))
-    line_start = data.rfind(b"\n", 0, error_start) + 1
-    with suppress(UnicodeDecodeError):
-        if not is_broken_utf8:
-            codecs.getincrementaldecoder(other)().decode(data[line_start:])
-            return f"it reads as {other.upper()}: try --encoding {other}"
-    return "mend or convert the file"
 
 
 def _is_utf8(data: bytes) -> bool:

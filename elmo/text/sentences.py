@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, get_args
 
 from elmo.errors import InputError
+from elmo.text.normalise import DROPPED
 
 LineEnds = Literal["sentence", "space", "join"]
 MAX_SENTENCE_CHARS = 1000
@@ -22,7 +23,7 @@ _OPENERS = frozenset("“‘「『（【《〈〔［｛〖\"'([")
 _BOUNDARY = re.compile(rf"\n|([.{_STOPS}](?: ?[{_STOPS}]|\.)*)((?:'| ?[\"{_CLOSERS}])*)")
 _UP_TO_LAST_PAUSE = re.compile(r".*(?:[，、；： ]|[,;:](?!\d))", re.DOTALL)
 
-_NOT_TEXT = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\ufeff\ud800-\udfff]")
+_NOT_TEXT = re.compile(rf"[{DROPPED}\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _ODD_SPACE = re.compile(r"(?:[^\S\n ]| (?=[^\S\n]))[^\S\n]*")
 _LINE_END = re.compile(r" ?\n[ \n]*")

@@ -15,6 +15,8 @@ from rich.console import Console
 from elmo import runtime
 from elmo.bilm import BiLM, BiLMState
 from elmo.bilm_config import BiLMConfig
+from elmo.bilm_config import find_lexicon as find_lexicon
+from elmo.bilm_config import token_encoder_sizes as token_encoder_sizes
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
@@ -25,12 +27,13 @@ from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
 from elmo.text.batches import Batch, Position, ReadAhead, SentenceIds
-from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
+from elmo.text.characters import Alphabet, Lexicon
 from elmo.text.shards import find_shards
-from elmo.text.vocabulary import Vocabulary, count_words
+from elmo.text.vocabulary import Coverage, Vocabulary, count_words, measure_coverage
+from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import Arrays, PretrainSettings
-from elmo.training.start import find_start, run
+from elmo.training.start import find_start, find_text_record, run
 
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
 _DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
@@ -74,6 +77,7 @@ class BiLMObjective:
             settings.optim in SPARSE_OPTIMIZERS and ranks.world_size == 1 and settings.accumulate_steps == 1
         )
         self._generator = np.random.default_rng(settings.random_seed)
+        self._coverage: Coverage | None = None  # of the held-out text, once it was measured
         self._state: BiLMState | None = None
         self._batches: ReadAhead | None = None
 
@@ -149,6 +153,12 @@ class BiLMObjective:
         Args:
             kept: [vocab], which tokens are told apart: all others are one, whose probability is the sum of theirs. So
                 models with different vocabularies can be compared on what both know.
+
+        Returns:
+            `perplexity`, `forward_perplexity` and `backward_perplexity`, which are a vocabulary's own; `unknown_share`,
+            how many of the words it doesn't know; and `nats_per_character`, the figure that compares vocabularies: the
+            nats of all predictions, the mean of both directions, and of spelling the unknown words
+            (`elmo.text.vocabulary.measure_coverage`), divided by the characters of all words.
         """
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
@@ -160,11 +170,25 @@ class BiLMObjective:
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens
         forward, backward = totals / count
+        coverage = self._measure_coverage(kept)
         return {
             "perplexity": _perplexity((forward + backward) / 2),
             "forward_perplexity": _perplexity(forward),
             "backward_perplexity": _perplexity(backward),
+            "nats_per_character": (totals.mean() + coverage.spelling_nats) / max(coverage.characters, 1),
+            "unknown_share": coverage.unknown_share,
         }
+
+    def _measure_coverage(self, kept: npt.NDArray[np.bool_] | None) -> Coverage:
+        """What the vocabulary, or the part of it that is told apart, knows of the held-out text."""
+        assert self.dev is not None
+        if kept is not None:
+            tokens = self.vocabulary.tokens
+            known = {tokens[token_id] for token_id in np.flatnonzero(kept)}
+            return measure_coverage(count_words(self.dev.paths), known, self.vocabulary)
+        if self._coverage is None:
+            self._coverage = measure_coverage(count_words(self.dev.paths), self.vocabulary, self.vocabulary)
+        return self._coverage
 
     def text_fingerprint(self) -> str:
         """Return that of the encoded text; for characters that of the shards, since ids depend on held-out words."""
@@ -297,12 +321,20 @@ def pretrain(
         f"{train.num_words:,} words in {len(train):,} training sentences ({len(train.paths)} shards), "
         f"{dev.num_words if dev else 0:,} held out; vocabulary {len(vocabulary):,}",
     )
+    unknown_ids = np.array([vocabulary.unk_id])
+    if lexicon is not None:
+        unknown_ids = np.flatnonzero(lexicon.word_ids == vocabulary.unk_id)
+    unknown = train.count(unknown_ids)
+    tell_unknown(console, unknown, train.num_words, "the training words")
+    if dev is not None:
+        tell_unknown(console, dev.count(unknown_ids), dev.num_words, "the held-out words")
     if all_train_tokens is not None and all_train_tokens != train.num_words:
         tell(
             console,
             f"warning: all_train_tokens is {all_train_tokens}, but the training shards hold {train.num_words} words: "
             "the counted number is used",
         )
+    record = find_text_record(start, train.paths, dev.paths if dev else (), console)
     runtime.seed_everything(settings.random_seed)
     model = BiLM(config)
     model.train()
@@ -318,31 +350,11 @@ def pretrain(
         settings,
         start,
         para_save_dir=para_save_dir,
-        provenance={"train_words": train.num_words},
+        provenance={"train_words": train.num_words, "unknown_train_words": unknown, **record},
         console=console,
         ranks=ranks,
         visualdl_dir=visualdl_dir,
     )
-
-
-def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, Any] | None:
-    """Sizes of a token encoder by its name, for `sizes["token_encoder"]` of `pretrain`: None for "word".
-
-    Args:
-        name: "word" or "char_cnn".
-        alphabet: "characters" (those of the training text) or "utf-8" (bytes; three make a Chinese character).
-    """
-    if name not in ("word", "char_cnn"):
-        raise InputError(f"token_encoder is {name!r}: give word or char_cnn")
-    if alphabet not in ("characters", UTF8):
-        raise InputError(f"alphabet is {alphabet!r}: give characters or {UTF8}")
-    if name == "word":
-        return None
-    if alphabet == UTF8:
-        filters = [[1, 16], [2, 16], [3, 64], [4, 32], [5, 32], [6, 96]]
-        return {"alphabet": UTF8, "char_embed_size": 16, "filters": filters, "max_characters": 32}
-    filters = [[1, 64], [2, 96], [3, 64], [4, 32]]
-    return {"alphabet": "characters", "char_embed_size": 32, "filters": filters, "max_characters": 12}
 
 
 def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, start: ModelFiles | None) -> BiLMConfig:
@@ -360,14 +372,3 @@ def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, s
     config = BiLMConfig.from_dict({**sizes, **tokens})
     check_memory(4 * config.num_parameters, "these sizes")
     return config
-
-
-def find_lexicon(
-    config: BiLMConfig, vocabulary: Vocabulary, *patterns: str | None
-) -> tuple[Vocabulary, Lexicon | None]:
-    """Return what turns the shards' words into ids, and the lexicon of these ids where the biLM reads characters."""
-    if config.token_encoder is None:
-        return vocabulary, None
-    counts = count_words([path for pattern in patterns if pattern for path in find_shards(pattern)])
-    alphabet = Alphabet(config.token_encoder.alphabet)
-    return read_lexicon(counts, vocabulary, alphabet, config.token_encoder.max_characters)

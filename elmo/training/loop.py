@@ -287,7 +287,7 @@ class Trainer:
         raise _ending(self._stop)
 
     def _log_epoch(self, record: dict[str, Any]) -> None:
-        scores = {name: value for name, value in record.items() if name.endswith("perplexity")}
+        scores = {name: record[name] for name in record if name.endswith(("perplexity", "nats_per_character"))}
         self._draw(epoch_training_loss=record["training_loss"], **scores)
         tell(
             self.console,

@@ -24,9 +24,10 @@ from elmo.system.terminal import tell
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
+from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import Arrays, RunSettings
-from elmo.training.start import find_start, run
+from elmo.training.start import find_start, find_text_record, run
 
 MASKINGS = {
     "bert": STAGES[:1],
@@ -236,6 +237,11 @@ def pretrain_masked(
         f"shards), {dev.text.num_characters if dev else 0:,} held out; vocabulary {len(vocabulary):,}; "
         f"masking {', '.join(settings.stages)}",
     )
+    for part, what in ((train, "the training characters"), (dev, "the held-out characters")):
+        if part is not None:
+            unknown = int(part.text.count_tokens()[vocabulary.unk_id])
+            tell_unknown(console, unknown, part.text.num_characters, what)
+    record = find_text_record(start, train.text.paths, dev.text.paths if dev else (), console)
     runtime.seed_everything(settings.random_seed)
     model = MaskedLM(config)
     model.train()
@@ -249,7 +255,7 @@ def pretrain_masked(
         settings,
         start,
         para_save_dir=para_save_dir,
-        provenance={"train_characters": train.text.num_characters},
+        provenance={"train_characters": train.text.num_characters, **record},
         console=console,
         ranks=ranks,
         visualdl_dir=visualdl_dir,

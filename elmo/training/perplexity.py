@@ -38,8 +38,9 @@ def evaluate_perplexity(
             models predict the same things, and their perplexities can be compared.
 
     Returns:
-        `perplexity`, `forward_perplexity`, `backward_perplexity`, `test_words`, and from the model's provenance `runs`
-        (settings, steps, tokens read) and `tokens_read`, the sum over runs, in each direction.
+        `perplexity`, `forward_perplexity`, `backward_perplexity`, `nats_per_character` and `unknown_share`, see
+        `BiLMObjective.evaluate`; `test_words`; and from the model's provenance `runs` (settings, steps, tokens read)
+        and `tokens_read`, the sum over runs, in each direction.
 
     Raises:
         InputError: the model or the shards can't be used.
@@ -84,6 +85,7 @@ def evaluate_masked(
     return {
         **scores,
         "test_characters": text.num_characters,
+        "unknown_share": int(text.count_tokens()[vocabulary.unk_id]) / max(text.num_characters, 1),
         "characters_read": sum(run["tokens_read"] for run in runs),
         "runs": runs,
     }

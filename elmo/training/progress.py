@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from elmo.errors import InputError
+from elmo.system.terminal import tell
+from elmo.text.vocabulary import unknown_warning
 
 _FIRST_BATCHES, _FIRST_SECONDS = 20, 60.0  # after either, the speed is known
 _DAY = 86_400.0
@@ -134,6 +136,13 @@ class Window(Pass):
 def score_words(scores: dict[str, float]) -> str:
     """Return scores as a line of the log has them, each with a comma and a space after it."""
     return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())
+
+
+def tell_unknown(console: Console, unknown: int, total: int, what: str) -> None:
+    """Say how many words (or characters) of a text are unknown, and warn where they are too many."""
+    tell(console, f"{unknown / max(total, 1):.1%} of {what} are unknown")
+    if warning := unknown_warning(unknown, total, what):
+        tell(console, f"warning: {warning}")
 
 
 class Curves:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +19,7 @@ from elmo.nn import native
 from elmo.nn.native.precision import choose_precision, describe_precision
 from elmo.runtime import keep_freed_memory, paddle
 from elmo.system.terminal import tell
+from elmo.text.shards import read_text_records
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints, newest_checkpoint, read_training_state
 from elmo.training.loop import Trainer
@@ -76,6 +80,23 @@ def find_start(
     if files.vocabulary != vocabulary:
         raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
     return Start(files, source, load_dir)
+
+
+def find_text_record(start: Start, train: Sequence[Path], dev: Sequence[Path], console: Console) -> dict[str, Any]:
+    """How the training text was made (`elmo.text.shards.read_text_records`), as {"text": ...} for the provenance.
+
+    Where nothing says it, it is the start's. Warns where shards were made in several ways, or otherwise than the
+    start's text.
+    """
+    earlier = None if start.files is None else start.files.provenance.get("text")
+    records = read_text_records(train)
+    made = [*([earlier] if isinstance(earlier, dict) else []), *records, *read_text_records(dev)]
+    if different := next((each for each in made if each != made[0]), None):
+        ways = " and ".join(json.dumps(each, ensure_ascii=False)[:300] for each in (made[0], different))
+        tell(console, f"warning: the text was made in several ways, {ways}: give text of one segmenter and script")
+    if len(records) == 1:
+        return {"text": records[0]}
+    return {"text": earlier} if isinstance(earlier, dict) and not records else {}
 
 
 def run(

@@ -45,6 +45,17 @@ def test_a_string_is_segmented_and_a_list_taken_as_it_is(encoder: Encoder) -> No
     np.testing.assert_allclose(from_string, from_list, atol=1e-6)  # two rows of a product may round differently
 
 
+@pytest.mark.parametrize(("bad", "named"), [(None, "a sentence is None"), (3, "a sentence is 3"), ([None], "word 0")])
+def test_what_is_no_sentence_is_named(encoder: Encoder, bad: object, named: str) -> None:
+    with pytest.raises(InputError, match=f"{named}.*give a string, or a list of words"):
+        encoder.encode(["我 买", bad])  # type: ignore[list-item]
+
+
+def test_each_string_of_a_list_is_a_sentence(encoder: Encoder) -> None:
+    assert [len(vectors[0]) for vectors in encoder.encode(["我", "苹果 了"])] == [1, 2]
+    assert [len(vectors[0]) for vectors in encoder.encode([["我", "苹果"]])] == [2]
+
+
 def test_neighbours_in_the_call_do_not_change_a_sentence(encoder: Encoder) -> None:
     batch = sentences(50)
     together = encoder.encode(batch)

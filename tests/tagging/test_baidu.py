@@ -152,6 +152,31 @@ def test_words_of_the_user_are_kept_whole(tiny_lac: Path, tmp_path: Path) -> Non
     assert tags[3] == "ACT"
 
 
+def test_words_are_added_to_a_loaded_model(tiny_lac: Path) -> None:
+    lac = Lac.from_pretrained(tiny_lac)
+    lac.add_word("河边散步/v")
+    lac.add_word("明天去", "TIME")
+    words, tags = lac.tag("我们明天去河边散步")[0]
+    assert words[-2:] == ["明天去", "河边散步"] and tags[-2:] == ["TIME", "v"]
+
+
+@pytest.mark.parametrize("emoji", ["👨\u200d👩\u200d👧", "👍🏽", "❤\ufe0f", "🇨🇳", "1\ufe0f\u20e3"])
+def test_an_emoji_of_several_characters_is_a_word(tiny_lac: Path, emoji: str) -> None:
+    words, tags = Lac.from_pretrained(tiny_lac).tag(f"我们{emoji}去河边{emoji}")[0]
+    assert words.count(emoji) == 2 and len(words) == len(tags)
+
+
+def test_a_word_without_a_tag_is_punctuation_in_text() -> None:
+    assert format_tagged(["好", "🦖"], ["a", ""]) == "好/a 🦖/w"
+
+
+def test_with_a_separator_words_keep_their_white_space() -> None:
+    words, tags = ["在", " New York", " ", "工作"], ["p", "LOC", "w", "v"]
+    assert format_tagged(words, tags, "\t") == "在/p\t New York/LOC\t /w\t工作/v"
+    with pytest.raises(InputError, match=r"'a\|b' holds the separator '\|': choose another, or --json"):
+        format_tagged(["a|b"], ["n"], "|")
+
+
 def test_segmenter_gives_words_without_white_space(tiny_lac: Path) -> None:
     segmenter = LacSegmenter(model=tiny_lac)
     for text in TEXTS:

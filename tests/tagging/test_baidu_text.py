@@ -73,10 +73,10 @@ def test_a_word_has_the_tag_of_its_last_character() -> None:
     assert read_words("", []) == ([], [])
 
 
-def make_dictionary(folder: Path, text: str) -> UserDictionary:
+def make_dictionary(folder: Path, text: str, rule: str = "longest") -> UserDictionary:
     path = folder / "user.txt"
     path.write_text(text, encoding="utf-8")
-    return UserDictionary(path)
+    return UserDictionary(path, rule=rule)
 
 
 def apply(dictionary: UserDictionary, text: str, tags: str) -> list[str]:
@@ -100,8 +100,75 @@ def test_a_single_character_needs_a_tag(tmp_path: Path) -> None:
     assert apply(dictionary, "甲乙丙", "n-B n-I n-I") == ["n-B", "x-B", "n-B"]
 
 
-def test_the_longer_entry_wins_and_of_two_that_overlap_the_later(tmp_path: Path) -> None:
-    dictionary = make_dictionary(tmp_path, "甲乙/x\n甲乙丙/y\n丙丁/z\n乙丙/q\n")
+@pytest.mark.parametrize(
+    ("entries", "text", "words"),
+    [
+        ("人民 民政 政府 人 民", "人民政府", ["人民", "政府"]),
+        ("胆石利通片 片山东", "胆石利通片山东步长制药", ["胆石利通片", "山东步长制药"]),
+        ("甲乙 甲乙丙 丙丁 乙丙", "甲乙丙丁", ["甲乙丙", "丁"]),
+        ("乙丙丁 甲乙", "甲乙丙丁", ["甲乙", "丙丁"]),  # from the left, even where what is behind is longer
+    ],
+)
+def test_the_longest_entry_wins_and_the_next_begins_behind_it(
+    tmp_path: Path, entries: str, text: str, words: list[str]
+) -> None:
+    dictionary = make_dictionary(tmp_path, entries.replace(" ", "\n"))
+    tags = apply(dictionary, text, " ".join(["n-B", *["n-I"] * (len(text) - 1)]))
+    assert read_words(text, tags)[0] == words
+
+
+def test_words_can_be_added_one_by_one() -> None:
+    dictionary = UserDictionary()
+    dictionary.add("甲乙/nz 丙")
+    dictionary.add("mmol/l", "q")
+    dictionary.add("New York", "LOC")
+    assert apply(dictionary, "甲乙丙丁", "n-B n-I n-I n-I") == ["nz-B", "nz-I", "n-B", "n-B"]
+    tags = apply(dictionary, "mmol/lNew York", " ".join(["n-B"] * 14))
+    assert read_words("mmol/lNew York", tags) == (["mmol/l", "New York"], ["q", "LOC"])
+    for nothing in ("", " ", "甲"):
+        with pytest.raises(InputError, match="says nothing to LAC"):
+            dictionary.add(nothing)
+
+
+@pytest.mark.parametrize(
+    ("line", "word"), [("mmol/l", "mmol/l"), ("km/h", "km/h"), ("TCP/IP", "TCP/IP"), ("m/s/", "m/s")]
+)
+def test_a_slash_between_letters_with_no_tag_behind_is_the_word_s_own(tmp_path: Path, line: str, word: str) -> None:
+    text = f"甲{word}乙"
+    tags = apply(make_dictionary(tmp_path, line), text, " ".join(["n-B", *["m-B"] * len(word), "n-B"]))
+    assert read_words(text, tags) == (["甲", word, "乙"], ["n", "m", "n"])
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("果园 100 nz", r"'果园 100 nz' has jieba's form.*LAC's is 果园/nz"),
+        ("果园 nz", "has jieba's form"),
+        ("果园 100", "has jieba's form"),
+        ("果园/FRUIT", "tag 'FRUIT' is none that the model has"),
+        ("Edu Trust认证/nz", "is read without its white space"),
+        ("果", "is a single character without a tag"),
+    ],
+)
+def test_an_entry_that_comes_to_nothing_is_named(tmp_path: Path, line: str, problem: str) -> None:
+    with pytest.warns(UserWarning, match=rf"user\.txt:2: .*{problem}") as said:
+        make_dictionary(tmp_path, f"苹果/nz\n{line}\n梨树/n 开花/v\n宝马(进口)/nz\n")
+    assert len(said) == 1
+
+
+def test_of_many_such_entries_the_first_are_named_and_the_others_counted(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning) as said:
+        make_dictionary(tmp_path, "果园/FRUIT\n" * 100)
+    assert len(said) == 21 and "80 more such entries" in str(said[-1].message)
+
+
+def test_a_rule_that_there_is_not_is_refused() -> None:
+    with pytest.raises(InputError, match="the dictionary's rule is 'shortest': give one of longest, original"):
+        UserDictionary(rule="shortest")
+
+
+def test_by_the_original_s_rule_the_longer_entry_wins_and_of_two_that_overlap_the_later(tmp_path: Path) -> None:
+    dictionary = make_dictionary(tmp_path, "甲乙/x\n甲乙丙/y\n丙丁/z\n乙丙/q\n", rule="original")
     assert dictionary.find("甲乙丙丁") == [(0, 2), (0, 3), (2, 4)]
     assert apply(dictionary, "甲乙丙丁", "n-B n-I n-I n-I") == ["y-B", "y-I", "z-B", "z-I"]
 

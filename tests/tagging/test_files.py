@@ -53,13 +53,13 @@ def test_each_line_has_a_line_and_an_empty_one_an_empty_one(
     assert (lines[1], lines[3], err) == ("", "", b"")
     for line, source in zip(lines, LINES, strict=True):
         parts = [part.rpartition("/") for part in line.split(" ")] if line else []
-        assert "".join(word for word, _, _ in parts) == "".join(source.split())
+        assert "".join(word for word, _, _ in parts) == "".join(source.replace("\0", "").split())
 
 
 def test_words_of_json_join_to_the_line(text: Path, tiny_lac: Path, tmp_path: Path) -> None:
     assert tag_file(text, tmp_path / "out.jsonl", model=tiny_lac, as_json=True) == len(LINES)
     records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().decode().split("\n")[:-1]]
-    read = [line.removesuffix("\r") for line in LINES]  # what ends a line is no part of it
+    read = [line.removesuffix("\r").replace("\0", "") for line in LINES]  # neither its end nor a NUL is part of it
     assert ["".join(record["words"]) for record in records] == read
     assert [(record["words"], record["tags"]) for record in records] == Lac.from_pretrained(tiny_lac).tag(read)
 
@@ -73,8 +73,8 @@ def test_neither_line_ends_nor_blocks_change_the_lines(lines: list[str], block_b
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lac_command, "_BLOCK_BYTES", block_bytes)
         for content in (data, data.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" * bool(lines) + data):
-            blocks = lac_command._read_blocks(io.BufferedReader(io.BytesIO(content)), "text.txt")
-            assert [line for block in blocks for line in block] == lines
+            blocks = lac_command._read_blocks(io.BufferedReader(io.BytesIO(content)), "text.txt", "utf-8")
+            assert [line.removeprefix("\ufeff") for block in blocks for line in block] == lines
 
 
 def test_standard_input_is_read_and_a_file_written(
@@ -111,13 +111,56 @@ def test_a_byte_that_is_not_utf8_is_named_by_file_and_line(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "lac_model"]
 
 
+def test_text_of_another_encoding_is_read_or_named(
+    tiny_lac: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gb.txt").write_bytes("好\n我们明天去\n".encode("gb18030"))
+    assert run("lac", "tag", tmp_path / "gb.txt", "--model", tiny_lac) == 2
+    assert "gb.txt:1: byte 1 of the line" in (err := capsys.readouterr().err) and "try --encoding gb18030" in err
+    assert run("lac", "tag", tmp_path / "gb.txt", "--model", tiny_lac, "--encoding", "gb18030", "--json") == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["".join(record["words"]) for record in records] == ["好", "我们明天去"]
+
+
+def test_text_is_normalised_and_marks_are_dropped_before_it_is_tagged(tiny_lac: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_bytes("\ufeff１２ＡＢ\0好\n\ufeff好\n".encode())
+    tag_file(tmp_path / "text.txt", tmp_path / "out.txt", model=tiny_lac, normalise=["width"], as_json=True)
+    records = [json.loads(line) for line in (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()]
+    assert ["".join(record["words"]) for record in records] == ["12AB好", "好"]
+
+
+def test_words_that_hold_the_separator_are_named_by_their_line(
+    tiny_lac: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "words.txt").write_text("甲|乙/n\n", encoding="utf-8")
+    (tmp_path / "text.txt").write_text("好\n去 甲|乙\n", encoding="utf-8")
+    flags = ["--model", tiny_lac, "--user_dictionary", tmp_path / "words.txt", "-o", tmp_path / "out.txt"]
+    assert run("lac", "tag", tmp_path / "text.txt", *flags, "--separator", "|") == 2
+    assert "text.txt:2: the word '甲|乙' holds the separator '|'" in capsys.readouterr().err
+    assert run("lac", "tag", tmp_path / "text.txt", *flags, "--separator", "\t") == 0
+    second = (tmp_path / "out.txt").read_text(encoding="utf-8").splitlines()[1]
+    assert "".join(part.rpartition("/")[0] for part in second.split("\t")) == "去 甲|乙"
+    assert run("lac", "tag", tmp_path / "text.txt", *flags, "--separator", "/") == 2
+
+
+def test_the_original_s_rule_is_there_for_comparison(tiny_lac: Path, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("我们明/n\n明天去/v\n", encoding="utf-8")
+    (tmp_path / "text.txt").write_text("我们明天去\n", encoding="utf-8")
+    flags = ["--model", tiny_lac, "--user_dictionary", tmp_path / "words.txt", "-o", tmp_path / "out.txt"]
+    lines = {}
+    for rule in ("longest", "original"):
+        assert run("lac", "tag", tmp_path / "text.txt", *flags, "--dictionary_rule", rule) == 0
+        lines[rule] = (tmp_path / "out.txt").read_text(encoding="utf-8").split()
+    assert lines["longest"][0] == "我们明/n" and lines["original"][-1] == "明天去/v"
+
+
 BAD_CALLS = [
     (["{t}/none.txt"], "{t}/none.txt: can't be read (No such file"),
     (["{t}"], "{t}: can't be read (Is a directory"),
     (["{t}/text.txt", "-o", "{t}/none/out.txt"], "{t}/none/out.txt: can't be written (No such file"),
     (["{t}/text.txt", "-o", "{t}/lac_model"], "{t}/lac_model: can't be written (Is a directory)"),
     (["{t}/text.txt", "-o", os.devnull], f"{os.devnull}: can't be written (it is a device)"),
-    (["{t}/text.txt", "-o", "{t}/out.txt", "--model", "{t}/none"], "{t}/none: holds no model of LAC"),
+    (["{t}/text.txt", "-o", "{t}/out.txt", "--model", "{t}/none"], "{t}/none: there is no such folder"),
     (["{t}/text.txt", "-o", "{t}/out.txt", "--batch_size", "0"], "batch_size is 0"),
     (["{t}/text.txt", "-o", "{t}/out.txt", "--user_dictionary", "{t}/none"], "{t}/none: the dictionary can't be read"),
 ]
@@ -217,7 +260,7 @@ def test_preprocess_segments_by_lac_in_every_process(
     flags = ["--segmenter", "lac", "--model", tiny_lac, "--user_dictionary", tmp_path / "words.txt"]
     for workers in (1, 2):
         assert run("preprocess", document, "-o", tmp_path / f"{workers}", "--workers", workers, *flags) == 0
-    one, two = (sorted((tmp_path / name).iterdir()) for name in ("1", "2"))
+    one, two = (sorted((tmp_path / name).glob("sentence_file_*")) for name in ("1", "2"))
     assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
     lines = one[0].read_text(encoding="utf-8").splitlines()
     segmenter = LacSegmenter(model=tiny_lac, user_dictionary=tmp_path / "words.txt")
@@ -232,7 +275,7 @@ def test_a_model_that_is_not_there_is_named_before_anything_is_written(
     document: Path, tmp_path: Path, workers: int
 ) -> None:
     options = {"model": tmp_path / "none"}
-    with pytest.raises(InputError, match=r"none: holds no model of LAC .* give its folder as the model \(--model\)"):
+    with pytest.raises(InputError, match=r"none: there is no such folder; give that of LAC"):
         preprocess([document], tmp_path / "out", segmenter="lac", segmenter_options=options, workers=workers)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["document.txt"]
 

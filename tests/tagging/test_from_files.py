@@ -265,10 +265,54 @@ def test_tag_takes_a_model_of_ours_its_training_or_baidus(
     for model in (trained / "model", trained, tiny_lac):
         assert call("lac", "tag", tmp_path / "text.txt", "--model", model, "--json") == 0
         records = [json.loads(line) for line in capsys.readouterr().out.split("\n")[:-1]]
-        assert ["".join(record["words"]) for record in records] == lines
+        assert ["".join(record["words"]) for record in records] == [line.replace("\0", "") for line in lines]
         answers.append([(record["words"], record["tags"]) for record in records])
-    assert answers[0] == answers[1] == Tagger.from_pretrained(trained / "model").tag(lines)
+    assert (
+        answers[0]
+        == answers[1]
+        == Tagger.from_pretrained(trained / "model").tag([line.replace("\0", "") for line in lines])
+    )
     assert answers[0] != answers[2]
+
+
+def test_text_of_word_and_tag_is_read_as_it_was_written(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("我们/r 去/v\n\n1/2/m km/h/q\n", encoding="utf-8")
+    read = read_gold(tmp_path / "text", "tagged")
+    assert [(sentence.words, sentence.tags) for sentence in read] == [
+        (["我们", "去"], ["r", "v"]),
+        (["1/2", "km/h"], ["m", "q"]),
+    ]
+    assert [sentence.place.rpartition(":")[2] for sentence in read] == ["1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "message"),
+    [
+        ("我们/r 去/v\n", "tsv", r"text:1: .*\(--format tsv is LARK's .*; this looks like --format tagged\)"),
+        (
+            "我们 去\tr v\n",
+            "tagged",
+            r"text:1: '我们' has no tag.*this looks like --format tsv\)",
+        ),
+        ("我们/r 去/\n", "tagged", r"text:1: '去/' lacks its tag; give word/tag"),
+        ("/r\n", "tagged", r"text:1: '/r' lacks its word"),
+        (
+            "我们 去\tr\n",
+            "tsv",
+            r"text:1: 2 tokens.*\(--format tsv is LARK's `token token<TAB>tag tag` a line\)",
+        ),
+        ("\n", "tagged", r"text: has no sentence \(--format tagged is `word/tag word/tag` a line"),
+        ("我们/r\n", "ud", r"\(--format ud is CoNLL-U of UD Chinese GSD; this looks like --format tagged\)"),
+        ("我们/r\n", "conll", r"format is 'conll': give one of tsv, tagged, peoples_daily, ud"),
+    ],
+)
+def test_a_file_of_another_format_is_refused_with_what_was_expected(
+    tmp_path: Path, content: str, form: str, message: str
+) -> None:
+    (tmp_path / "text").write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=message) as error:
+        read_gold(tmp_path / "text", form)
+    assert "\n" not in str(error.value)
 
 
 def test_a_user_dictionary_works_with_a_model_of_ours(
@@ -356,7 +400,7 @@ BAD_CALLS = [
     ([*WITH_FILE, "--test", "{t}/bad.tsv"], "{t}/bad.tsv:2: 2 tokens and 1 tags"),
     ([*WITH_FILE, "--dev", "{t}/empty.tsv"], "{t}/empty.tsv: has no line"),
     ([*WITH_FILE, "--dev", "{t}/odd.tsv"], "{t}/odd.tsv:1: a gold word has the tag 'O'"),
-    ([*WITH_FILE, "--format", "csv"], "format is 'csv': give one of tsv, peoples_daily, ud"),
+    ([*WITH_FILE, "--format", "csv"], "format is 'csv': give one of tsv, tagged, peoples_daily, ud"),
     ([*TRAIN, "--format", "ud"], "--format ud is given without a file: give --train too"),
     ([*WITH_FILE, "--tokens", "syllables"], "tokens is 'syllables'"),
     ([*WITH_FILE, "--elmo", "{t}/none"], "{t}/none: no such"),
@@ -370,7 +414,7 @@ BAD_CALLS = [
     ([*WITH_FILE, "--hidden_size", "0"], "hidden_size is 0"),
     ([*WITH_FILE, "--dropout", "1"], "dropout is 1.0"),
     ([*WITH_FILE, "--save_dir", "{t}/bad.tsv"], "{t}/bad.tsv is a file"),
-    (["lac", "eval", "{t}/none", "{f}/dev.tsv"], "{t}/none: holds no model of LAC"),
+    (["lac", "eval", "{t}/none", "{f}/dev.tsv"], "{t}/none: there is no such folder"),
     (["lac", "eval", "{m}", "{t}/none.tsv"], "{t}/none.tsv"),
     (["lac", "eval", "{m}", "{t}/bad.tsv"], "{t}/bad.tsv:2"),
     (["lac", "eval", "{m}", "{t}/odd.tsv"], "{t}/odd.tsv:1: a gold word has the tag 'O'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import signal
@@ -21,6 +22,7 @@ from elmo.text import SEGMENTERS
 from elmo.text.preprocess import preprocess
 from elmo.text.segment import get_segmenter, segment_chunks
 from elmo.text.sentences import split_sentences
+from elmo.text.shards import find_shards, read_text_records
 
 TEXT = st.text(
     st.one_of(
@@ -50,7 +52,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def shards(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
 
 
 def kept(text: str) -> str:
@@ -161,6 +163,20 @@ def test_workers_make_no_difference(write, output, monkeypatch, segmenters):
     assert len(shards(folders[0])) > 3
     assert all(shards(folder) == shards(folders[0]) for folder in folders)
     assert all(report == reports[0] for report in reports)
+
+
+def test_how_the_text_was_made_stands_beside_the_shards_where_no_glob_finds_it(write, output, tmp_path):
+    (tmp_path / "words.txt").write_text("苹果熟了\n", encoding="utf-8")
+    options = {"segmenter": "jieba", "segmenter_options": {"user_dictionary": tmp_path / "words.txt"}}
+    run([write("a.txt", "１２３ＡＢＣ，苹果熟了。cafe\u0301！")], output, normalise=["width", "nfc"], **options)
+    assert shards(output) == {"sentence_file_00000": "123ABC ， 苹果熟了 。\ncaf é ！\n".encode()}
+    (shard,) = find_shards(f"{output}/*")
+    sha = hashlib.sha256((tmp_path / "words.txt").read_bytes()).hexdigest()
+    dictionary = {"name": "words.txt", "sha256": sha}
+    made = {"segmenter": {"name": "jieba", "user_dictionary": dictionary}, "normalise": ["nfc", "width"]}
+    assert read_text_records([shard]) == [made]
+    with pytest.raises(InputError, match="normalise has no step 'nfkc': give some of nfc, width, simplified"):
+        run([write("a.txt", "好。")], output, normalise=["nfkc"], overwrite=True)
 
 
 def test_many_workers_are_not_started_for_little_text(write, output, monkeypatch):

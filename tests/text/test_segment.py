@@ -14,15 +14,17 @@ import warnings
 
 import jieba
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from elmo.errors import InputError, RunError
 from elmo.text import SEGMENTERS, segment
+from elmo.text.normalise import EMOJI
 from elmo.text.segment import (
     JiebaSegmenter,
     WhitespaceSegmenter,
     get_segmenter,
+    processes,
     segment_chunks,
     segmenter_factory,
 )
@@ -45,6 +47,7 @@ def test_words_of_jieba_join_to_the_sentence_without_its_white_space(jieba_segme
 
 @given(SENTENCES)
 def test_words_are_those_of_jieba(jieba_segmenter, sentence):
+    assume(not EMOJI.search(sentence))
     assert jieba_segmenter.cut(sentence) == [word for word in jieba.cut(sentence) if not word.isspace()]
 
 
@@ -69,6 +72,29 @@ def test_a_user_dictionary_adds_words_to_one_segmenter_only(jieba_segmenter, tmp
     words = get_segmenter("jieba", user_dictionary=dictionary).cut("果园里摘苹果")
     assert words == ["果园里", "摘苹果"]
     assert jieba_segmenter.cut("果园里摘苹果") != words
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("宝马(进口)", r"jieba does not keep '宝马\(进口\)' whole"),
+        ("我们的 1 n", "jieba does not keep '我们的' whole: leave out its frequency"),
+        ("Edu Trust认证", "'Edu Trust认证' holds white space"),
+        ("果园里/nz", "'果园里/nz' has LAC's form; jieba's is 果园里 nz"),
+    ],
+)
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_entry_that_jieba_cannot_keep_whole_is_named_once(tmp_path, line, problem, workers, capfd):
+    (tmp_path / "words.txt").write_text(f"摘苹果\n{line}\n云计算 nz\nC++ 3 n\n", encoding="utf-8")
+    factory = segmenter_factory("jieba", user_dictionary=tmp_path / "words.txt")
+    with pytest.warns(UserWarning, match=rf"words\.txt:2: {problem}") as said:
+        list(segment_chunks(iter([(0, ["好"]), (1, ["好"])]), factory, workers))
+    assert len(said) == 1 and capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("emoji", ["👨\u200d👩\u200d👧\u200d👦", "👍🏽", "❤\ufe0f", "🇨🇳", "1\ufe0f\u20e3"])
+def test_an_emoji_of_several_characters_is_one_word(jieba_segmenter, emoji):
+    assert jieba_segmenter.cut(f"一家人{emoji}{emoji}去公园") == ["一家人", emoji, emoji, "去", "公园"]
 
 
 @pytest.mark.parametrize(("data", "message"), [(None, "cannot be read"), ("果园".encode("gb18030"), "is not UTF-8")])
@@ -111,7 +137,7 @@ class BatchingSegmenter(CharacterSegmenter):
     name = "batching"
 
     def cut_all(self, sentences):
-        return [[str(len(sentences)), *(os.environ.get(name, "-") for name in segment._THREADS)] for _ in sentences]
+        return [[str(len(sentences)), *(os.environ.get(name, "-") for name in processes._THREADS)] for _ in sentences]
 
 
 def test_a_segmenter_that_takes_many_sentences_gets_a_whole_chunk():

@@ -671,6 +671,43 @@ def test_checkpoints_of_another_run_are_safe_from_one_that_goes_on_elsewhere(run
     run("new", load_dir=str(tmp_path / "mine/epoch_001"))
 
 
+def test_a_vocabulary_that_knows_nothing_has_a_low_perplexity_but_not_a_low_cost_per_character(run, tmp_path, text):
+    sizes = {**SIZES, "dropout": 0.0}
+    (tmp_path / "few.txt").write_text("<S>\n</S>\n<UNK>\n。\n很\n", encoding="utf-8")
+    log = io.StringIO()
+    console = Console(file=log, width=400)
+    few = pretrain(
+        f"{text}/train_*",
+        str(tmp_path / "few.txt"),
+        test_path=f"{text}/dev",
+        sizes=sizes,
+        settings=changed(max_epoch=20),
+        para_save_dir=str(tmp_path / "few"),
+        console=console,
+    )[-1]
+    whole = run("whole", changed(max_epoch=20), sizes=sizes)[-1]
+    assert few["perplexity"] < whole["perplexity"], "what misleads"
+    assert few["nats_per_character"] > 2 * whole["nats_per_character"], "what does not"
+    assert (few["unknown_share"], whole["unknown_share"]) == (8 / 12, 0)
+    written = log.getvalue()
+    assert re.search(r"unknown: \d\d\.\d% of the training words, 66\.7% of the held-out words", written)
+    assert "warning: 67% of the held-out words are unknown to the vocabulary" in written
+    assert read_model(tmp_path / "few/epoch_020").provenance["unknown_train_words"] > 0
+
+
+def test_nats_per_character_count_the_spelling_of_unknown_words(run, tmp_path, text):
+    run("run", changed(max_epoch=1))
+    model = tmp_path / "run/epoch_001"
+    (tmp_path / "held_out").write_text("我 吃 拖拉机 。\n", encoding="utf-8")
+    found = evaluate_perplexity(model, str(tmp_path / "held_out"))
+    alphabet = len(set("".join(SENTENCES)) - {" "})
+    spelling = 4 * math.log(alphabet + 2) + 3 * math.log(0x110000)  # 拖, 拉, 机 (in 手机) and the end
+    spelling -= math.log(0x110000)
+    predicted = 5 * math.log(found["perplexity"])  # four words and the boundary
+    assert found["nats_per_character"] == pytest.approx((predicted + spelling) / 6, rel=1e-9)
+    assert found["unknown_share"] == 1 / 4
+
+
 def test_words_that_are_not_in_both_vocabularies_count_as_one(run, tmp_path, text):
     run("run", changed(max_epoch=2))
     model, dev = tmp_path / "run/epoch_002", f"{text}/dev"
