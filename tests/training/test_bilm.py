@@ -690,7 +690,9 @@ def test_a_vocabulary_that_knows_nothing_has_a_low_perplexity_but_not_a_low_cost
     assert few["nats_per_character"] > 2 * whole["nats_per_character"], "what does not"
     assert (few["unknown_share"], whole["unknown_share"]) == (8 / 12, 0)
     written = log.getvalue()
-    assert re.search(r"unknown: \d\d\.\d% of the training words, 66\.7% of the held-out words", written)
+    assert re.search(
+        r"\d\d\.\d% of the training words are unknown\n.*\n66\.7% of the held-out words are unknown\n", written
+    )
     assert "warning: 67% of the held-out words are unknown to the vocabulary" in written
     assert read_model(tmp_path / "few/epoch_020").provenance["unknown_train_words"] > 0
 
