@@ -36,7 +36,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("anywhere")
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background of a shell: children would ignore it too
+# In the background of a shell the signal is ignored, and so it would be by every command that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
