@@ -40,10 +40,12 @@ ELMO_EMBED_SIZE=${ELMO_EMBED_SIZE:-128}
 ELMO_HIDDEN_SIZE=${ELMO_HIDDEN_SIZE:-512}
 CANDIDATES=${CANDIDATES:-2048}
 
-if [ -z "$CORPORA" ] || [ -z "$LAC" ]; then
-    say "set CORPORA to the folder of the public corpora and LAC to Baidu's model, or TOY=1 to try the steps on the text in data/"
+if [ -z "$CORPORA" ]; then
+    say "set CORPORA to the folder of the public corpora, or TOY=1 to try the steps on the text in data/"
     exit 2
 fi
+check_corpora "$CORPORA"
+[ -n "$LAC" ] || { say "set LAC to the folder of Baidu's model, which cuts and tags the text" && exit 2; }
 
 # 1. Text: divided and segmented as for elmo-zh; a sample of it, cut and tagged by LAC, whose words BERT does not look at
 prepare_text "$CORPORA" "$WORK" "$VOCAB_SIZE"

@@ -26,10 +26,15 @@ toy_corpora() {
     mv "$1.part" "$1"
 }
 
+# check_corpora CORPORA: the folder has what every script needs
+check_corpora() {
+    [ -d "$1/raw" ] || { say "$1 has no raw/: set CORPORA to the folder of the public corpora" && exit 2; }
+}
+
 # prepare_text CORPORA WORK VOCAB_SIZE: WORK gets split/, shards/SOURCE/, dev/SOURCE/, dev_raw/, dev_pool/, vocabulary.txt
 prepare_text() {
     local corpora=$1 work=$2 size=$3 text source lac=()
-    [ -d "$corpora/raw" ] || { say "$corpora has no raw/: set CORPORA to the folder of the public corpora" && exit 2; }
+    check_corpora "$corpora"
     [ -d "$corpora/lac" ] && lac=(--lac "$corpora/lac")
     mkdir -p "$work"
     [ -d "$work/split" ] ||

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -41,7 +42,9 @@ def test_the_corpus_has_at_least_35_000_words(data: Path) -> None:
 def test_shards_are_what_the_command_makes_of_the_documents(data: Path, tmp_path: Path, part: str) -> None:
     preprocess([data / "documents" / part], tmp_path / part, workers=1, progress=False)
     committed = {path.name: path.read_bytes() for path in (data / part).iterdir()}
-    assert {path.name: path.read_bytes() for path in (tmp_path / part).iterdir()} == committed
+    made = {path.name: path.read_bytes() for path in (tmp_path / part).iterdir()}
+    assert json.loads(made.pop(".sentence_file_text.json")) == {"segmenter": {"name": "jieba"}, "normalise": []}
+    assert made == committed
 
 
 def test_the_vocabulary_is_what_the_command_makes_of_the_shards(data: Path, tmp_path: Path) -> None:

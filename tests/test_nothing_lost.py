@@ -249,7 +249,7 @@ def test_pruning_and_tidying_leave_what_is_not_ours(tmp_path):
     for step in range(1, 5):
         write_checkpoint(tmp_path / f"step_{step:07d}", FILES, dataclasses.replace(state, step=step))
     (tmp_path / "step_0000001/notes.txt").write_text("mine")
-    prune(tmp_path, 1)
+    prune(tmp_path / "step_0000004", 1)
     assert sorted(os.listdir(tmp_path)) == ["step_0000001", "step_0000004"]
     ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     left = tmp_path / f".step_0000002.gone.{int(ended.stdout)}"

@@ -23,7 +23,10 @@ def counting(what: str, *, shown: bool = True) -> Iterator[Callable[[int], None]
         shown: False for nothing; nor is anything shown where standard error is no terminal.
     """
     console = stderr_console()
-    columns = (TextColumn("{task.completed:,.0f} {task.description}"), TextColumn("{task.fields[speed]}"))
+    columns = (
+        TextColumn("{task.completed:,.0f} {task.description}", markup=False),
+        TextColumn("{task.fields[speed]}", markup=False),
+    )
     disable = not (shown and console.is_terminal)
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=disable) as progress:
         task = progress.add_task(what, total=None, speed="")

@@ -60,10 +60,12 @@ def test_installed_package_is_found_without_importing_it(tiny_lac: Path, monkeyp
 
 def test_without_a_model_the_error_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    for path in (None, tmp_path, tmp_path / "nothing"):
+    for path in (None, tmp_path):
         with pytest.raises(InputError, match=r"pip download lac==2\.1\.2") as error:
             find_lac(path)
         assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="nothing: there is no such folder; give that of LAC"):
+        find_lac(tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("name", ["args.ini", "word.dic", "tag.dic", "q2b.dic", "small_seg.dic"])

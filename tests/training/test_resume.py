@@ -749,7 +749,7 @@ def test_another_model_is_refused(unbroken, text, tmp_path, fields, old, new):
 
 def test_what_is_written_and_how_long_may_change(unbroken, text, tmp_path):
     folder = part_of(unbroken, tmp_path / "run", "step_0000003")
-    other = changed(save_interval=0, log_interval=1, dev_interval=1, keep_checkpoints=1, max_epoch=3)
+    other = changed(save_interval=0, log_interval=1, dev_interval=1, keep_checkpoints=2, max_epoch=3)
     train(text, folder, other, resume=True)
     for name, array in read_model(unbroken / "epoch_002").arrays.items():
         assert array.tobytes() == read_model(folder / "epoch_002").arrays[name].tobytes()

@@ -16,9 +16,9 @@ CELLS = [
 ]
 SAID = [
     "",
-    "your function has not ended after 0.5 s, in line 4, `return step()`",
-    "your function ends the whole program (SystemExit), in line 4, `return step()`",
-    "your function waits for somebody to type, in line 4, `return step()`",
+    "your function has not ended after 0.5 s, in line 5, `return step()`",
+    "your function ends the whole program (SystemExit), in line 5, `return step()`",
+    "your function waits for somebody to type, in line 5, `return step()`",
     "check shows no more of what your function prints",
     "still alive",
 ]
