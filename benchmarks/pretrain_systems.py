@@ -10,6 +10,7 @@ Imports nothing of this project's but the systems beside it: PyTorch's process h
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import resource
@@ -22,6 +23,28 @@ import numpy as np
 
 MODULES = {"bilm": "pretrain_bilm_systems", "masked": "pretrain_masked_systems"}  # in this script's folder
 PRODUCT = 1024  # rows and columns of the matrices whose product tells the machine's speed
+
+EARLIER = {  # where an earlier checkout has what the systems of ours import
+    "elmo.bilm_config": "elmo.bilm",
+    "elmo.nn.native.precision": "elmo.precision",
+    "elmo.text.batches": "elmo.text.corpus",
+    "elmo.training.bilm": "elmo.objectives",
+    "elmo.training.masked": "elmo.masked_objective",
+    "elmo.training.optimizer": "elmo.trainer",
+    "elmo.training.settings": "elmo.objectives",
+}
+
+
+def know_earlier_names() -> None:
+    """Let modules be imported by the names of today from a checkout that has others."""
+    for name, earlier in EARLIER.items():
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not name.startswith(f"{error.name}"):
+                raise
+            with contextlib.suppress(ModuleNotFoundError):  # nor by that name: the systems do without
+                sys.modules[name] = importlib.import_module(earlier)
 
 
 def peak_megabytes() -> float:
@@ -44,6 +67,8 @@ def main() -> None:
     """Build, say the first loss, and take orders until stdin ends."""
     name, amp, arrays_path, size_path = sys.argv[1:]
     size = json.loads(Path(size_path).read_text())
+    if name == "elmo":
+        know_earlier_names()
     with np.load(arrays_path) as file:
         arrays = dict(file)
     system = importlib.import_module(MODULES[size["objective"]]).SYSTEMS[name](size, arrays, amp)
