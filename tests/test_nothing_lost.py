@@ -37,6 +37,7 @@ from elmo.training.checkpoint import (
     write_checkpoint,
 )
 from elmo.training.settings import PretrainSettings
+from tests.commands import elmo
 
 SENTENCES = "河水 涨 了 。\n我 买 苹果 。\n他 走 了 。\n"
 SETTINGS = PretrainSettings(max_epoch=1, n_negative_samples_batch=4)
@@ -50,16 +51,6 @@ def tree(folder: Path) -> dict[str, bytes | None]:
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() and not path.is_symlink() else None
         for path in sorted(folder.rglob("*"))
     }
-
-
-def elmo(*arguments: object) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
 
 
 @pytest.fixture

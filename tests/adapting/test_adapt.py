@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import random
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from elmo import cli
 from elmo.adapting import adapt as module
 from elmo.adapting.adapt import adapt, settings_for
 from elmo.adapting.held_out import split_shards
@@ -23,6 +21,7 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, read_model, write_model
 from elmo.runtime import paddle
 from elmo.text.vocabulary import UNK, Vocabulary
+from tests.commands import elmo as run
 
 OLD = "我 你 他 在 家 学校 吃 喝 看 饭 水 书 今天 明天 。".split()
 
@@ -50,16 +49,6 @@ def text(tmp_path: Path) -> Path:
     path.parent.mkdir()
     path.write_text("\n".join(sentences(150)) + "\n", encoding="utf-8")
     return path
-
-
-def run(*arguments: object) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
 
 
 def test_one_command_makes_a_better_model_with_the_source_s_own_sizes(source, text, tmp_path, capsys):

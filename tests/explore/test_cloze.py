@@ -6,14 +6,12 @@ import itertools
 import json
 import math
 import re
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from elmo import cli
 from elmo.bilm import BiLM
 from elmo.bilm_config import BiLMConfig
 from elmo.encoding.bert import Bert
@@ -27,6 +25,7 @@ from elmo.models import ModelFiles, write_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
+from tests.commands import elmo as run
 
 HEADER = "kind\ttext\tanswer\n"
 PIECES = PieceVocabulary([*PieceVocabulary.special_tokens, *"天地人山水火木金是的。"])
@@ -340,16 +339,6 @@ def test_short_names_tell_models_apart():
     assert labels(["bert/step_1", "ernie/step_1"]) == ["bert/step_1", "ernie/step_1"]
     with pytest.raises(InputError, match="bert: is given twice"):
         labels(["bert", "x/../bert"])
-
-
-def run(*arguments: object) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
 
 
 def test_the_command_writes_results_and_names_a_bad_line(tmp_path, bert, capsys):

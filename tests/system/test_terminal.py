@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import io
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,13 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from elmo import cli
 from elmo.errors import InputError
 from elmo.models import ModelFiles, write_model
 from elmo.system import terminal
 from elmo.system.terminal import PlainConsole, printable, say, show, tell
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training.checkpoint import TrainingState, newest_checkpoint, write_checkpoint
+from tests.commands import elmo
 
 FILES = ModelFiles("skipgram", {}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
 EVIL = "a\x1b[31mred\x1b]0;title\x07\r\nelmo: forged [/b] :apple: \u202e\u2028\x9b"
@@ -32,16 +31,6 @@ def test_a_message_keeps_its_beginning_and_its_next_step_however_long_its_values
         len(str(error)) < 2000 and str(error).startswith("file:1: '999") and str(error).endswith("; correct the line")
     )
     assert str(InputError("short")) == "short"
-
-
-def elmo(*arguments: object) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
 
 
 def test_every_character_that_can_not_be_seen_is_spelled_out():
