@@ -28,8 +28,9 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, check_free, read_model, write_model
 from elmo.system.terminal import tell
 from elmo.text.batches import SentenceIds
-from elmo.text.preprocess import preprocess
-from elmo.text.shards import find_shards
+from elmo.text.preprocess import SHARD_PREFIX, preprocess
+from elmo.text.segment.dictionary import TextRecord
+from elmo.text.shards import find_shards, record_file
 from elmo.text.vocabulary import UNK, Vocabulary, count_words
 from elmo.training.bilm import BiLMObjective, find_lexicon, pretrain
 from elmo.training.checkpoint import BEST
@@ -83,7 +84,8 @@ def adapt(
         source: a biLM, as `elmo.convert.read_any` takes it.
         inputs: documents, as `elmo.text.preprocess.preprocess` takes them.
         output: directory for the model.
-        segmenter: what cuts the text into words; None: what the model was trained with, or jieba where it doesn't say.
+        segmenter: what cuts the text into words; None: what cut the model's text, or jieba where it doesn't say. The
+            text is normalised as the model's was.
         encoding: of the documents.
         new_words: so many frequent words that the vocabulary lacks are added to it.
         new_rows: what their rows begin with, see `elmo.adapting.new_words.add_words`.
@@ -104,19 +106,23 @@ def adapt(
     if new_words < 0:
         raise InputError(f"new_words is {new_words}: give 0 or more")
     files = read_any(source, kind="bilm")
-    segmenter = segmenter or str(files.provenance.get("segmenter") or "jieba")
+    made = TextRecord.of(files.provenance)
+    segmenter = segmenter or made.usable_segmenter
     asked = {
         "source": os.fspath(source),
         "vocabulary": files.vocabulary.fingerprint,
         "inputs": [os.fspath(path) for path in inputs],
         "segmenter": segmenter,
+        "normalise": list(made.normalise),
         "encoding": encoding,
         "new_words": new_words,
     }
     with _run_folder(target, asked, console) as folder:
-        preprocess(inputs, folder / "shards", segmenter=segmenter, encoding=encoding, overwrite=True)
-        train, dev = folder / "train", folder / "dev"
-        parts = split_shards(find_shards(folder / "shards/sentence_file_*"), train, dev)
+        shards, train, dev = folder / "shards", folder / "train", folder / "dev"
+        preprocess(inputs, shards, segmenter=segmenter, normalise=made.normalise, encoding=encoding, overwrite=True)
+        parts = split_shards(find_shards(shards / f"{SHARD_PREFIX}*"), train, dev)
+        for part in (train, dev):  # made as the shards were: so the model says it, and a difference is warned of
+            shutil.copyfile(shards / record_file(SHARD_PREFIX), folder / record_file(part.name))
         counts = count_words([train])
         added = choose_new_words(counts, files.vocabulary, new_words)
         start = add_words(files, added, new_rows)
@@ -152,7 +158,6 @@ def adapt(
             **best.provenance,
             "adapted_from": files.provenance.get("converted_from") or os.path.basename(os.path.realpath(source)),
             "adaptation": dataclasses.asdict(result),
-            "segmenter": segmenter,
         }
         write_model(target, dataclasses.replace(best, provenance=provenance), overwrite=overwrite, sources=[source])
     return result

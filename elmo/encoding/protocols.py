@@ -12,7 +12,7 @@ Vectors = npt.NDArray[np.float32]
 
 
 class WordSpace(Protocol):
-    """Words in falling order of frequency, each with a vector, such as `elmo.skipgram.WordVectors`."""
+    """Words in falling order of frequency, each with a vector, such as `elmo.word_vectors.WordVectors`."""
 
     def vector(self, word: str) -> Vectors:
         """Return the vector of a word."""

@@ -23,6 +23,7 @@ from elmo.tagging.baidu_files import LacFiles, read_lac, save_lac
 from elmo.tagging.baidu_text import (
     LacReader,
     UserDictionary,
+    WithDictionary,
     WordsAndTags,
     open_dictionary,
     read_words,
@@ -86,7 +87,7 @@ def build_network(files: LacFiles) -> TaggerNetwork:
     return network
 
 
-class Lac:
+class Lac(WithDictionary):
     """Cuts Chinese texts into words with their parts of speech, as the package `lac` 2.1.2 does.
 
     A word's tag is one of LAC's 24: parts of speech such as n, v and w, and names PER, LOC, ORG and TIME.
@@ -136,16 +137,6 @@ class Lac:
     def save_pretrained(self, directory: PathLike) -> None:
         """Copy the files into a folder that there is not yet; see `elmo.tagging.baidu_files.save_lac`."""
         save_lac(self._files, directory)
-
-    def add_word(self, entry: str, tag: str | None = None) -> None:
-        """Keep a word whole from now on, as an entry of the user dictionary does; see `UserDictionary.add`."""
-        if self.user_dictionary is None:
-            self.user_dictionary = UserDictionary(tags=self.network.config.tags)
-        self.user_dictionary.add(entry, tag)
-
-    def cut(self, text: str) -> list[str]:
-        """Return the words of a text; joined they are the text."""
-        return self.tag(text)[0][0]
 
     def tag(self, texts: str | Sequence[str]) -> list[WordsAndTags]:
         """Return words and tags of each text, in the texts' order; one text counts as a list of one.

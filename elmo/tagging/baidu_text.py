@@ -5,10 +5,12 @@ Written after the behaviour of Baidu's package `lac` 2.1.2 (Apache-2.0), with wh
 
 from __future__ import annotations
 
+import abc
 import os
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from math import log
+from typing import Any
 
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.corpora.tagged import LAC_TAGS
@@ -240,3 +242,24 @@ def _looks_like_jieba_s(parts: Sequence[str], tags: Collection[str]) -> bool:
 def open_dictionary(given: PathLike | UserDictionary | None, tags: Collection[str]) -> UserDictionary | None:
     """A dictionary from its file, or the one that is given; raises as `UserDictionary`."""
     return UserDictionary(given, tags=tags) if isinstance(given, str | os.PathLike) else given
+
+
+class WithDictionary(abc.ABC):
+    """What taggers of both kinds have: a user dictionary, and words without their tags."""
+
+    network: Any
+    user_dictionary: UserDictionary | None
+
+    @abc.abstractmethod
+    def tag(self, texts: str | Sequence[str]) -> list[WordsAndTags]:
+        """Words and tags of each text."""
+
+    def add_word(self, entry: str, tag: str | None = None) -> None:
+        """Keep a word whole from now on, as an entry of the user dictionary does; see `UserDictionary.add`."""
+        if self.user_dictionary is None:
+            self.user_dictionary = UserDictionary(tags=self.network.config.tags)
+        self.user_dictionary.add(entry, tag)
+
+    def cut(self, text: str) -> list[str]:
+        """Return the words of a text; joined they are the text."""
+        return self.tag(text)[0][0]

@@ -20,7 +20,14 @@ from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.runtime import paddle, use_device
-from elmo.tagging.baidu_text import UserDictionary, WordsAndTags, open_dictionary, read_words, spread_tags
+from elmo.tagging.baidu_text import (
+    UserDictionary,
+    WithDictionary,
+    WordsAndTags,
+    open_dictionary,
+    read_words,
+    spread_tags,
+)
 from elmo.tagging.network import (
     TaggerConfig,
     TaggerInput,
@@ -116,7 +123,7 @@ def cut_all(segmenter: Segmenter, texts: Sequence[str]) -> list[list[str]]:
     return [segmenter.cut(text) for text in texts]
 
 
-class Tagger:
+class Tagger(WithDictionary):
     """Cuts texts into words with their tags, by a network that `elmo.tagging.train` trained.
 
     Args:
@@ -242,16 +249,6 @@ class Tagger:
         write_model(path, files, dtype=dtype, overwrite=overwrite)
 
     save = save_pretrained  # a shorter name of the same
-
-    def add_word(self, entry: str, tag: str | None = None) -> None:
-        """Keep a word whole from now on, as an entry of the user dictionary does; see `UserDictionary.add`."""
-        if self.user_dictionary is None:
-            self.user_dictionary = UserDictionary(tags=self.network.config.tags)
-        self.user_dictionary.add(entry, tag)
-
-    def cut(self, text: str) -> list[str]:
-        """Return the words of a text; joined they are the text."""
-        return self.tag(text)[0][0]
 
     def tag(self, texts: str | Sequence[str]) -> list[WordsAndTags]:
         """Return words and tags of each text, in the texts' order; one text counts as a list of one.

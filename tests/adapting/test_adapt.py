@@ -39,7 +39,7 @@ def source(tmp_path: Path) -> Path:
     config = BiLMConfig(len(vocabulary), 6, 8, num_layers=1, tie_softmax=True, cell_clip=2.0, dropout=0.2)
     paddle.seed(0)
     arrays = {name: value.numpy() for name, value in BiLM(config).named_parameters()}
-    provenance = {"segmenter": "whitespace", "runs": []}
+    provenance = {"text": {"segmenter": {"name": "whitespace"}, "normalise": ["width"]}, "runs": []}
     return write_model(tmp_path / "source", ModelFiles("bilm", config.to_dict(), vocabulary, arrays, provenance))
 
 
@@ -52,15 +52,15 @@ def text(tmp_path: Path) -> Path:
 
 
 def test_one_command_makes_a_better_model_with_the_source_s_own_sizes(source, text, tmp_path, capsys):
-    target = tmp_path / "mine"
-    assert run("adapt", source, text.parent, "--output", target, "--learning_rate", 0.02, "--max_epoch", 4) == 0
+    target, options = tmp_path / "mine", ["--learning_rate", 0.02, "--max_epoch", 4]
+    assert run("adapt", source, text.parent, "--output", target, "--segmenter", "whitespace", *options) == 0
     ours, theirs = read_model(target, kind="bilm"), read_model(source)
     assert ours.config == theirs.config
     assert ours.vocabulary == theirs.vocabulary
     found = ours.provenance["adaptation"]
     assert found["after"] < 0.9 * found["before"]
     assert found["parts"] == {"train": 130, "dev": 20}
-    assert (ours.provenance["segmenter"], ours.provenance["adapted_from"]) == ("whitespace", "source")
+    assert (ours.provenance["text"], ours.provenance["adapted_from"]) == (theirs.provenance["text"], "source")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "source", "texts"]  # nothing else is left
     said = capsys.readouterr().err
     assert f"{found['before']:.2f} before, {found['after']:.2f} after" in said
@@ -76,7 +76,7 @@ def test_what_can_only_get_worse_stays_as_it_was(source, text, tmp_path, monkeyp
         return worse
 
     monkeypatch.setattr(module, "pretrain", pretrain)
-    done = adapt(source, [text], tmp_path / "mine")
+    done = adapt(source, [text], tmp_path / "mine", segmenter="whitespace")
     assert done.epochs == 0
     assert done.after == done.before
     for name, array in read_model(tmp_path / "mine").arrays.items():
@@ -85,15 +85,15 @@ def test_what_can_only_get_worse_stays_as_it_was(source, text, tmp_path, monkeyp
 
 def test_a_run_that_was_stopped_goes_on_and_ends_as_one_that_was_not(source, text, tmp_path, monkeypatch):
     options = {"max_epoch": 3, "learning_rate": 0.02}
-    adapt(source, [text], tmp_path / "whole", **options)
+    adapt(source, [text], tmp_path / "whole", segmenter="whitespace", **options)
     monkeypatch.setattr(module, "write_model", _failing_at(tmp_path / "parts", module.write_model))
     with pytest.raises(OSError, match="no room"):
-        adapt(source, [text], tmp_path / "parts", **options)
+        adapt(source, [text], tmp_path / "parts", segmenter="whitespace", **options)
     monkeypatch.undo()
     assert (tmp_path / "parts.run/checkpoints/epoch_003").is_dir()
     with pytest.raises(InputError, match="other options or texts"):
-        adapt(source, [text], tmp_path / "parts", **options, new_words=1)
-    adapt(source, [text], tmp_path / "parts", **options)
+        adapt(source, [text], tmp_path / "parts", segmenter="whitespace", **options, new_words=1)
+    adapt(source, [text], tmp_path / "parts", segmenter="whitespace", **options)
     whole, parts = (read_model(tmp_path / name).arrays for name in ("whole", "parts"))
     assert all((array == parts[name]).all() for name, array in whole.items())
     assert not (tmp_path / "parts.run").exists()
@@ -106,7 +106,7 @@ def test_who_stops_a_run_is_told_how_to_go_on(source, text, tmp_path, monkeypatc
     monkeypatch.setattr(module, "pretrain", stopped)
     said = io.StringIO()
     with pytest.raises(KeyboardInterrupt):
-        adapt(source, [text], tmp_path / "mine", console=Console(file=said, width=500))
+        adapt(source, [text], tmp_path / "mine", segmenter="whitespace", console=Console(file=said, width=500))
     assert f"is in {tmp_path}/mine.run: the same command goes on from there" in said.getvalue()
     assert not (tmp_path / "mine").exists()
 
@@ -124,13 +124,15 @@ def test_a_folder_that_is_no_run_s_is_not_touched(source, text, tmp_path):
     (tmp_path / "mine.run").mkdir()
     (tmp_path / "mine.run/thesis.txt").write_text("all of it")
     with pytest.raises(InputError, match="is not a folder of elmo adapt's"):
-        adapt(source, [text], tmp_path / "mine")
+        adapt(source, [text], tmp_path / "mine", segmenter="whitespace")
     assert (tmp_path / "mine.run/thesis.txt").read_text() == "all of it"
 
 
 def test_new_words_are_taken_up_and_perplexity_stays_comparable(source, text, tmp_path):
     text.write_text("\n".join(sentences(200, words=("吃饭", "榴莲"))), encoding="utf-8")
-    done = adapt(source, [text], tmp_path / "mine", new_words=2, max_epoch=4, learning_rate=0.02)
+    done = adapt(
+        source, [text], tmp_path / "mine", segmenter="whitespace", new_words=2, max_epoch=4, learning_rate=0.02
+    )
     ours = read_model(tmp_path / "mine")
     assert done.new_words == 2
     assert len(ours.vocabulary) == len(OLD) + 3 + 2 == ours.config["vocab_size"]
@@ -172,7 +174,7 @@ def test_a_sentence_is_on_one_side_only_and_at_least_twenty_are_held_out(tmp_pat
 def test_too_little_text_is_said_in_a_line(source, text, tmp_path):
     text.write_text("\n".join(sentences(59)), encoding="utf-8")
     with pytest.raises(InputError, match="the text has 59 distinct sentences: give 60 or more, 20 of which"):
-        adapt(source, [text], tmp_path / "mine")
+        adapt(source, [text], tmp_path / "mine", segmenter="whitespace")
 
 
 def test_little_text_is_learnt_in_small_steps():
