@@ -21,17 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
 from elmo.explore.report import write_results
 from elmo.runtime import available_cores
+from elmo.types import Array
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SEPARATE = 64  # sentences of which the time one by one is taken
 THREADS = (1, 2)
-Array = npt.NDArray[Any]
 
 
 def main() -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from elmo.encoding.bert import Bert
@@ -23,8 +22,8 @@ from elmo.runtime import paddle
 from elmo.statistics import percentile_interval, resampled_means
 from elmo.text.shards import find_shards, read_lines
 from elmo.training.checkpoint import checkpoints, read_training_state
+from elmo.types import Floats
 
-Floats = npt.NDArray[np.float64]
 Gap = tuple[list[int], int, int]  # ids with [CLS], [SEP] and [MASK], place of the mask, what stood there
 RESAMPLES = 1000
 ATTENDED = 100  # sentences that attention is measured on

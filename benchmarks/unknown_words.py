@@ -45,7 +45,6 @@ PROBE_WORDS = 15_000  # that the probe learns from
 RESAMPLES = 1000
 
 Tagged = list[tuple[str, str]]
-Floats = npt.NDArray[np.float64]
 
 
 def read_tagged(path: Path, days: Sequence[str]) -> list[Tagged]:

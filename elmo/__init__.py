@@ -16,6 +16,7 @@ from elmo import runtime
 from elmo.system.project import data_folder
 from elmo.tagging.segmenter import LacSegmenter
 from elmo.text import register_segmenter
+from elmo.types import PathLike
 
 if TYPE_CHECKING:
     from elmo.encoding.bert import Bert
@@ -61,7 +62,7 @@ def __dir__() -> list[str]:
 
 
 def from_pretrained(
-    name_or_path: str | os.PathLike[str], *, device: str | None = None, **options: Any
+    name_or_path: PathLike, *, device: str | None = None, **options: Any
 ) -> Encoder | Bert | WordVectors | Tagger | Lac:
     """Load a model of any kind, as an object of its class.
 

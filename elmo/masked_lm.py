@@ -28,8 +28,8 @@ from elmo.nn.heads import MaskedHead, Pooler
 from elmo.nn.transformer import ACTIVATIONS, Sizes, TransformerEncoder
 from elmo.runtime import paddle
 from elmo.text.vocabulary import Vocabulary
+from elmo.types import Tensor
 
-Tensor = Any
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 

@@ -24,8 +24,8 @@ from elmo.system.files import check_replaceable, first_foreign, replace_director
 from elmo.system.project import data_folder
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
+from elmo.types import PathLike
 
-PathLike = str | os.PathLike[str]
 WEIGHTS_FILE = "model.safetensors"
 VOCABULARY_FILE = "vocabulary.txt"
 FORMAT = "elmo/1"

@@ -35,8 +35,7 @@ from elmo.text.vocabulary import UNK, Vocabulary, count_words
 from elmo.training.bilm import BiLMObjective, find_lexicon, pretrain
 from elmo.training.checkpoint import BEST
 from elmo.training.settings import PretrainSettings
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 MARK_FILE = "adapt.json"  # in the folder of a run, says what it is and what it was asked for
 _RUN_SUFFIX = ".run"

@@ -22,8 +22,8 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
 from elmo.text.vocabulary import BOS, EOS, SPECIAL_TOKENS, UNK, Vocabulary, invalid_utf8
+from elmo.types import PathLike
 
-PathLike = str | os.PathLike[str]
 Array = npt.NDArray[np.float32]
 Shapes = dict[str, tuple[int, ...]]
 

@@ -6,7 +6,6 @@ that it cuts as the corpus does. What it cuts otherwise is left as the corpus ha
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterator
 from itertools import accumulate
@@ -16,8 +15,7 @@ from elmo.corpora.tagged import LAC_TAGS, NAMES, Tagged
 from elmo.errors import InputError
 from elmo.text.sentences import split_sentences
 from elmo.text.shards import read_lines
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 # In brackets: how Baidu's LAC tags such words of the training part.
 PKU_TO_LAC = {

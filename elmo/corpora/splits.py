@@ -22,6 +22,7 @@ from elmo.errors import InputError
 from elmo.system.files import temporary_directory
 from elmo.system.inputs import lines, open_regular, read_whole
 from elmo.text.vocabulary import invalid_utf8
+from elmo.types import PathLike
 
 REVIEWS_FILE = "shopping_reviews.txt"
 PEOPLES_DAILY_FILE = "peoples_daily_199801_01-24.txt"
@@ -86,10 +87,10 @@ class SplitReport:
 
 
 def split_raw(
-    raw_dir: str | os.PathLike[str],
-    output_dir: str | os.PathLike[str],
-    lac_dir: str | os.PathLike[str] | None = None,
-    pool_dir: str | os.PathLike[str] | None = None,
+    raw_dir: PathLike,
+    output_dir: PathLike,
+    lac_dir: PathLike | None = None,
+    pool_dir: PathLike | None = None,
 ) -> SplitReport:
     """Copy raw/*.txt (a paragraph a line) into `output_dir`/train and `output_dir`/dev by the fixed rules.
 

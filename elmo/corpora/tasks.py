@@ -24,8 +24,7 @@ from elmo.errors import InputError
 from elmo.system.inputs import read_whole
 from elmo.text.sentences import split_sentences
 from elmo.text.shards import read_lines
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 INFERENCE = ("entailment", "neutral", "contradiction")
 ENTITIES = ("PER", "LOC", "ORG")

@@ -22,10 +22,10 @@ from elmo.text.normalise import Normaliser
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import Segmenter
 from elmo.text.shards import read_lines
+from elmo.types import PathLike
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
 
-PathLike = str | os.PathLike[str]
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -18,8 +17,8 @@ from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
 from elmo.text.lengths import blocks, pad
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
+from elmo.types import PathLike
 
-Tensor = Any
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
@@ -51,7 +50,7 @@ class Bert:
         return cls(model, files.vocabulary, files.provenance)
 
     @classmethod
-    def from_pretrained(cls, path_or_name: str | os.PathLike[str], *, device: str | None = None) -> Bert:
+    def from_pretrained(cls, path_or_name: PathLike, *, device: str | None = None) -> Bert:
         """Load a model directory or checkpoint of ours, or one in Hugging Face's layout.
 
         Args:
@@ -65,9 +64,7 @@ class Bert:
         use_device(device)
         return cls.from_files(read_any(path_or_name, kind=KIND), path_or_name)
 
-    def save_pretrained(
-        self, directory: str | os.PathLike[str], *, dtype: str = "float32", overwrite: bool = False
-    ) -> None:
+    def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
         """Write a model directory, see `elmo.models.write_model`."""
         arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
         files = ModelFiles(KIND, self.model.config.to_dict(), self.vocabulary, arrays, self.provenance)

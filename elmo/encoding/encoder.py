@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -23,8 +22,8 @@ from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.vocabulary import Vocabulary
+from elmo.types import PathLike
 
-PathLike = str | os.PathLike[str]
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, words, 2 x projection]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.nn.crf import FIRST, START, STOP, log_likelihood, viterbi
@@ -14,8 +13,8 @@ from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
 from elmo.tagging.projection import Chunk
 from elmo.tagging.score import count_chunks
+from elmo.types import Array
 
-Array = npt.NDArray[Any]
 Chunks = list[list[Chunk]]
 
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.nn.dropout import Dropout
@@ -13,8 +10,7 @@ from elmo.nn.transformer import Block, LayerNorm, Sizes
 from elmo.runtime import paddle
 from elmo.text.masking import Masker
 from elmo.text.pieces import PieceVocabulary
-
-Array = npt.NDArray[Any]
+from elmo.types import Array
 
 _FAR = -1e9
 

@@ -15,8 +15,7 @@ from elmo.errors import InputError
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.text.lengths import pad
-
-Floats = npt.NDArray[np.float64]
+from elmo.types import Floats
 
 GAP = "____"
 SCORINGS = {

@@ -17,8 +17,8 @@ from elmo.errors import InputError
 from elmo.models import WEIGHTS_FILE, check_vocabulary, find_model, load_vocabulary, read_header, read_shapes
 from elmo.system.terminal import printable
 from elmo.text.vocabulary import Vocabulary
+from elmo.types import PathLike
 
-PathLike = str | os.PathLike[str]
 _PARTS = {  # beginnings of parameters' names, in the order in which they are told
     "embedding_para": "word embedding",
     "token_encoder": "token encoder",

@@ -15,8 +15,7 @@ from elmo.nn.linear import add_bias
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
 from elmo.text.characters import UTF8, Alphabet, Lexicon
-
-Tensor = Any
+from elmo.types import Tensor
 
 
 @dataclass(frozen=True)

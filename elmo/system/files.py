@@ -17,8 +17,8 @@ from pathlib import Path
 
 from elmo.errors import InputError
 from elmo.system.stopping import half_written
+from elmo.types import PathLike
 
-PathLike = str | os.PathLike[str]
 FindForeign = Callable[[Path], Path | None]  # first thing in a directory that we did not write
 
 _KINDS = {

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from elmo.errors import RunError
 from elmo.system.files import replacing, sync
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 _ROOT = 0
 _DIGEST_SUFFIX = ".sha256"

@@ -6,7 +6,6 @@ of bidirectional GRUs, a projection to the tags, and a CRF.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -34,8 +33,7 @@ from elmo.tagging.projection import OUTSIDE
 from elmo.tagging.tagger import add_vectors
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import join_emoji
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 NO_TAG = "w"  # in text, of a word without a tag
 

@@ -23,8 +23,7 @@ from elmo.tagging.baidu_text import UserDictionary
 from elmo.tagging.tagger import Tagger
 from elmo.text.normalise import Normaliser
 from elmo.text.shards import undecodable
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 _BLOCK_BYTES = 1 << 18  # of text at a time: enough lines for batches of like length
 

@@ -34,8 +34,7 @@ from elmo.tagging.tagger import KIND, Tagger
 from elmo.tagging.train import TrainSettings, check_save_dir, train_tagger
 from elmo.text.shards import read_lines
 from elmo.text.units import read_words
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 FORMATS = {  # and what a file of each is
     "tsv": "LARK's `token token<TAB>tag tag` a line",

@@ -29,8 +29,7 @@ from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
 from elmo.text.lengths import pad
 from elmo.text.vocabulary import Vocabulary
-
-Tensor = Any
+from elmo.types import Tensor
 
 TOKENS = ("words", "characters")
 PLACES = 4  # of a character in its segmenter's word: first, inner, last, alone

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.tagging.projection import Chunk, best_chunks, word_chunks
+from elmo.types import Floats
 
 Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 
 class Score(NamedTuple):

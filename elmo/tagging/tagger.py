@@ -38,8 +38,7 @@ from elmo.text.lengths import like_lengths
 from elmo.text.normalise import join_emoji
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 KIND = "tagger"
 _SPACE_TAG = "w"  # of white space between words

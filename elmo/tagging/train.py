@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,8 +26,7 @@ from elmo.tagging.tagger import KIND, SentenceReader, Tagger
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints
 from elmo.training.early_stopping import EarlyStopping, Epoch, FitSettings, as_json
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,8 @@ from elmo.encoding.text_encoders import TextEncoder
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.tasks.network import FrozenVectors, NetworkConfig, PairHead, Text, TextNetwork, Texts
+from elmo.types import Tensor
 
-Tensor = Any
 METRIC = "accuracy"
 
 

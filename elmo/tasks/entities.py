@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,8 @@ from elmo.tagging.network import best_labels, packed
 from elmo.tagging.projection import OUTSIDE, chunks
 from elmo.tagging.score import SentenceCounts, count_chunks
 from elmo.tasks.network import FrozenVectors, NetworkConfig, Text, TextNetwork, Texts
+from elmo.types import Tensor
 
-Tensor = Any
 METRIC = "f1"
 
 

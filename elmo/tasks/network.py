@@ -25,9 +25,7 @@ from elmo.runtime import paddle
 from elmo.tagging.network import PLACE_SIZE, PLACES, packed
 from elmo.tagging.tagger import characters_of, cut_all, load_segmenter
 from elmo.text.vocabulary import Vocabulary
-
-Tensor = Any
-Ids = npt.NDArray[np.int64]
+from elmo.types import Ids, Tensor
 
 MAX_CHARACTERS = 126  # of a text: with [CLS] and [SEP] as many as a masked language model of 128 positions reads
 _MIN_COUNT = 2  # of a character with a vector of its own; the others teach the network what an unknown one is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,7 @@ from elmo.system.files import whole_file
 from elmo.system.inputs import open_regular, read_whole
 from elmo.system.locks import locked
 from elmo.tagging.files import written_whole
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 
 class RunFolder:

@@ -8,7 +8,6 @@ first steps (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features"), 
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -38,8 +37,7 @@ from elmo.tasks.plan import (
 )
 from elmo.tasks.run_folder import RunFolder
 from elmo.training.early_stopping import FitSettings
-
-PathLike = str | os.PathLike[str]
+from elmo.types import PathLike
 
 _WAIT = 2.0  # seconds between two looks at what another process does
 

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.text.vocabulary import BOS, EOS, Vocabulary
+from elmo.types import Ids
 
-Ids = npt.NDArray[np.int64]
 UTF8 = "utf-8"
 SPECIAL_SYMBOLS = ("<bos>", "<eos>", "<bow>", "<eow>", "<pad>", "<oov>")  # sentence, word, padding, unknown
 _BYTES = 256

@@ -31,7 +31,6 @@ from elmo.system.trusted import UntrustedError, private_folder
 from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import Vocabulary
 
-PathLike = str | os.PathLike[str]
 _FORMAT = "elmo-ids/1"
 _FLUSH_WORDS = 1 << 18  # so many ids are in memory while a shard is encoded
 _PARALLEL_BYTES = 32 << 20  # less text than this is encoded before other processes would have started

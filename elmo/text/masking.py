@@ -17,8 +17,7 @@ from elmo.errors import InputError
 from elmo.text.batches import Order
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import ENTITY, ENTITY_UNIT, WORD, UnitText
-
-Ids = npt.NDArray[np.int64]
+from elmo.types import Ids
 
 STAGES = ("characters", "words", "entities")  # what is masked as one
 MASK_SHARE = 0.15  # of the characters of a sequence

@@ -32,6 +32,7 @@ from elmo.text.segment import segment_chunks, segmenter_factory
 from elmo.text.segment.dictionary import describe_segmenter
 from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
 from elmo.text.shards import record_file
+from elmo.types import PathLike
 
 SHARD_PREFIX = "sentence_file_"
 
@@ -57,8 +58,8 @@ class PreprocessReport:
 
 
 def preprocess(
-    inputs: Sequence[str | os.PathLike[str]],
-    output_dir: str | os.PathLike[str],
+    inputs: Sequence[PathLike],
+    output_dir: PathLike,
     *,
     segmenter: str = "jieba",
     segmenter_options: Mapping[str, Any] | None = None,
@@ -150,7 +151,7 @@ def preprocess(
     )
 
 
-def _find_documents(inputs: Sequence[str | os.PathLike[str]], is_output: Callable[[Path], bool]) -> list[str]:
+def _find_documents(inputs: Sequence[PathLike], is_output: Callable[[Path], bool]) -> list[str]:
     if isinstance(inputs, (str, os.PathLike)):
         inputs = [inputs]
     documents: dict[str, str] = {}

@@ -21,8 +21,8 @@ from elmo.errors import InputError
 from elmo.text.encoded import Scheme, encode_shards
 from elmo.text.pieces import PieceTokenizer, PieceVocabulary
 from elmo.text.shards import find_shards, read_lines
+from elmo.types import PathLike
 
-PathLike = str | os.PathLike[str]
 Units = npt.NDArray[np.uint8]
 
 ENTITY_TAGS = frozenset({"PER", "LOC", "ORG"})  # LAC's names of people, places and organisations

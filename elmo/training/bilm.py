@@ -32,8 +32,9 @@ from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Coverage, Vocabulary, count_words, measure_coverage
 from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.settings import Arrays, PretrainSettings
+from elmo.training.settings import PretrainSettings
 from elmo.training.start import find_start, find_text_record, run
+from elmo.types import Arrays
 
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
 _DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")

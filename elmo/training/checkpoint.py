@@ -27,8 +27,8 @@ from safetensors.numpy import load_file, save_file
 from elmo.errors import InputError, RunError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, check_kind, write_model
 from elmo.system.files import check_replaceable, first_foreign, replace_directory
+from elmo.types import PathLike
 
-PathLike = str | os.PathLike[str]
 TRAINING_FILE = "training.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
 POSITION_FILE = "position.safetensors"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.checks import check_positive, check_seed, check_whole
 from elmo.errors import InputError, RunError
@@ -32,9 +30,8 @@ from elmo.training.checkpoint import (
     write_checkpoint,
 )
 from elmo.training.optimizer import load_optimizer, optimizer_arrays
+from elmo.types import Arrays, PathLike
 
-PathLike = str | os.PathLike[str]
-Arrays = dict[str, npt.NDArray[Any]]
 _KEPT = 2  # checkpoints: should the newest be damaged, there is the one before
 
 

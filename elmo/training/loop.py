@@ -34,6 +34,7 @@ from elmo.training.progress import Curves, Estimate, Pass, Window, progress_bar,
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.same_run import check_same_run
 from elmo.training.settings import Batches, Objective, RunSettings
+from elmo.types import PathLike
 
 
 class Trainer:
@@ -58,7 +59,7 @@ class Trainer:
         self,
         objective: Objective,
         settings: RunSettings,
-        save_dir: str | os.PathLike[str] | None = None,
+        save_dir: PathLike | None = None,
         provenance: dict[str, Any] | None = None,
         console: Console | None = None,
         ranks: Ranks = SINGLE,
@@ -85,7 +86,7 @@ class Trainer:
         self._text = objective.text_fingerprint()
         ranks.same_start(self.parameters)
 
-    def load_state(self, state: TrainingState, place: str | os.PathLike[str]) -> None:
+    def load_state(self, state: TrainingState, place: PathLike) -> None:
         """Go on from a checkpoint; the model's parameters are loaded already.
 
         Raises:

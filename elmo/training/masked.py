@@ -26,8 +26,9 @@ from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
 from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.settings import Arrays, RunSettings
+from elmo.training.settings import RunSettings
 from elmo.training.start import find_start, find_text_record, run
+from elmo.types import Arrays
 
 MASKINGS = {
     "bert": STAGES[:1],

@@ -12,8 +12,7 @@ from elmo.errors import InputError
 from elmo.nn import native
 from elmo.runtime import paddle
 from elmo.training.settings import RunSettings
-
-Tensor = Any
+from elmo.types import Tensor
 
 _MOMENTS = ("moment1", "moment2")
 _LONG_AGO = 10**6  # steps

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,14 @@ from elmo.text.vocabulary import UNK, Vocabulary
 from elmo.training.bilm import BiLMObjective, find_lexicon
 from elmo.training.masked import MaskedLMObjective, MaskedSettings
 from elmo.training.settings import PretrainSettings
+from elmo.types import PathLike
 
 
 def evaluate_perplexity(
-    path_or_name: str | os.PathLike[str],
+    path_or_name: PathLike,
     test_path: str,
     batch_size: int = 64,
-    common_vocabulary: str | os.PathLike[str] | None = None,
+    common_vocabulary: PathLike | None = None,
 ) -> dict[str, Any]:
     """Perplexity of a biLM on held-out shards with the full softmax (`BiLMObjective.evaluate`), and how it was trained.
 
@@ -66,7 +66,7 @@ def evaluate_perplexity(
 
 
 def evaluate_masked(
-    path_or_name: str | os.PathLike[str], test_path: str, *, tagged: bool = False, batch_size: int = 32
+    path_or_name: PathLike, test_path: str, *, tagged: bool = False, batch_size: int = 32
 ) -> dict[str, Any]:
     """Perplexity of masked characters and of masked words on held-out shards (see `MaskedLMObjective.evaluate`).
 

@@ -26,6 +26,7 @@ from elmo.training.loop import Trainer
 from elmo.training.progress import Curves
 from elmo.training.ranks import Ranks
 from elmo.training.settings import RunSettings
+from elmo.types import PathLike
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Start:
 def find_start(
     kind: str,
     vocabulary: Vocabulary,
-    vocab_path: str | os.PathLike[str],
+    vocab_path: PathLike,
     *,
     para_save_dir: str | None,
     load_dir: str | None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,11 +13,10 @@ from elmo.corpora.splits import is_held_out_review
 from elmo.corpora.tables import read_table
 from elmo.errors import InputError
 from elmo.text.sentences import split_sentences
+from elmo.types import PathLike
 
-Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
 Pick = Callable[[Vectors, range], Vectors]  # from an encoded sentence, [rows, dim] for the words at these places
-PathLike = str | os.PathLike[str]
 
 REVIEW_CATEGORIES = {"水果": "fruit", "平板": "company"}
 
