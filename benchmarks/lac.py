@@ -26,7 +26,7 @@ from rich.table import Table
 
 from elmo.explore.report import write_results
 from elmo.runtime import available_cores
-from elmo.types import Array
+from elmo.system.types import Array
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SEPARATE = 64  # sentences of which the time one by one is taken

@@ -20,9 +20,9 @@ from elmo.explore.report import write_results
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
 from elmo.statistics import percentile_interval, resampled_means
+from elmo.system.types import Floats
 from elmo.text.shards import find_shards, read_lines
 from elmo.training.checkpoint import checkpoints, read_training_state
-from elmo.types import Floats
 
 Gap = tuple[list[int], int, int]  # ids with [CLS], [SEP] and [MASK], place of the mask, what stood there
 RESAMPLES = 1000

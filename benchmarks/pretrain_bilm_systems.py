@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.types import Arrays
+from elmo.system.types import Arrays
 
 DIRECTIONS = ("forward", "backward")
 

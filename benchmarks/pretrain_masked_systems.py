@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from elmo.types import Arrays
+from elmo.system.types import Arrays
 
 MODEL = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_length", "dropout")
 CLIP = 1.0

@@ -12,7 +12,7 @@ from elmo.bilm_config import BiLMConfig
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import seed_everything
-from elmo.types import Arrays
+from elmo.system.types import Arrays
 
 GAIN, BIAS = 2.0, 0.1  # of a model's matrices, and the standard deviation of its biases, see `_parameters`
 

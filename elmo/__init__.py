@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from elmo import runtime
 from elmo.system.project import data_folder
+from elmo.system.types import PathLike
 from elmo.tagging.segmenter import LacSegmenter
 from elmo.text import register_segmenter
-from elmo.types import PathLike
 
 if TYPE_CHECKING:
     from elmo.encoding.bert import Bert

@@ -26,8 +26,8 @@ from elmo.nn.lstmp import LSTMP, State, reading_order
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
+from elmo.system.types import PathLike, Tensor
 from elmo.text.characters import Lexicon
-from elmo.types import PathLike, Tensor
 
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
 Positions = Literal["own", "hole"]  # where the readers stand: having read the word, or just before it

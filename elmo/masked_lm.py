@@ -27,8 +27,8 @@ from elmo.models import ModelFiles, load_parameters
 from elmo.nn.heads import MaskedHead, Pooler
 from elmo.nn.transformer import ACTIVATIONS, Sizes, TransformerEncoder
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.text.vocabulary import Vocabulary
-from elmo.types import Tensor
 
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]

@@ -17,9 +17,9 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from elmo.errors import InputError, RunError
 from elmo.runtime import paddle
 from elmo.system.terminal import PlainConsole
+from elmo.system.types import Ids, PathLike
 from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
-from elmo.types import Ids, PathLike
 from elmo.word_vectors import SkipGramConfig, WordVectors
 
 Floats = npt.NDArray[np.floating]

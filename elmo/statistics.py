@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from elmo.checks import optional_module
 from elmo.errors import InputError
-from elmo.types import Floats
+from elmo.system.types import Floats
 
 Counts = npt.NDArray[np.int64]
 

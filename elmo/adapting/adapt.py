@@ -27,6 +27,7 @@ from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_free, read_model, write_model
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.text.batches import SentenceIds
 from elmo.text.preprocess import SHARD_PREFIX, preprocess
 from elmo.text.segment.dictionary import TextRecord
@@ -35,7 +36,6 @@ from elmo.text.vocabulary import UNK, Vocabulary, count_words
 from elmo.training.bilm import BiLMObjective, find_lexicon, pretrain
 from elmo.training.checkpoint import BEST
 from elmo.training.settings import PretrainSettings
-from elmo.types import PathLike
 
 MARK_FILE = "adapt.json"  # in the folder of a run, says what it is and what it was asked for
 _RUN_SUFFIX = ".run"

@@ -36,7 +36,7 @@ from elmo.models import (
     read_shapes,
     write_model,
 )
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 FORMATS = ("elmo", "lark")  # what `convert` writes
 

@@ -19,7 +19,7 @@ import numpy as np
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.system.files import whole_file
-from elmo.types import Array, PathLike
+from elmo.system.types import Array, PathLike
 
 # Paddle's VarType.Type; what is little-endian in the file is so on every machine.
 _DTYPES: dict[int, np.dtype[Any]] = {

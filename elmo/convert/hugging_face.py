@@ -19,7 +19,7 @@ from elmo.convert.hugging_face_weights import STORED, Parameters, find_weights, 
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles
-from elmo.types import Array, PathLike
+from elmo.system.types import Array, PathLike
 
 Shape = tuple[int, ...]
 

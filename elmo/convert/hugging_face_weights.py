@@ -16,7 +16,7 @@ from elmo.convert.safety import inside, read_json
 from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
 from elmo.models import WEIGHTS_FILE
-from elmo.types import Array
+from elmo.system.types import Array
 
 Shape = tuple[int, ...]
 

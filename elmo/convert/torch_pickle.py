@@ -23,7 +23,7 @@ import numpy.typing as npt
 from elmo.convert.pickles import BFLOAT16, STORAGES, RefusedError, Storage, StoredTensor, interpret, shown, tensors_of
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 Bytes = npt.NDArray[np.uint8]
 

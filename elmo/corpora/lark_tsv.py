@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.shards import read_lines
-from elmo.types import PathLike
 
 BEGIN, INSIDE = "-B", "-I"  # how the tag of a token ends: its chunk begins there, or goes on
 

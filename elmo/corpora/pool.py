@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
-from elmo.types import PathLike
 
 FULL_WIDTH = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
 

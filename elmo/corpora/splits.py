@@ -21,8 +21,8 @@ from elmo.corpora.pool import FULL_WIDTH, write_pool
 from elmo.errors import InputError
 from elmo.system.files import temporary_directory
 from elmo.system.inputs import lines, open_regular, read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
-from elmo.types import PathLike
 
 REVIEWS_FILE = "shopping_reviews.txt"
 PEOPLES_DAILY_FILE = "peoples_daily_199801_01-24.txt"

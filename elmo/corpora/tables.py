@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
-from elmo.types import PathLike
 
 _SHOWN = 60  # characters of a header that is another
 

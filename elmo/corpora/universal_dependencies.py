@@ -10,8 +10,8 @@ from itertools import chain
 
 from elmo.corpora.tagged import COARSE, Tagged
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.shards import read_lines
-from elmo.types import PathLike
 
 # By universal and Chinese tag. In brackets: how Baidu's LAC tags such words of the training part.
 UD_TO_LAC = {

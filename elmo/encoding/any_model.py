@@ -18,11 +18,11 @@ from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
 from elmo.masked_lm import masked_lm_from_files
 from elmo.models import ModelFiles
+from elmo.system.types import PathLike
 from elmo.text.normalise import Normaliser
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import Segmenter
 from elmo.text.shards import read_lines
-from elmo.types import PathLike
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
 

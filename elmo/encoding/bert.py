@@ -15,9 +15,9 @@ from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
 from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.text.lengths import blocks, pad
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
-from elmo.types import PathLike
 
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]

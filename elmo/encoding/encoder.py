@@ -16,13 +16,13 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.lengths import blocks, like_lengths, pad
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.vocabulary import Vocabulary
-from elmo.types import PathLike
 
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, words, 2 x projection]

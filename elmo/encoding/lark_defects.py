@@ -12,8 +12,8 @@ from elmo.errors import InputError
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import State, reading_order
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.text.characters import Lexicon
-from elmo.types import Tensor
 
 DEFECTS = {
     "same_input": "layer 2 is fed the word vectors, not layer 1's output",

@@ -25,8 +25,8 @@ from elmo.masked_lm import KIND as MASKED_LM
 from elmo.models import ModelFiles, find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.system.types import Arrays, PathLike, Tensor
 from elmo.text.lengths import pad
-from elmo.types import Arrays, PathLike, Tensor
 from elmo.word_vectors import WordVectors
 
 Owners = npt.NDArray[np.int64]

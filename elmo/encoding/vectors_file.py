@@ -28,7 +28,7 @@ from elmo.convert.hdf5 import inner_dataset
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.system.files import whole_file
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 Layers = Literal["all", "average"] | int | tuple[int, ...]
 Vectors = npt.NDArray[np.floating]

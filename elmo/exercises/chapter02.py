@@ -7,7 +7,7 @@ import numpy as np
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.runtime import paddle
 from elmo.skipgram import noise_distribution, pair_slopes
-from elmo.types import Array
+from elmo.system.types import Array
 
 
 @exercise("2.3")

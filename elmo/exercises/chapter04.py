@@ -18,7 +18,7 @@ from elmo.exercises.lstmp_variants import (
 )
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
-from elmo.types import Array
+from elmo.system.types import Array
 
 
 @exercise("4.2")

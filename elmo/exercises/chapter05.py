@@ -10,8 +10,8 @@ from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.exercises.harness.plain import kind_of, printable
 from elmo.nn.softmax import LogUniformSampler, sampled_softmax_loss
 from elmo.runtime import paddle
+from elmo.system.types import Array
 from elmo.text.vocabulary import BOS, EOS
-from elmo.types import Array
 
 _WORDS = ["我们", "在", "树", "下", "吃", "苹果", "。"]
 _NAMES = ("forward inputs", "forward targets", "backward inputs", "backward targets")

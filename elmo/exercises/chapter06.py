@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
+from elmo.system.types import Array
 from elmo.training.settings import PretrainSettings
-from elmo.types import Array
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's usual constants, Paddle's defaults
 

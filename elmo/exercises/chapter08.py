@@ -11,9 +11,9 @@ from elmo.nn.crf import FIRST, START, STOP, log_likelihood, viterbi
 from elmo.nn.gru import Packing
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
+from elmo.system.types import Array
 from elmo.tagging.projection import Chunk
 from elmo.tagging.score import count_chunks
-from elmo.types import Array
 
 Chunks = list[list[Chunk]]
 

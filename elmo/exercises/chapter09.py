@@ -8,9 +8,9 @@ from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.nn.dropout import Dropout
 from elmo.nn.transformer import Block, LayerNorm, Sizes
 from elmo.runtime import paddle
+from elmo.system.types import Array
 from elmo.text.masking import Masker
 from elmo.text.pieces import PieceVocabulary
-from elmo.types import Array
 
 _FAR = -1e9
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.exercises.harness.plain import kind_of
+from elmo.system.types import Array
 from elmo.text.units import ENTITY_TAGS
-from elmo.types import Array
 
 Tagged = Sequence[tuple[str, str]]
 

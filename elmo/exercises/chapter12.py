@@ -6,7 +6,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-from elmo.types import Array
+from elmo.system.types import Array
 
 
 @exercise("12.2")

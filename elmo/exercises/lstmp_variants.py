@@ -10,7 +10,7 @@ import numpy as np
 from elmo.exercises.harness.checking import Mistake
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
-from elmo.types import Array
+from elmo.system.types import Array
 
 CLIP = 0.5  # low enough to be reached by random weights
 _INPUT, _HIDDEN, _PROJ = 3, 5, 2  # all different, so that no wrong product fits

@@ -11,7 +11,7 @@ import numpy as np
 
 from elmo.errors import InputError
 from elmo.statistics import draw_counts_within, mean_estimate, ratio_estimate
-from elmo.types import Bools, Floats
+from elmo.system.types import Bools, Floats
 
 Record = dict[str, Any]
 

@@ -31,9 +31,9 @@ from elmo.explore.cloze_scores import (
     sentence_scores,
 )
 from elmo.masked_lm import KIND, masked_lm_from_files
+from elmo.system.types import Floats, PathLike
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
-from elmo.types import Floats, PathLike
 
 Model = Bert | Encoder
 

@@ -16,8 +16,8 @@ from elmo.convert.hugging_face import is_hugging_face
 from elmo.errors import InputError
 from elmo.models import WEIGHTS_FILE, check_vocabulary, find_model, load_vocabulary, read_header, read_shapes
 from elmo.system.terminal import printable
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import Vocabulary
-from elmo.types import PathLike
 
 _PARTS = {  # beginnings of parameters' names, in the order in which they are told
     "embedding_para": "word embedding",

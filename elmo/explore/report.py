@@ -32,8 +32,8 @@ from elmo.explore.polysemy.wic_vectors import pair_vectors
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.statistics import Estimate, draw_counts, percentile_interval
 from elmo.system.files import whole_file
+from elmo.system.types import Bools, PathLike
 from elmo.text.shards import find_shards, read_lines, read_sentences
-from elmo.types import Bools, PathLike
 
 BRAND = REVIEW_CATEGORIES["平板"]
 CENTROID_REVIEWS = 300  # at most so many of a sense make its centroid

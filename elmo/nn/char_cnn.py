@@ -14,8 +14,8 @@ from elmo.errors import InputError
 from elmo.nn.linear import add_bias
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.text.characters import UTF8, Alphabet, Lexicon
-from elmo.types import Tensor
 
 
 @dataclass(frozen=True)

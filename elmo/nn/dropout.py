@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.runtime import paddle
-from elmo.types import Tensor
+from elmo.system.types import Tensor
 
 _PARTS = 1 << 16  # a share is rounded to so many parts: sixteen random bits decide for a number
 

@@ -19,7 +19,7 @@ from elmo.nn import native
 from elmo.nn.linear import linear
 from elmo.nn.shapes import check_shapes, match_shapes
 from elmo.runtime import paddle
-from elmo.types import Tensor
+from elmo.system.types import Tensor
 
 Rows = npt.NDArray[np.int64]
 

@@ -14,7 +14,7 @@ from elmo.nn import native
 from elmo.nn.linear import add_bias
 from elmo.nn.shapes import check_shapes
 from elmo.runtime import paddle
-from elmo.types import Tensor
+from elmo.system.types import Tensor
 
 State = tuple[Tensor, Tensor]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from elmo.errors import InputError
 from elmo.runtime import paddle
-from elmo.types import Tensor
+from elmo.system.types import Tensor
 
 
 class ScalarMix(paddle.nn.Layer):

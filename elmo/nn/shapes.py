@@ -13,7 +13,7 @@ import numpy as np
 
 from elmo.errors import InputError
 from elmo.runtime import paddle
-from elmo.types import Tensor
+from elmo.system.types import Tensor
 
 _TERM = re.compile(r"(?:(\d+)\*)?([a-z_]+)|(\d+)")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from elmo.errors import InputError
 from elmo.system.stopping import half_written
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 FindForeign = Callable[[Path], Path | None]  # first thing in a directory that we did not write
 

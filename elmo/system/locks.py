@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from elmo.errors import InputError
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from elmo.errors import RunError
 from elmo.system.files import replacing, sync
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 _ROOT = 0
 _DIGEST_SUFFIX = ".sha256"

@@ -18,6 +18,7 @@ from elmo.errors import InputError
 from elmo.nn.crf import FIRST
 from elmo.nn.gru import GRU
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.tagging.baidu_files import LacFiles, read_lac, save_lac
 from elmo.tagging.baidu_text import (
     LacReader,
@@ -33,7 +34,6 @@ from elmo.tagging.projection import OUTSIDE
 from elmo.tagging.tagger import add_vectors
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import join_emoji
-from elmo.types import PathLike
 
 NO_TAG = "w"  # in text, of a word without a tag
 

@@ -21,7 +21,7 @@ from elmo.convert.safety import check_finite, inside
 from elmo.errors import InputError
 from elmo.system.files import check_replaceable, replace_directory, temporary_directory
 from elmo.system.inputs import open_regular
-from elmo.types import Array, PathLike
+from elmo.system.types import Array, PathLike
 
 UNKNOWN = "OOV"
 _SETTINGS = ("args.ini", "word.dic", "tag.dic", "q2b.dic", "small_seg.dic")

@@ -18,12 +18,12 @@ from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, find_model
 from elmo.system.files import whole_file
 from elmo.system.inputs import MAX_LINE_BYTES, STANDARD_INPUT, find_codec, open_regular, too_long
+from elmo.system.types import PathLike
 from elmo.tagging.baidu import Lac, format_tagged
 from elmo.tagging.baidu_text import UserDictionary
 from elmo.tagging.tagger import Tagger
 from elmo.text.normalise import Normaliser
 from elmo.text.shards import undecodable
-from elmo.types import PathLike
 
 _BLOCK_BYTES = 1 << 18  # of text at a time: enough lines for batches of like length
 

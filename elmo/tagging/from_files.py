@@ -23,6 +23,7 @@ from elmo.models import check_free
 from elmo.system.files import writable_file
 from elmo.system.locks import alone_in
 from elmo.system.project import project_data
+from elmo.system.types import PathLike
 from elmo.tagging.baidu import Lac, read_tokens
 from elmo.tagging.baidu_files import read_lac
 from elmo.tagging.baidu_text import LacReader
@@ -34,7 +35,6 @@ from elmo.tagging.tagger import KIND, Tagger
 from elmo.tagging.train import TrainSettings, check_save_dir, train_tagger
 from elmo.text.shards import read_lines
 from elmo.text.units import read_words
-from elmo.types import PathLike
 
 FORMATS = {  # and what a file of each is
     "tsv": "LARK's `token token<TAB>tag tag` a line",

@@ -27,9 +27,9 @@ from elmo.nn.evaluating import evaluating
 from elmo.nn.gru import BidirectionalGRU, Packing
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.text.lengths import pad
 from elmo.text.vocabulary import Vocabulary
-from elmo.types import Tensor
 
 TOKENS = ("words", "characters")
 PLACES = 4  # of a character in its segmenter's word: first, inner, last, alone

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.system.types import Floats
 from elmo.tagging.projection import Chunk, best_chunks, word_chunks
-from elmo.types import Floats
 
 Counts = npt.NDArray[np.int64]
 

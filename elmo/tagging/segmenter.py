@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 
 class LacSegmenter:

@@ -20,6 +20,7 @@ from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.tagging.baidu_text import (
     UserDictionary,
     WithDictionary,
@@ -38,7 +39,6 @@ from elmo.text.lengths import like_lengths
 from elmo.text.normalise import join_emoji
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
-from elmo.types import PathLike
 
 KIND = "tagger"
 _SPACE_TAG = "w"  # of white space between words

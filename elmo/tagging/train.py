@@ -20,13 +20,13 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.nn.native.precision import PRECISIONS, choose_precision
 from elmo.runtime import paddle, seed_everything
+from elmo.system.types import PathLike
 from elmo.tagging.examples import Examples, GoldSentence, evaluate, make_examples, make_vocabulary, segment_gold
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork, describe_fine_tuned, fine_tuned_elmo
 from elmo.tagging.tagger import KIND, SentenceReader, Tagger
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints
 from elmo.training.early_stopping import EarlyStopping, Epoch, FitSettings, as_json
-from elmo.types import PathLike
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from elmo.corpora.tasks import Labelled
 from elmo.encoding.text_encoders import TextEncoder
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.tasks.network import FrozenVectors, NetworkConfig, PairHead, Text, TextNetwork, Texts
-from elmo.types import Tensor
 
 METRIC = "accuracy"
 

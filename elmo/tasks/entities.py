@@ -14,11 +14,11 @@ from elmo.encoding.text_encoders import TextEncoder
 from elmo.nn.crf import log_likelihood
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.tagging.network import best_labels, packed
 from elmo.tagging.projection import OUTSIDE, chunks
 from elmo.tagging.score import SentenceCounts, count_chunks
 from elmo.tasks.network import FrozenVectors, NetworkConfig, Text, TextNetwork, Texts
-from elmo.types import Tensor
 
 METRIC = "f1"
 

@@ -12,9 +12,9 @@ from elmo.corpora.tasks import Paragraph
 from elmo.encoding.text_encoders import TextEncoder
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.tagging.score import reciprocal_rank
 from elmo.tasks.network import FrozenVectors, NetworkConfig, PairHead, Text, TextNetwork, Texts
-from elmo.types import Tensor
 
 METRIC = "mrr"
 

@@ -16,8 +16,8 @@ from elmo.errors import InputError
 from elmo.system.files import whole_file
 from elmo.system.inputs import open_regular, read_whole
 from elmo.system.locks import locked
+from elmo.system.types import PathLike
 from elmo.tagging.files import written_whole
-from elmo.types import PathLike
 
 
 class RunFolder:

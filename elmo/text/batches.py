@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.system.types import Ids, PathLike
 from elmo.text.encoded import encode_shards
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Vocabulary
-from elmo.types import Ids, PathLike
 
 _READ_AHEAD = 8  # batches that are ready before they are asked for
 _POLL_SECONDS = 0.2  # between two looks at whether they are still wanted

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from elmo.errors import InputError
+from elmo.system.types import Ids
 from elmo.text.vocabulary import BOS, EOS, Vocabulary
-from elmo.types import Ids
 
 UTF8 = "utf-8"
 SPECIAL_SYMBOLS = ("<bos>", "<eos>", "<bow>", "<eow>", "<pad>", "<oov>")  # sentence, word, padding, unknown

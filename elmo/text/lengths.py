@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from elmo.types import Ids
+from elmo.system.types import Ids
 
 T = TypeVar("T")
 

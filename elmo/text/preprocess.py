@@ -27,12 +27,12 @@ from elmo.runtime import available_cores
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, opened
 from elmo.system.stopping import half_written
 from elmo.system.terminal import PlainConsole
+from elmo.system.types import PathLike
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import segment_chunks, segmenter_factory
 from elmo.text.segment.dictionary import describe_segmenter
 from elmo.text.sentences import MAX_SENTENCE_CHARS, LineEnds, SentenceSplitter
 from elmo.text.shards import record_file
-from elmo.types import PathLike
 
 SHARD_PREFIX = "sentence_file_"
 

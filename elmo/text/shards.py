@@ -15,8 +15,8 @@ from typing import Any
 
 from elmo.errors import InputError
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, lines, open_regular, opened, read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
-from elmo.types import PathLike
 
 
 def find_shards(pattern: PathLike) -> list[Path]:

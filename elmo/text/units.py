@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.encoded import Scheme, encode_shards
 from elmo.text.pieces import PieceTokenizer, PieceVocabulary
 from elmo.text.shards import find_shards, read_lines
-from elmo.types import PathLike
 
 Units = npt.NDArray[np.uint8]
 

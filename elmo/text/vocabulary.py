@@ -12,7 +12,7 @@ from typing import Self
 from elmo.errors import InputError
 from elmo.system.files import replacing
 from elmo.system.inputs import blocks_of_lines, open_regular, read_whole
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 BOS = "<S>"
 EOS = "</S>"

@@ -26,6 +26,7 @@ from elmo.runtime import paddle
 from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
+from elmo.system.types import Arrays
 from elmo.text.batches import Batch, Position, ReadAhead, SentenceIds
 from elmo.text.characters import Alphabet, Lexicon
 from elmo.text.shards import find_shards
@@ -34,7 +35,6 @@ from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import PretrainSettings
 from elmo.training.start import find_start, find_text_record, run
-from elmo.types import Arrays
 
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
 _DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")

@@ -27,7 +27,7 @@ from safetensors.numpy import load_file, save_file
 from elmo.errors import InputError, RunError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, check_kind, write_model
 from elmo.system.files import check_replaceable, first_foreign, replace_directory
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 TRAINING_FILE = "training.json"
 OPTIMIZER_FILE = "optimizer.safetensors"

@@ -21,6 +21,7 @@ from elmo.errors import InputError, RunError
 from elmo.models import ModelFiles, load_parameters, read_model
 from elmo.nn.native.precision import products_in
 from elmo.runtime import paddle
+from elmo.system.types import Arrays, PathLike
 from elmo.training.checkpoint import (
     TrainingState,
     newest_checkpoint,
@@ -30,7 +31,6 @@ from elmo.training.checkpoint import (
     write_checkpoint,
 )
 from elmo.training.optimizer import load_optimizer, optimizer_arrays
-from elmo.types import Arrays, PathLike
 
 _KEPT = 2  # checkpoints: should the newest be damaged, there is the one before
 

@@ -22,6 +22,7 @@ from elmo.nn.native.precision import choose_precision, products_in
 from elmo.runtime import paddle
 from elmo.system.stopping import patient
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.training.checkpoint import (
     TrainingState,
     mark_best,
@@ -34,7 +35,6 @@ from elmo.training.progress import Curves, Estimate, Pass, Window, progress_bar,
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.same_run import check_same_run
 from elmo.training.settings import Batches, Objective, RunSettings
-from elmo.types import PathLike
 
 
 class Trainer:

@@ -21,6 +21,7 @@ from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
+from elmo.system.types import Arrays
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
@@ -28,7 +29,6 @@ from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import RunSettings
 from elmo.training.start import find_start, find_text_record, run
-from elmo.types import Arrays
 
 MASKINGS = {
     "bert": STAGES[:1],

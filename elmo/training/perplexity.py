@@ -11,6 +11,7 @@ from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
 from elmo.masked_lm import KIND, masked_lm_from_files
 from elmo.models import read_model
+from elmo.system.types import PathLike
 from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
@@ -19,7 +20,6 @@ from elmo.text.vocabulary import UNK, Vocabulary
 from elmo.training.bilm import BiLMObjective, find_lexicon
 from elmo.training.masked import MaskedLMObjective, MaskedSettings
 from elmo.training.settings import PretrainSettings
-from elmo.types import PathLike
 
 
 def evaluate_perplexity(

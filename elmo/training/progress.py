@@ -14,8 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from elmo.errors import InputError
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import unknown_warning
-from elmo.types import PathLike
 
 _FIRST_BATCHES, _FIRST_SECONDS = 20, 60.0  # after either, the speed is known
 _DAY = 86_400.0

@@ -19,6 +19,7 @@ from elmo.nn import native
 from elmo.nn.native.precision import choose_precision, describe_precision
 from elmo.runtime import keep_freed_memory, paddle
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.text.shards import read_text_records
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints, newest_checkpoint, read_training_state
@@ -26,7 +27,6 @@ from elmo.training.loop import Trainer
 from elmo.training.progress import Curves
 from elmo.training.ranks import Ranks
 from elmo.training.settings import RunSettings
-from elmo.types import PathLike
 
 
 @dataclass(frozen=True)

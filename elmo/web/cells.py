@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from elmo.encoding.encoder import Encoder
-from elmo.types import Floats
+from elmo.system.types import Floats
 from elmo.web.model_arrays import Arrays
 
 QUOTATIONS = Path(__file__).with_name("quotations.txt")  # our own sentences, segmented, each with one quotation

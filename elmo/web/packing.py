@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.types import Array
+from elmo.system.types import Array
 
 _INT8_MAX = 127
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from elmo.models import ModelFiles
-from elmo.types import Array
+from elmo.system.types import Array
 
 KINDS = {"<f4": "Float", "<f8": "Double", "<f2": "Half", "<i8": "Long", "<i4": "Int", "<i2": "Short", "|i1": "Char"}
 KINDS |= {"|u1": "Byte", "|b1": "Bool"}

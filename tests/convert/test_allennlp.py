@@ -17,7 +17,7 @@ from elmo.convert import hdf5, safety
 from elmo.convert.allennlp import is_allennlp, read_allennlp
 from elmo.errors import InputError
 from elmo.models import ModelFiles, read_model, write_model
-from elmo.types import Array
+from elmo.system.types import Array
 
 Datasets = dict[str, Array]
 WORDS = "苹果 发布 了 新 手机".split()

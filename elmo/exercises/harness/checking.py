@@ -19,7 +19,7 @@ import numpy as np
 from elmo.exercises.harness.comparing import Mistake, finding, no_number_hint, shape_asked, shape_hint, shape_words
 from elmo.exercises.harness.guard import Guard, Trouble, told
 from elmo.exercises.harness.plain import Other, changed_part, kind_of, odd_one, plain, printable, same, type_name
-from elmo.types import Array
+from elmo.system.types import Array
 
 __all__ = ["Answer", "Mistake", "Result", "WrongAnswerError", "check", "exercise", "known_exercises"]
 

@@ -18,7 +18,7 @@ from elmo.explore.polysemy.wic import WicOutcomes, wic_outcomes
 from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
-from elmo.types import Floats, PathLike
+from elmo.system.types import Floats, PathLike
 
 Record = dict[str, Any]
 

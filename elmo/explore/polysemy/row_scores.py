@@ -10,7 +10,7 @@ import numpy as np
 from elmo.errors import InputError
 from elmo.explore.polysemy.scores import bootstrap_auc, pair_auc
 from elmo.explore.polysemy.senses import TargetVectors, Vectors
-from elmo.types import Floats
+from elmo.system.types import Floats
 
 Row = tuple[str, str]  # vectors and variant, such as ("layer 2, hole", "centred")
 

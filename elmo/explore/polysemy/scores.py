@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.statistics import item_counts, percentile_interval
-from elmo.types import Floats
+from elmo.system.types import Floats
 
 Vectors = npt.NDArray[np.floating]
 

@@ -11,7 +11,7 @@ from typing import Any
 from elmo.checks import is_count
 from elmo.corpora.tables import read_text
 from elmo.errors import InputError
-from elmo.types import PathLike
+from elmo.system.types import PathLike
 
 _SAME = {"T": True, "F": False}
 

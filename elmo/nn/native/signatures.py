@@ -10,7 +10,7 @@ from typing import Any
 from elmo.errors import InputError
 from elmo.nn.shapes import match_shapes, short_type
 from elmo.runtime import paddle
-from elmo.types import Tensor
+from elmo.system.types import Tensor
 
 Real = type[ctypes.c_float] | type[ctypes.c_double]
 

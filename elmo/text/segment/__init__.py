@@ -16,12 +16,12 @@ from typing import Any
 from elmo.errors import InputError
 from elmo.system.cache import cache_folder
 from elmo.system.trusted import UntrustedError, is_ours, private_folder
+from elmo.system.types import PathLike
 from elmo.text import SEGMENTERS, register_segmenter
 from elmo.text.normalise import Normaliser, cut_around_emoji
 from elmo.text.segment.dictionary import check_entries, read_dictionary, warn_of_entries
 from elmo.text.segment.processes import SegmentedChunk, segment_chunks
 from elmo.text.segment.protocols import BatchSegmenter, Segmenter
-from elmo.types import PathLike
 
 __all__ = [
     "BatchSegmenter",

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
 from elmo.text import SEGMENTERS
 from elmo.text.normalise import STEPS
-from elmo.types import PathLike
 
 _NAME_CHARS = 80  # of a name that a file gives, in a message
 _SHOWN = 20  # problems of a dictionary; the others are counted
