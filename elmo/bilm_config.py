@@ -16,8 +16,7 @@ from elmo.checks import (
     configuration_of,
 )
 from elmo.errors import InputError
-from elmo.nn.char_cnn import TokenEncoderConfig
-from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
+from elmo.text.characters import UTF8, Alphabet, Lexicon, TokenEncoderConfig, read_lexicon
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -237,3 +238,9 @@ def replace_directory(new: Path, target: Path, find_foreign: FindForeign, source
             os.rename(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def sha256_of(path: PathLike) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -31,7 +31,7 @@ from elmo.tagging.baidu_text import (
 )
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.projection import OUTSIDE
-from elmo.tagging.tagger import add_vectors
+from elmo.tagging.tagger import Reader
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import join_emoji
 
@@ -183,7 +183,7 @@ def format_tagged(words: Sequence[str], tags: Sequence[str], separator: str = " 
 # A tagger of ours that starts from Baidu's: its parameters and tokens, and beside them, if wanted, vectors of ELMo.
 
 
-class LacSentenceReader:
+class LacSentenceReader(Reader):
     """Makes a `TaggerInput` of the segmenter's words, with LAC's own inputs as tokens.
 
     A token has the vector of the segmenter's word in which its first character stands.
@@ -195,14 +195,8 @@ class LacSentenceReader:
     """
 
     def __init__(self, files: LacFiles, config: TaggerConfig, features: Features | None = None) -> None:
-        self.config, self.features = config, features
+        super().__init__(config, features)
         self._reader = LacReader(files)
-
-    def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
-        """Sentences from the segmenter's words of each, with their vectors."""
-        found = [self._read(words) for words in segmented]
-        add_vectors(found, self.features)
-        return found
 
     def _read(self, words: list[str]) -> TaggerInput:
         text = "".join(words)

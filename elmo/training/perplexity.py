@@ -15,6 +15,7 @@ from elmo.system.types import PathLike
 from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
+from elmo.text.segment.dictionary import warn_of_shards
 from elmo.text.units import UnitText
 from elmo.text.vocabulary import UNK, Vocabulary
 from elmo.training.bilm import BiLMObjective, find_lexicon
@@ -49,6 +50,7 @@ def evaluate_perplexity(
     model = bilm_from_files(files, path_or_name)
     words, lexicon = find_lexicon(model.config, files.vocabulary, test_path)
     dev = SentenceIds(test_path, words)
+    warn_of_shards(files.provenance, path_or_name, dev.paths, words=True)
     settings = PretrainSettings(batch_size=batch_size)
     kept, of_both = None, {}
     if common_vocabulary is not None:
@@ -78,6 +80,7 @@ def evaluate_masked(
     vocabulary = files.vocabulary
     assert isinstance(vocabulary, PieceVocabulary)
     text = UnitText(test_path, vocabulary, tagged=tagged, lower_case=model.config.lower_case)
+    warn_of_shards(files.provenance, path_or_name, text.paths, words=False)
     dev = MaskedSequences(text, model.config.max_length)
     settings = MaskedSettings(batch_size=batch_size)
     scores = MaskedLMObjective(model, vocabulary, dev, dev, settings).evaluate()
