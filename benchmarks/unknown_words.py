@@ -208,7 +208,7 @@ def main() -> None:
     parser.add_argument("--work", required=True, type=Path, help="folder that keeps the models")
     parser.add_argument("--vocab_size", type=int, default=8000, help="tokens that both models know")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("-o", "--output", type=Path, default=REPOSITORY / "data/results/unknown_words.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
     arguments.work.mkdir(parents=True, exist_ok=True)
