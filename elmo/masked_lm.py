@@ -13,15 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import (
-    MOST_LAYERS,
-    check_flag,
-    check_names,
-    check_share,
-    check_whole,
-    configuration_of,
-    is_number,
-)
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, configuration_of, is_number
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
 from elmo.nn.heads import MaskedHead, Pooler

@@ -25,10 +25,7 @@ WEIGHTS, WORDS = "model.safetensors", "vocabulary.txt"
 
 def make_files(scale: float = 1.0) -> ModelFiles:
     generator = np.random.default_rng(0)
-    arrays = {
-        "embedding": (generator.normal(size=(5, 3)) * scale).astype(np.float32),
-        "bias": np.zeros(5, np.float32),
-    }
+    arrays = {"embedding": (generator.normal(size=(5, 3)) * scale).astype(np.float32), "bias": np.zeros(5, np.float32)}
     return ModelFiles("bilm", {"vocab_size": 5, "clip": None}, VOCABULARY, arrays, {"text": "自己写的"})
 
 

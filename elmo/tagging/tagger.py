@@ -29,13 +29,7 @@ from elmo.tagging.baidu_text import (
     read_words,
     spread_tags,
 )
-from elmo.tagging.network import (
-    TaggerConfig,
-    TaggerInput,
-    TaggerNetwork,
-    config_of_tagger,
-    fine_tuned_elmo,
-)
+from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork, config_of_tagger, fine_tuned_elmo
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import Normaliser, join_emoji
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter

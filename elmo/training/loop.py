@@ -23,13 +23,7 @@ from elmo.runtime import paddle
 from elmo.system.stopping import ending, patient
 from elmo.system.terminal import tell
 from elmo.system.types import PathLike
-from elmo.training.checkpoint import (
-    TrainingState,
-    mark_best,
-    prune,
-    tidy,
-    write_checkpoint,
-)
+from elmo.training.checkpoint import TrainingState, mark_best, prune, tidy, write_checkpoint
 from elmo.training.optimizer import load_optimizer, make_optimizer, optimizer_arrays
 from elmo.training.progress import Curves, Estimate, Pass, Window, progress_bar, score_words
 from elmo.training.ranks import SINGLE, Ranks

@@ -282,18 +282,10 @@ def test_text_of_word_and_tag_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("content", "form", "message"),
     [
         ("我们/r 去/v\n", "tsv", r"text:1: .*\(--format tsv is LARK's .*; this looks like --format tagged\)"),
-        (
-            "我们 去\tr v\n",
-            "tagged",
-            r"text:1: '我们' has no tag.*this looks like --format tsv\)",
-        ),
+        ("我们 去\tr v\n", "tagged", r"text:1: '我们' has no tag.*this looks like --format tsv\)"),
         ("我们/r 去/\n", "tagged", r"text:1: '去/' lacks its tag; give word/tag"),
         ("/r\n", "tagged", r"text:1: '/r' lacks its word"),
-        (
-            "我们 去\tr\n",
-            "tsv",
-            r"text:1: 2 tokens.*\(--format tsv is LARK's `token token<TAB>tag tag` a line\)",
-        ),
+        ("我们 去\tr\n", "tsv", r"text:1: 2 tokens.*\(--format tsv is LARK's `token token<TAB>tag tag` a line\)"),
         ("\n", "tagged", r"text: has no sentence \(--format tagged is `word/tag word/tag` a line"),
         ("我们/r\n", "ud", r"\(--format ud is CoNLL-U of UD Chinese GSD; this looks like --format tagged\)"),
         ("我们/r\n", "conll", r"format is 'conll': give one of tsv, tagged, peoples_daily, ud"),

@@ -61,11 +61,7 @@ def _parse(fields: list[str], place: str) -> SenseSentence:
 
 
 def read_reviews(
-    path: PathLike,
-    word: str,
-    categories: Mapping[str, str] = REVIEW_CATEGORIES,
-    *,
-    held_out: bool | None = True,
+    path: PathLike, word: str, categories: Mapping[str, str] = REVIEW_CATEGORIES, *, held_out: bool | None = True
 ) -> list[SenseSentence]:
     """Read reviews in which a word occurs, taking the category of the product for the word's sense.
 
