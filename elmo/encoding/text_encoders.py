@@ -115,7 +115,8 @@ class PieceEncoder:
 
     def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[int], Owners]:
         """Ids of [CLS], the pieces and [SEP]; what has no room is read as [SEP]."""
-        pieces = self._bert.tokenize(text)
+        normal = self._bert.normalise(text)  # of another length it would not tell where a piece stands
+        pieces = self._bert.tokenizer.tokenize(normal if len(normal) == len(text) else text)
         unit_of = np.zeros(len(text), np.int64)
         for number, piece in enumerate(pieces, 1):
             unit_of[piece.begin : piece.end] = min(number, self._room + 1)
