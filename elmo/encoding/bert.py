@@ -115,7 +115,7 @@ class Bert:
         return pieces
 
     def _as_trained(self, text: Any) -> Any:
-        """A text as the model's was normalised; the tokenizer itself drops what is no text, and refuses what is no string."""
+        """A text as the model's was normalised; the tokenizer drops what is no text, and refuses what is no string."""
         return self.normalise(text) if self.normalise.steps and isinstance(text, str) else text
 
     def encode(
