@@ -15,13 +15,12 @@ from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
 from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Sentence
 from elmo.text.lengths import blocks, pad
 from elmo.text.normalise import Normaliser
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 from elmo.text.segment.dictionary import steps_as_trained
 
-Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
 _NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}

@@ -25,12 +25,11 @@ from elmo.masked_lm import KIND as MASKED_LM
 from elmo.models import ModelFiles, find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
-from elmo.system.types import Arrays, PathLike, Tensor
+from elmo.system.types import Arrays, PathLike, Tensor, Vectors
 from elmo.text.lengths import pad
 from elmo.word_vectors import WordVectors
 
 Owners = npt.NDArray[np.int64]
-Vectors = npt.NDArray[np.floating[Any]]  # [layers, units, size]
 
 
 class TextEncoder(Protocol):

@@ -20,7 +20,7 @@ from elmo.explore.describe import describe
 from elmo.models import read_model, write_model
 from elmo.tagging import from_files as tagger_command
 from elmo.tagging.baidu import Lac
-from elmo.tagging.files import find_tagger, load_model
+from elmo.tagging.files import find_tagger, load_tagger
 from elmo.tagging.from_files import evaluate_file, read_gold
 from elmo.tagging.network import TaggerNetwork
 from elmo.tagging.projection import word_chunks
@@ -339,15 +339,15 @@ def test_a_user_dictionary_works_with_a_model_of_ours(
 
 
 def test_models_are_told_apart_by_their_folders(trained: Path, tiny_lac: Path, tmp_path: Path) -> None:
-    assert isinstance(load_model(trained / "epoch_002"), Tagger)
-    assert isinstance(load_model(tiny_lac), Lac)
+    assert isinstance(load_tagger(trained / "epoch_002"), Tagger)
+    assert isinstance(load_tagger(tiny_lac), Lac)
     assert find_tagger(tmp_path / "none") is None
     damaged = Path(shutil.copytree(trained / "model", tmp_path / "damaged"))
     (damaged / "model.safetensors").unlink()
     with pytest.raises(InputError, match=r"model\.safetensors is missing"):  # not that it is no LAC
-        load_model(damaged)
+        load_tagger(damaged)
     with pytest.raises(InputError, match="reads no features: leave them out"):
-        load_model(tiny_lac, features="x")
+        load_tagger(tiny_lac, features="x")
 
 
 # Stopped and gone on

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from elmo.encoding.protocols import ContextEncoder, WordSpace
-from elmo.explore.polysemy.senses import Vectors
+from elmo.system.types import Vectors
 
 ELMO_FORMS = {
     "own": "what the readers know once they have read the word",
