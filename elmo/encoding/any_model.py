@@ -72,7 +72,7 @@ class _Words:
             if isinstance(sentence, str):
                 words = self._segmenter.cut(self._normalise(sentence))
             else:
-                words = [self._normalise(word) or word for word in sentence]
+                words = self._normalise.words(list(sentence))
             yield words, self._features.encode([words])[0].astype(np.float32, copy=False)
 
 

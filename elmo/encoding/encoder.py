@@ -115,10 +115,11 @@ class Encoder:
         if not isinstance(sentence, Iterable):
             raise InputError(f"a sentence is {sentence!r}: give a string, or a list of words")
         words = list(sentence)
-        for place, word in enumerate(words):
-            if not isinstance(word, str):
-                raise InputError(f"word {place} of a sentence is {word!r}: give a string, or a list of words")
-        return [self.normalise(word) or word for word in words]
+        if set(map(type, words)) - {str}:
+            for place, word in enumerate(words):
+                if not isinstance(word, str):
+                    raise InputError(f"word {place} of a sentence is {word!r}: give a string, or a list of words")
+        return self.normalise.words(words)
 
     def ids(self, sentences: Sequence[Sequence[str]]) -> tuple[list[list[int]], Lexicon | None]:
         """Ids of the words of each sentence, and the lexicon that they are rows of, where the model reads characters.

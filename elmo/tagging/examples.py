@@ -61,7 +61,7 @@ class Examples:
 
 def normalise_gold(gold: Sequence[GoldSentence], normalise: Normaliser) -> list[Tagged]:
     """Gold sentences with each word normalised; one of which nothing would be left stays as it is."""
-    return [Tagged([normalise(word) or word for word in each.words], list(each.tags), place_of(each)) for each in gold]
+    return [Tagged(normalise.words(list(each.words)), list(each.tags), place_of(each)) for each in gold]
 
 
 def segment_gold(gold: Sequence[GoldSentence], segmenter: str = "jieba") -> list[list[str]]:

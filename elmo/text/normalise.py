@@ -72,6 +72,12 @@ class Normaliser:
             text = function(text)
         return text
 
+    def words(self, words: list[str]) -> list[str]:
+        """Return each word as the model reads it; one of which nothing would be left stays as it is."""
+        if not self._functions and not _DROPPED.search("".join(words)):  # most text: a look for each word takes longer
+            return words
+        return [self(word) or word for word in words]
+
 
 def _function(step: str) -> Callable[[str], str]:
     return _simplifier() if step == "simplified" else {"nfc": _compose, "width": _narrow}[step]

@@ -34,6 +34,12 @@ def test_a_step_makes_spellings_alike(step: str, text: str, normal: str) -> None
     assert Normaliser([step])(text) == normal
 
 
+def test_words_are_normalised_one_by_one_and_none_is_lost() -> None:
+    assert Normaliser().words(["我", "买"]) == ["我", "买"]
+    assert Normaliser().words(["\ufeff我", "\0"]) == ["我", "\0"]
+    assert Normaliser(["width"]).words(["１２", "个"]) == ["12", "个"]
+
+
 def test_traditional_characters_become_simplified_ones() -> None:
     pytest.importorskip("opencc")
     assert Normaliser(["simplified"])("舊手機換成了新蘋果，頭髮發財") == "旧手机换成了新苹果，头发发财"
