@@ -46,7 +46,9 @@ def made(work: Path) -> dict[str, int]:
 def last_perplexity(log: Path, run: int) -> float:
     """The held-out perplexity at the end of a run of the log."""
     epochs = re.findall(r"epoch (\d+): .*? perplexity ([\d.]+)", log.read_text(encoding="utf-8"))
-    ends = [float(value) for (_, value), (after, _) in zip(epochs, [*epochs[1:], ("1", "")], strict=True) if after == "1"]
+    ends = [
+        float(value) for (_, value), (after, _) in zip(epochs, [*epochs[1:], ("1", "")], strict=True) if after == "1"
+    ]
     return ends[run - 1]
 
 
