@@ -178,6 +178,7 @@ def plot_two_dots(
     pair: tuple[int, int],
     *,
     names: tuple[str, str] = ("word2vec", "ELMo"),
+    expected: Sequence[Sequence[str]] = (),
 ) -> Figure:
     """Draw one word in two sentences: the one dot of its word vector, and its two dots among contextual vectors.
 
@@ -186,6 +187,7 @@ def plot_two_dots(
         items: the n sentences.
         pair: rows of the two sentences.
         names: what made the vectors of the left panel and of the right one.
+        expected: for each of the two, words that the model expects in the word's place.
 
     Raises:
         InputError: shapes do not fit, or there are no such rows.
@@ -213,6 +215,8 @@ def plot_two_dots(
         right.plot(*place, **look, markersize=size, markeredgecolor=edge, alpha=alpha, zorder=2 + is_large)
     handles = [Line2D([], [], **looks[row], markersize=9, markeredgecolor="black", linestyle="none") for row in pair]
     texts = [wrap(f"{mark} {items[row].sentence} ({senses[row]})", 82) for mark, row in zip("①②", pair, strict=True)]
+    for number, words in enumerate(expected):
+        texts[number] += "\n" + wrap(f"    期待 expects: {' '.join(words)}", 82)
     legend = figure.legend(handles, texts, loc="outside lower left", fontsize=11, handletextpad=0.2)
     for text, row in zip(legend.get_texts(), pair, strict=True):
         text.set_color(looks[row]["color"])
