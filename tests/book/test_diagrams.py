@@ -1,0 +1,139 @@
+"""Every diagram can be read: well-formed, with an alt text, its letters large enough, inside, and on nothing else."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from book.tools import BOOK, REPOSITORY
+from book.tools.diagrams import DIAGRAMS
+from book.tools.diagrams.__main__ import write_diagram
+from book.tools.diagrams.kit import LEAST_TEXT, WIDTH, Box, Drawing, Point
+
+SVG = "{http://www.w3.org/2000/svg}"
+NARROWEST = 345  # pixels that a figure has on a page 390 wide
+PAGE = """# A page
+
+{{numref}}`fig-cell` shows a cell.
+
+```{{diagram}} {name}
+:name: fig-cell
+A *cell*, and what $c$ is.
+```
+"""
+
+
+@pytest.fixture(params=DIAGRAMS)
+def drawing(request: pytest.FixtureRequest) -> Drawing:
+    return DIAGRAMS[request.param]()
+
+
+def overlap(first: Box, second: Box, slack: float = 1.5) -> bool:
+    return (
+        min(first.right, second.right) - max(first.left, second.left) > slack
+        and min(first.bottom, second.bottom) - max(first.top, second.top) > slack
+    )
+
+
+def crosses(segment: tuple[Point, Point], box: Box, slack: float = 2.5) -> bool:
+    """Whether a segment passes through a box that is made smaller by the slack."""
+    (from_x, from_y), (to_x, to_y) = segment
+    for share in (number / 40 for number in range(41)):
+        x, y = from_x + share * (to_x - from_x), from_y + share * (to_y - from_y)
+        if box.left + slack < x < box.right - slack and box.top + slack < y < box.bottom - slack:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("name", DIAGRAMS)
+def test_it_is_well_formed_and_says_what_it_shows(name: str):
+    root = ElementTree.fromstring(DIAGRAMS[name]().markup(f"diagram-{name}"))
+    assert root.tag == f"{SVG}svg" and root.get("role") == "img"
+    title, alt = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
+    assert title is not None and title.text and alt is not None and alt.text and len(alt.text) > 60
+    assert root.get("aria-labelledby") == f"{title.get('id')} {alt.get('id')}"
+
+
+def test_no_text_is_smaller_than_nine_pixels_on_a_telephone(drawing: Drawing):
+    assert {label.text: label.least for label in drawing.labels if label.least < LEAST_TEXT} == {}
+    assert LEAST_TEXT * NARROWEST / WIDTH >= 9
+
+
+def test_every_label_lies_inside(drawing: Drawing):
+    outside = [
+        label.text
+        for label in drawing.labels
+        if label.place.left < 0
+        or label.place.right > WIDTH
+        or label.place.top < 0
+        or label.place.bottom > drawing.height
+    ]
+    assert outside == []
+
+
+def test_no_label_lies_on_another(drawing: Drawing):
+    pairs = itertools.combinations(drawing.labels, 2)
+    assert [(one.text, other.text) for one, other in pairs if overlap(one.place, other.place)] == []
+
+
+def test_no_line_crosses_a_label(drawing: Drawing):
+    crossed = [
+        (label.text, segment)
+        for label in drawing.labels
+        for segment in drawing.segments
+        if crosses(segment, label.place)
+    ]
+    assert crossed == []
+
+
+def test_colours_are_the_themes(drawing: Drawing):
+    markup = drawing.markup("one")
+    assert not re.search(r"#[0-9a-fA-F]{3,6}|rgb|style=", markup)
+
+
+def test_every_diagram_that_a_page_names_is_drawn():
+    sources = [*BOOK.glob("*.md"), *BOOK.glob("src/*.md")]
+    named = {name for path in sources for name in re.findall(r"\{diagram\} (\S+)", path.read_text(encoding="utf-8"))}
+    assert named - DIAGRAMS.keys() == set()
+
+
+def test_a_diagram_stands_alone_in_both_themes(tmp_path: Path):
+    light = write_diagram("lstmp-cell", tmp_path).read_text(encoding="utf-8")
+    dark = write_diagram("lstmp-cell", tmp_path, "dark").read_text(encoding="utf-8")
+    assert ElementTree.fromstring(light).find(f"{SVG}style") is not None and light != dark
+
+
+def build_page(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
+    """Build one page strictly, as the book is built."""
+    folder.mkdir()
+    (folder / "index.md").write_text(text, encoding="utf-8")
+    (folder / "conf.py").write_text(
+        f"import sys\nsys.path.insert(0, {str(REPOSITORY)!r})\n"
+        "extensions = ['myst_nb', 'book.tools.diagrams.directive']\n"
+        "myst_enable_extensions = ['dollarmath']\nnumfig = True\n"
+        f"html_static_path = [{str(BOOK / '_static')!r}]\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", str(folder), str(folder / "html")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_a_page_has_it_as_a_numbered_figure_that_can_be_referred_to(tmp_path: Path):
+    done = build_page(tmp_path / "page", PAGE.format(name="lstmp-cell"))
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "page" / "html" / "index.html").read_text(encoding="utf-8")
+    assert re.search(r'<figure class="[^"]*diagram-figure[^"]*" id="fig-cell">\s*<svg [^>]*viewBox', page)
+    assert '<a class="reference internal" href="#fig-cell"><span class="std std-numref">Fig. 1</span></a>' in page
+    assert '<span class="caption-number">Fig. 1 </span><span class="caption-text">A <em>cell</em>' in page
+
+
+def test_a_name_that_nobody_has_drawn_is_a_warning_that_lists_the_others(tmp_path: Path):
+    done = build_page(tmp_path / "page", PAGE.format(name="perpetuum-mobile"))
+    assert done.returncode != 0
+    assert "there is no diagram 'perpetuum-mobile': give one of" in done.stderr and "lstmp-cell" in done.stderr
