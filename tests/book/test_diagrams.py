@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from book.tools import BOOK, REPOSITORY
-from book.tools.diagrams import DIAGRAMS
-from book.tools.diagrams.__main__ import write_diagram
+from book.tools.diagrams import DIAGRAMS, labels, masking, walks
+from book.tools.diagrams.__main__ import STYLE, write_diagram
 from book.tools.diagrams.kit import LEAST_TEXT, WIDTH, Box, Drawing, Point
+from book.tools.diagrams.walks import MOST_FRAMES, WALKS
 
 SVG = "{http://www.w3.org/2000/svg}"
 NARROWEST = 345  # pixels that a figure has on a page 390 wide
@@ -29,9 +31,15 @@ A *cell*, and what $c$ is.
 """
 
 
-@pytest.fixture(params=DIAGRAMS)
+DRAWINGS = {
+    **{name: draw() for name, draw in DIAGRAMS.items()},
+    **{f"{name}-{frame.choice}": frame.drawing for name, walk in WALKS.items() for frame in walk().frames},
+}
+
+
+@pytest.fixture(params=DRAWINGS)
 def drawing(request: pytest.FixtureRequest) -> Drawing:
-    return DIAGRAMS[request.param]()
+    return DRAWINGS[request.param]
 
 
 def overlap(first: Box, second: Box, slack: float = 1.5) -> bool:
@@ -51,9 +59,8 @@ def crosses(segment: tuple[Point, Point], box: Box, slack: float = 2.5) -> bool:
     return False
 
 
-@pytest.mark.parametrize("name", DIAGRAMS)
-def test_it_is_well_formed_and_says_what_it_shows(name: str):
-    root = ElementTree.fromstring(DIAGRAMS[name]().markup(f"diagram-{name}"))
+def test_it_is_well_formed_and_says_what_it_shows(drawing: Drawing):
+    root = ElementTree.fromstring(drawing.markup("one"))
     assert root.tag == f"{SVG}svg" and root.get("role") == "img"
     title, alt = root.find(f"{SVG}title"), root.find(f"{SVG}desc")
     assert title is not None and title.text and alt is not None and alt.text and len(alt.text) > 60
@@ -98,9 +105,58 @@ def test_colours_are_the_themes(drawing: Drawing):
 
 
 def test_every_diagram_that_a_page_names_is_drawn():
-    sources = [*BOOK.glob("*.md"), *BOOK.glob("src/*.md")]
-    named = {name for path in sources for name in re.findall(r"\{diagram\} (\S+)", path.read_text(encoding="utf-8"))}
-    assert named - DIAGRAMS.keys() == set()
+    for path in [*BOOK.glob("*.md"), *BOOK.glob("src/*.md")]:
+        for kind, name in re.findall(r"^`{3,}\{(diagram|walk)\} (\S+)", path.read_text(encoding="utf-8"), re.MULTILINE):
+            assert name in (DIAGRAMS if kind == "diagram" else WALKS), f"{path.name}: {kind} {name}"
+
+
+@pytest.mark.parametrize("name", WALKS)
+def test_steps_can_be_chosen_by_keyboard_and_without_a_script(name: str):
+    walk = WALKS[name]()
+    markup = walk.markup(f"walk-{name}")
+    buttons = re.findall(r'<input type="radio" name="([^"]+)" id="([^"]+)"', markup)
+    assert {group for group, _ in buttons} == {f"walk-{name}"}
+    assert [identifier for _, identifier in buttons] == re.findall(r'<label for="([^"]+)"', markup)
+    assert len(buttons) == len(walk.frames) <= MOST_FRAMES
+    assert markup.count("checked") == 1 and "<script" not in markup
+    identifiers = re.findall(r'id="([^"]+)"', markup)
+    assert len(identifiers) == len(set(identifiers))
+    style = STYLE.read_text(encoding="utf-8")
+    assert f"input:nth-of-type({MOST_FRAMES}):checked" in style and f"div:nth-of-type({MOST_FRAMES})" in style
+
+
+def test_the_lattice_has_the_packages_best_path():
+    from elmo.nn.crf import viterbi
+    from elmo.nn.gru import Packing
+
+    table = np.array([labels.START, labels.STOP, *labels.TRANSITIONS])
+    path = viterbi(np.array(labels.EMISSIONS), table, Packing([len(labels.TOKENS)]))
+    found = labels.viterbi()
+    assert path.tolist() == found.path == [0, 1, 1]
+    steps = sum(labels.TRANSITIONS[old][new] for old, new in itertools.pairwise(found.path))
+    emissions = sum(row[label] for row, label in zip(labels.EMISSIONS, found.path, strict=True))
+    assert found.score == pytest.approx(labels.START[0] + emissions + steps + labels.STOP[1])
+
+
+def test_the_steps_of_attention_are_its_formula():
+    queries, keys, values = map(np.array, (walks.QUERIES, walks.KEYS, walks.VALUES))
+    scores = queries @ keys.T / np.sqrt(2)
+    weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    for token, (row, shares, output) in enumerate(map(walks.attend, range(len(queries)))):
+        np.testing.assert_allclose(row, scores[token])
+        np.testing.assert_allclose(shares, weights[token])
+        np.testing.assert_allclose(output, weights[token] @ values)
+
+
+def test_what_is_masked_fits_the_budget_and_cuts_no_word():
+    budget = round(0.15 * len(masking.SENTENCE))
+    assert {len(hidden) for hidden in masking.HIDDEN.values()} == {budget}
+    words = (*masking.FIRST_LINE, *masking.SECOND_LINE)
+    for word, end in zip(words, itertools.accumulate(map(len, words)), strict=True):
+        for stage in ("words", "entities"):
+            hidden = [place for place in masking.HIDDEN[stage] if end - len(word) <= place < end]
+            assert len(hidden) in (0, len(word)), word
+            assert stage == "words" or word not in masking.ENTITIES or len(hidden) <= budget / 2
 
 
 def test_a_diagram_stands_alone_in_both_themes(tmp_path: Path):

@@ -4,13 +4,15 @@
 :name: fig-diagram-lstmp-cell
 A caption in one or two sentences; {numref} refers to it as to any figure.
 ```
+
+`{walk} NAME` is the same for a drawing to step through, which works without a script.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
@@ -18,6 +20,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from book.tools.diagrams import DIAGRAMS
+from book.tools.diagrams.kit import Drawing
+from book.tools.diagrams.walks import WALKS, Walk
 
 
 class drawing_node(nodes.General, nodes.Element):  # noqa: N801 - docutils names its nodes so
@@ -27,6 +31,7 @@ class drawing_node(nodes.General, nodes.Element):  # noqa: N801 - docutils names
 class DiagramDirective(SphinxDirective):
     """`{diagram}`."""
 
+    drawn: ClassVar[Mapping[str, Callable[[], Drawing | Walk]]] = DIAGRAMS
     required_arguments = 1
     has_content = True
     option_spec: dict[str, Callable[[str], Any]] = {"name": directives.unchanged_required}  # noqa: RUF012
@@ -34,12 +39,13 @@ class DiagramDirective(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """A figure: the drawing, its caption, and what follows the caption's paragraph as its legend."""
         name = self.arguments[0]
-        if name not in DIAGRAMS:
-            raise self.error(f"there is no diagram {name!r}: give one of {', '.join(DIAGRAMS)}")
+        if name not in self.drawn:
+            raise self.error(f"there is no {self.name} {name!r}: give one of {', '.join(self.drawn)}")
         if not self.content:
-            raise self.error(f"the diagram {name} has no caption: write one or two sentences below its options")
-        drawing = DIAGRAMS[name]()
-        return [self.figure(drawing_node(markup=drawing.markup(f"diagram-{name}"), alt=drawing.alt))]
+            raise self.error(f"the {self.name} {name} has no caption: write one or two sentences below its options")
+        drawing = self.drawn[name]()
+        alt = drawing.alt if isinstance(drawing, Drawing) else drawing.frames[drawing.first].text
+        return [self.figure(drawing_node(markup=drawing.markup(f"{self.name}-{name}"), alt=alt))]
 
     def figure(self, drawn: drawing_node) -> nodes.figure:
         """The figure around a drawing, numbered and with a name to refer to."""
@@ -57,6 +63,12 @@ class DiagramDirective(SphinxDirective):
             figure += nodes.legend("", *others)
         self.add_name(figure)
         return figure
+
+
+class WalkDirective(DiagramDirective):
+    """`{walk}`."""
+
+    drawn = WALKS
 
 
 def visit_html(translator: Any, node: drawing_node) -> None:
@@ -89,5 +101,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
         texinfo=nothing,
     )
     app.add_directive("diagram", DiagramDirective)
+    app.add_directive("walk", WalkDirective)
     app.add_css_file("diagrams.css")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -133,6 +133,10 @@ class Drawing:
         self._add("rect", f"frame {tone}", x=left, y=top, width=width, height=height, rx=8)
         return Box(left, top, width, height)
 
+    def outline(self, box: Box, tone: Tone) -> None:
+        """Draw a thick outline around something, such as a row of a grid."""
+        self._add("rect", f"outline {tone}", x=box.left, y=box.top, width=box.width, height=box.height)
+
     def text(
         self,
         x: float,
@@ -192,6 +196,10 @@ class Drawing:
     def bar(self, left: float, top: float, width: float, height: float, tone: Tone = "blue") -> None:
         """Draw a full rectangle without a text, such as a bar of a chart."""
         self._add("rect", f"head {tone}", x=left, y=top, width=width, height=height)
+
+    def hollow(self, left: float, top: float, width: float, height: float) -> None:
+        """Draw the outline of a bar."""
+        self._add("rect", "cell plain", x=left, y=top, width=width, height=height)
 
     def grid(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from book.tools.diagrams.kit import SMALL, Drawing
+from book.tools.diagrams.kit import SMALL, Drawing, Tone
 
 
 def lstmp_cell() -> Drawing:
@@ -67,3 +67,55 @@ def lstmp_cell() -> Drawing:
         drawing.text(x, 390, shape, size=SMALL, tone="muted")
     drawing.text(210, 412, "B sentences, E of a word, H cells, P of an output", size=SMALL, tone="muted")
     return drawing
+
+
+SENTENCE = (("树上", "on tree"), ("的", "’s"), ("苹果", "apples"), ("熟", "ripe"), ("了", "now"))
+_COLUMNS = tuple(104.0 + 67 * number for number in range(len(SENTENCE)))
+
+
+def bilm() -> Drawing:
+    """Two stacks over one row of word vectors: one up, which reads from the left, and one down, from the right."""
+    drawing = Drawing(
+        "A bidirectional language model",
+        "The five words of the sentence 树上的苹果熟了, the apples on the tree are ripe, in the middle, each with "
+        "its vector. Above, two LSTMP layers read from left to right, and a softmax predicts the next word at every "
+        "position. Below, two other LSTMP layers read from right to left and predict the word before. In both, what "
+        "the second layer reads is added to what it puts out. The softmax has the same weights in both directions.",
+        height=556,
+    )
+    middle = 278.0
+    for x, (word, gloss) in zip(_COLUMNS, SENTENCE, strict=True):
+        drawing.box(x - 29, middle - 22, 58, 44, word, gloss)
+    drawing.lines(4, middle - 8, "vectors", "[B, T, E]", tone="muted")
+    words = [word for word, _ in SENTENCE]
+    _reader(drawing, middle, -1, [*words[1:], "</S>"])
+    _reader(drawing, middle, 1, ["<S>", *words[:-1]])
+    return drawing
+
+
+def _reader(drawing: Drawing, middle: float, down: int, predicted: list[str]) -> None:
+    """One direction's layers, away from the words: up (-1) reads from the left, down (1) from the right."""
+    tone: Tone = "blue" if down < 0 else "orange"
+    first, second, add, softmax, target = (middle + down * step for step in (66, 126, 166, 208, 254))
+    for number, (x, word) in enumerate(zip(_COLUMNS, predicted, strict=True)):
+        drawing.arrow((x, middle + 22 * down), (x, first - 14 * down))
+        drawing.arrow((x, first + 14 * down), (x, second - 14 * down))
+        drawing.line((x, first + 25 * down), (x - 31, first + 25 * down), tone="muted")
+        drawing.line((x - 31, first + 25 * down), (x - 31, add), tone="muted")
+        drawing.arrow((x - 31, add), (x - 9, add), tone="muted")
+        drawing.line((x, second + 14 * down), (x, add - 9 * down))
+        drawing.circle(x, add, 9, "+")
+        drawing.arrow((x, add + 9 * down), (x, softmax - 15 * down))
+        drawing.arrow((x, softmax + 15 * down), (x, target - 10 * down))
+        drawing.text(x, target, word)
+        for y in (first, second):
+            drawing.box(x - 19, y - 14, 38, 28, "→" if down < 0 else "←", tone=tone)
+            if number:
+                ends = ((_COLUMNS[number - 1] + 19, y), (x - 19, y))
+                drawing.arrow(*(ends if down < 0 else ends[::-1]), tone=tone)
+    drawing.box(_COLUMNS[0] - 29, softmax - 15, _COLUMNS[-1] - _COLUMNS[0] + 58, 30, "softmax  [B, T, V]", tone="green")
+    for y, name in ((first, "LSTMP 1"), (second, "LSTMP 2")):
+        drawing.lines(4, y - 8, name, "[B, T, P]", tone=tone)
+    drawing.text(4, add, "+ its input", size=SMALL, anchor="start", tone="muted")
+    drawing.lines(4, softmax - 8, "shared", "weights", tone="muted")
+    drawing.text(4, target, "next word" if down < 0 else "word before", size=SMALL, anchor="start", tone=tone)
