@@ -17,7 +17,7 @@ MOST_FRAMES = 8  # for which the style sheet has rules
 
 @dataclass(frozen=True)
 class Frame:
-    """A step: what is chosen, a sentence about it, and its drawing."""
+    """A step: what is chosen, sentences about it (a line is a paragraph), and its drawing."""
 
     choice: str
     text: str
@@ -45,7 +45,8 @@ class Walk:
         for number, frame in enumerate(self.frames):
             part = ElementTree.SubElement(frames, "div")
             part.append(frame.drawing.svg(f"{name}-{number}"))
-            ElementTree.SubElement(part, "p").text = frame.text
+            for line in frame.text.split("\n"):
+                ElementTree.SubElement(part, "p").text = line
         return ElementTree.tostring(root, encoding="unicode", method="html")
 
 
@@ -62,7 +63,7 @@ def bilm_readers() -> Walk:
             f"{word} is predicted twice. The forward reader has read {left}; the backward reader has read {right}, in "
             f"this order. Neither has read {word} itself."
         )
-        drawing = Drawing(f"What is read before {word}", text, height=206)
+        drawing = Drawing(f"What is read before {word}", text, height=198)
         row = ["<S>", *words, "</S>"]
         for line, (y, name) in enumerate(((52.0, "forward"), (146.0, "backward"))):
             tone: Tone = "orange" if line else "blue"
@@ -91,10 +92,9 @@ def viterbi() -> Walk:
     frames = []
     for token, name in enumerate(labels.TOKENS):
         kept = {(known, found.origin[known][label], label) for known in range(token + 1) for label in range(2)}
-        sentences = [_reached(found, token, label) for label in range(2)]
-        text = (
-            " ".join(sentences) if token else f"A first node can only be reached from the begin. {' '.join(sentences)}"
-        )
+        text = "\n".join(_reached(found, token, label) for label in range(2))
+        if token == 0:
+            text = f"The first nodes can only be reached from the begin.\n{text}"
         drawing = Drawing(f"Viterbi at {name}", text, height=252)
         labels.lattice(drawing, kept=kept, best=found.best[: token + 1])
         frames.append(Frame(f"{token + 1} {name}", text, drawing))
@@ -105,7 +105,7 @@ def viterbi() -> Walk:
     ]
     path = " ".join(labels.LABELS[label] for label in found.path)
     text = (
-        f"The end is reached {' or '.join(ends)}. The larger one wins. Back from there along the kept arrows: the best "
+        f"The end is reached {' or '.join(ends)}. The larger one wins.\nBack from there along the kept arrows: the best "
         f"sequence is {path}, with the score {labels.signed(found.score)}."
     )
     drawing = Drawing("Viterbi's way back", text, height=252)
@@ -127,8 +127,9 @@ def _reached(found: labels.Viterbi, token: int, label: int) -> str:
     return f"{name}: {'; '.join(ways)}. Keep the way from {labels.LABELS[found.origin[token][label]]}."
 
 
-def _sum(*terms: float) -> str:
-    return " + ".join(f"({labels.signed(term)})" if term < 0 else labels.signed(term) for term in terms)
+def _sum(first: float, *others: float) -> str:
+    terms = (f" {'−' if other < 0 else '+'} {abs(other):.1f}" for other in others)
+    return labels.signed(first) + "".join(terms)
 
 
 QUERIES = ((0.0, 1.0), (2.0, 0.0), (1.0, 2.0), (1.0, 0.0))  # [token][2]
@@ -199,8 +200,8 @@ def mask_stages() -> Walk:
     fate: dict[int, tuple[str, Tone]] = {place: ("?", "blue") for place in masking.HIDDEN["entities"]}
     fate[23], fate[29] = ("再", "orange"), ("她", "green")
     text = (
-        "Each chosen character then has its own fate: with 80% it becomes [MASK], here written ?; with 10% another "
-        "character, here 零 becomes 再; with 10% it stays, here 她."
+        "Each chosen character then becomes [MASK] in 80% of all cases, here written ?. In 10% it becomes another "
+        "character: here 零 becomes 再. In 10% it stays: here 她."
     )
     steps.append(("5 replace", text, fate))
     text = (
