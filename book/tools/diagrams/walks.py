@@ -105,8 +105,8 @@ def viterbi() -> Walk:
     ]
     path = " ".join(labels.LABELS[label] for label in found.path)
     text = (
-        f"The end is reached {' or '.join(ends)}. The larger one wins.\nBack from there along the kept arrows: the best "
-        f"sequence is {path}, with the score {labels.signed(found.score)}."
+        f"The end is reached {' or '.join(ends)}. The larger one wins.\nBack from there along the kept arrows: the "
+        f"best sequence is {path}, with the score {labels.signed(found.score)}."
     )
     drawing = Drawing("Viterbi's way back", text, height=252)
     labels.lattice(drawing, way=labels.steps_of(found.path), best=found.best)
