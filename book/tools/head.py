@@ -52,7 +52,12 @@ def _is_prose(paragraph: nodes.paragraph) -> bool:
 def tags(title: str, text: str, preview: str, address: str = "") -> str:
     """The head's tags: name and content, or property and content where Open Graph asks for it."""
     authors = ", ".join(author["name"] for author in citation()["authors"])
-    named = {"description": text, "author": authors, "license": citation()["license"], "twitter:card": "summary"}
+    named = {
+        "description": text,
+        "author": authors,
+        "license": citation()["license"],
+        "twitter:card": "summary_large_image",
+    }
     properties = {
         "og:type": "book",
         "og:site_name": citation()["title"].split(":")[0],
