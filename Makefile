@@ -15,10 +15,11 @@ PADDLE := $(or $(GPU),$(INSTALLED),cpu)
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test test-fast nightly sanitize notebooks lab lint look format lock bench fuzz clean other-paddle
+.PHONY: help setup book pdf test test-fast nightly sanitize notebooks lab lint look format lock bench fuzz clean other-paddle
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
+	@echo "make pdf        the book as one PDF, _build/pdf/elmo-from-the-inside.pdf (needs chromium or chrome)"
 	@echo "make test       ruff, mypy, spelling and pytest: what CI runs"
 	@echo "make test-fast  the quick tests only, without the book's: for the daily loop, within three minutes"
 	@echo "make nightly    kills at a hundred moments, another seed each night, and the fuzzer: make nightly SECONDS=600"
@@ -40,6 +41,9 @@ setup: $(READY)
 
 book: $(READY)
 	@$(BIN)/python -m book.tools.build
+
+pdf: book
+	@$(BIN)/python -m book.tools.pdf
 
 notebooks: $(READY)
 	@$(BIN)/python -m book.tools.notebooks $(if $(OUTPUT),--output "$(OUTPUT)")
