@@ -28,7 +28,7 @@ help:
 	@echo "make lab        open the chapters in JupyterLab, with the book's kernel"
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
 	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
-	@echo "make bench      run the benchmarks in benchmarks/"
+	@echo "make bench      run the benchmarks in benchmarks/; RESULTS=data/results: in the place of the published figures"
 	@echo "make fuzz       damaged files and odd calls by chance against every reader and command: make fuzz SECONDS=600"
 	@echo "                CASES=readers, commands or checkers tries these alone"
 	@echo "make lint       ruff, mypy and spelling only"
@@ -88,13 +88,16 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# What is measured goes into a folder of its own: into data/results only where RESULTS=data/results says so.
+RESULTS ?= _build/bench
 bench: $(READY)
-	$(BIN)/python benchmarks/preprocess.py
-	$(BIN)/python benchmarks/load.py
-	$(BIN)/python benchmarks/pretrain.py $(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON)) \
-		$(if $(BEFORE),--before $(BEFORE))
+	@mkdir -p $(RESULTS)
+	$(BIN)/python benchmarks/preprocess.py -o $(RESULTS)/preprocess.json
+	$(BIN)/python benchmarks/load.py -o $(RESULTS)/load.json
+	$(BIN)/python benchmarks/pretrain.py -o $(RESULTS)/pretrain_speed.json \
+		$(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON)) $(if $(BEFORE),--before $(BEFORE))
 	@if [ -n "$(SHARDS)" ]; then \
-		$(BIN)/python benchmarks/skipgram.py $(SHARDS) --similarity $(WORDS)/wordsim-*.txt \
+		$(BIN)/python benchmarks/skipgram.py $(SHARDS) -o $(RESULTS)/skipgram.json --similarity $(WORDS)/wordsim-*.txt \
 			--analogies $(WORDS)/analogy.txt $(WORDS)/ca8_morphological.txt; \
 	else \
 		echo "benchmarks/skipgram.py needs text and word sets: make bench SHARDS='shards/sentence_file_*' WORDS=words"; \

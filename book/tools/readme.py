@@ -112,7 +112,7 @@ def table() -> str:
     speeds = _as_markdown(head, _speeds())
     how = (
         f"How fast a training step is ({_read('pretrain_speed')['latest']}; median of paired rounds, least to\n"
-        "greatest; `python benchmarks/pretrain.py --torch_python PYTHON` measures your machine):\n"
+        "greatest; `python benchmarks/pretrain.py -o FILE --torch_python PYTHON` measures your machine):\n"
     )
     return f"{gains}\n{about}\n{tasks}\n{how}\n{speeds}"
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.nn.dropout import Dropout
 from elmo.nn.transformer import Block, LayerNorm, Sizes
 from elmo.runtime import paddle
+from elmo.system.types import Array
 from elmo.text.masking import Masker
 from elmo.text.pieces import PieceVocabulary
-
-Array = npt.NDArray[Any]
 
 _FAR = -1e9
 

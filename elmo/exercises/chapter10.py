@@ -7,13 +7,12 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.exercises.harness.plain import kind_of
+from elmo.system.types import Array
 from elmo.text.units import ENTITY_TAGS
 
-Array = npt.NDArray[Any]
 Tagged = Sequence[tuple[str, str]]
 
 _TAGGED = [

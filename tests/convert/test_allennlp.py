@@ -11,15 +11,14 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from elmo.convert import hdf5, safety
 from elmo.convert.allennlp import is_allennlp, read_allennlp
 from elmo.errors import InputError
 from elmo.models import ModelFiles, read_model, write_model
+from elmo.system.types import Array
 
-Array = npt.NDArray[Any]
 Datasets = dict[str, Array]
 WORDS = "苹果 发布 了 新 手机".split()
 CELL = "RNN_{}/RNN/MultiRNNCell/Cell{}/LSTMCell"

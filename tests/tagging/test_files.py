@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elmo import cli
 from elmo.errors import InputError
 from elmo.tagging import files as lac_command
 from elmo.tagging.baidu import Lac
@@ -21,6 +20,7 @@ from elmo.tagging.files import tag_file
 from elmo.tagging.segmenter import LacSegmenter
 from elmo.text.preprocess import preprocess
 from elmo.text.segment import get_segmenter
+from tests.commands import elmo as run
 
 LONG = ("我们明天去河边散步。" * 1000)[:10_000]
 LINES = ["我们明天去河边散步", "", "走了👍🏽\0 好 \t们", "\u3000", LONG, "河\u2028边\x85\r散\r", "ＡＢＣ　１２３abc"]
@@ -32,15 +32,6 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
     path.write_bytes("\n".join(LINES).encode())
     return path
-
-
-def run(*arguments: object) -> int:
-    """Run the command in this process and return its exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    return int(stop.value.code or 0)
 
 
 def test_each_line_has_a_line_and_an_empty_one_an_empty_one(
