@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-from elmo.exercises.lstmp_variants import (
+from elmo.exercises.harness.lstmp_variants import (
     CLIP,
     looks_like,
     package_step,
