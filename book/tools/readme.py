@@ -104,7 +104,7 @@ def table() -> str:
         "Five kinds of tasks (two sets of question pairs), one small network on top, encoders of the same size that\n"
         "have read the same text (per cent; ± is the 95% interval over seeds; accuracy, F1 for MSRA, MRR for CMRC):\n"
     )
-    head = ("training step", "tokens/s in bfloat16", "beside our own float32", "beside PyTorch's bfloat16")
+    head = ("training step", "tokens/s in bfloat16", "relative to our own float32", "relative to PyTorch's bfloat16")
     speeds = _as_markdown(head, _speeds())
     how = (
         f"How fast a training step is ({_read('pretrain_speed')['latest']}; median of paired rounds, least to\n"
