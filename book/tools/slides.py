@@ -164,15 +164,19 @@ def _figure(drawn: str, caption: str) -> str:
 
 def page(title: str, slides: Iterable[Slide], style: str = STYLE) -> str:
     """A page of slides that stands alone."""
-    sections = "\n".join(
-        f"<section><h{1 if number == 0 else 2}>{marked_up(slide.heading)}</h{1 if number == 0 else 2}>{slide.body}"
-        f"<footer>{html.escape(title)} · {number + 1}</footer></section>"
-        for number, slide in enumerate(slides)
-    )
+    sections = "\n".join(_section(title, number, slide) for number, slide in enumerate(slides, 1))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{style}</style></head>\n'
         f"<body>\n{sections}\n<script>{SCRIPT}</script></body></html>\n"
+    )
+
+
+def _section(title: str, number: int, slide: Slide) -> str:
+    heading = f"h{1 if number == 1 else 2}"
+    return (
+        f'<section id="slide-{number}"><{heading}>{marked_up(slide.heading)}</{heading}>{slide.body}'
+        f"<footer>{html.escape(title)} · {number}</footer></section>"
     )
 
 

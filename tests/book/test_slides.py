@@ -58,7 +58,7 @@ def test_a_page_needs_no_network_and_no_script(tmp_path: Path) -> None:
     index = make_slides([source], tmp_path / "slides")
     assert '<a href="03_apples.html">Apples &lt; pears</a>, 4 slides' in index.read_text(encoding="utf-8")
     text = (tmp_path / "slides/03_apples.html").read_text(encoding="utf-8")
-    assert text.count("<section>") == 4 and "<title>Apples &lt; pears</title>" in text
+    assert text.count("<section ") == 4 and "<title>Apples &lt; pears</title>" in text
     outside = re.findall(r"(?:src|href)=[\"'](?!data:)[^\"'#]+", text)
     assert outside == []
 
