@@ -15,7 +15,7 @@ PADDLE := $(or $(GPU),$(INSTALLED),cpu)
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book pdf test test-fast nightly sanitize notebooks lab lint look format lock bench fuzz clean other-paddle
+.PHONY: help setup book pdf test test-fast nightly sanitize notebooks lab lint look slides format lock bench fuzz clean other-paddle
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
@@ -33,6 +33,7 @@ help:
 	@echo "                CASES=readers, commands or checkers tries these alone"
 	@echo "make lint       ruff, mypy and spelling only"
 	@echo "make look       open every built page in a headless Chromium: console, width, plots"
+	@echo "make slides     HTML slides of the chapters' figures and captions, into _build/slides/index.html"
 	@echo "make format     let ruff format the code and mend what it can"
 	@echo "make lock       resolve requirements.txt again from pyproject.toml (needs uv)"
 	@echo "make clean      remove what was built; .venv stays"
@@ -83,6 +84,9 @@ lint: $(READY)
 
 look: $(READY)
 	@$(BIN)/python -m book.tools.look
+
+slides: $(READY)
+	@$(BIN)/python -m book.tools.slides
 
 format: $(READY)
 	$(BIN)/ruff check --fix
