@@ -152,7 +152,7 @@ class BiLM(paddle.nn.Layer):
         targets = np.pad(words, ((0, 0), (0, 1)))
         targets[np.arange(len(words)), lengths] = end
         real = np.arange(targets.shape[1]) <= lengths[:, None]  # guesses at padding don't count
-        rows = outputs[paddle.to_tensor(real)]  # [guesses, embed]
+        rows = paddle.gather(outputs.flatten(0, 1), paddle.to_tensor(np.flatnonzero(real)))
         logits = paddle.matmul(rows, self.softmax_weight, transpose_y=True) + self.softmax_bias
         return F.cross_entropy(logits, paddle.to_tensor(targets[real]))
 

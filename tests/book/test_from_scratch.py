@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -149,6 +153,28 @@ def test_it_learns_at_toy_size_and_the_seed_decides(program: ModuleType):
     first = trained(0)
     assert first[-1] < 2.5 and first[-1] < first[0]
     assert trained(0) == first and trained(1) != first
+
+
+def test_run_as_a_program_it_writes_its_scores(tmp_path: Path):
+    """A copy beside a small data folder of its own."""
+    copy = tmp_path / "book" / "from_scratch" / PROGRAM.name
+    copy.parent.mkdir(parents=True)
+    shutil.copy(PROGRAM, copy)
+    # Grandma washes the apples. I bought a phone. My Apple has run out of battery.
+    text = "奶奶洗苹果。\n我买手机。\n我的苹果没电了。\n"
+    for part in ("train", "dev"):
+        (tmp_path / "data" / "documents" / part).mkdir(parents=True)
+        (tmp_path / "data" / "documents" / part / "a.txt").write_text(text * 2, encoding="utf-8")
+    rows = ["fruit\t\t奶奶洗苹果。\t3", "fruit\t\t我买苹果。\t2", "company\t\t我的苹果没电了。\t2"]
+    table = "\n".join(["word\tsense\tgloss\tsentence\tposition", *(f"苹果\t{row}" for row in rows)])
+    (tmp_path / "data" / "senses.tsv").write_text(table, encoding="utf-8")
+    command = [sys.executable, str(copy), "--epochs", "1", "--seeds", "2", "--output", str(tmp_path / "scores.json")]
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert scores.keys() == {"0", "1"}
+    for record in scores.values():
+        assert record.keys() == {"untrained", "trained", "perplexity", "seconds"}
+        assert record["trained"].keys() == {"苹果", "all"} and 0 <= record["trained"]["all"] <= 1
 
 
 def test_each_chapter_shows_its_part():
