@@ -1,7 +1,8 @@
 """`python -m book.tools.look`: every page of the built book, as a headless Chromium shows it on a telephone.
 
 A fault is what the console reports as an error, what is wider than the screen, a plot that is not drawn, a text of a
-plot that leaves the screen when its dot is touched, and one of a diagram with less than 9 pixels. Needs chromium or chrome, and no network; CI does not run it.
+plot that leaves the screen when its dot is touched, and one of a diagram with less than 9 pixels. Needs chromium or
+chrome, and no network; CI does not run it.
 """
 
 from __future__ import annotations
