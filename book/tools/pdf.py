@@ -24,7 +24,7 @@ from book.tools.head import citation
 from book.tools.look import Browser, find_browser
 
 NAME = "elmo-from-the-inside.pdf"
-_JOINED = "joined-for-paper.html"  # beside the pages, so that what they load is found; removed afterwards
+_JOINED = "joined-for-paper.htm"  # beside the pages, so that what they load is found; no page of the book; removed
 _LIVE = "On the book’s page, a model answers here in the browser: see “ELMo live”."
 _HOVER = "On the book’s page, this plot can be pointed at."
 _SCREEN_ONLY = "a.headerlink, script, noscript, details.hide, .toctree-wrapper, .tableofcontents-wrapper, button"
