@@ -323,6 +323,7 @@ def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.Captu
     assert np.isfinite(WordVectors.load(work / "vectors").vectors).all()
 
 
+@pytest.mark.slow
 def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_path: Path) -> None:
     arguments = ["--max_epoch", "1", "--embed_size", "8", "--hidden_size", "8", "--n_negative_samples_batch", "64"]
     arguments += ["--para_save_dir", str(tmp_path / "checkpoints"), "--use_gpu", "False", "--batch_size", "64"]
@@ -341,6 +342,7 @@ def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_
     assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_run_sh_takes_paths_from_where_it_is_called(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     (tmp_path / "shards/one").write_text("我 买 苹果 。\n河水 涨 了 。\n" * 3, encoding="utf-8")

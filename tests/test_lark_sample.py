@@ -10,6 +10,7 @@ import pytest
 from tests.commands import elmo
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_perplexity_falls_every_epoch_with_larks_flags(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

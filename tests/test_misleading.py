@@ -58,6 +58,7 @@ def test_eval_perplexity_reports_unknown_words_and_nats_per_character(
     assert known["unknown_share"] == 1 and known["nats_per_character"] > 2
 
 
+@pytest.mark.slow
 def test_a_model_knows_how_its_text_was_made_and_warns_where_it_is_used_otherwise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,6 +143,7 @@ def test_what_a_foreign_header_says_of_its_text_does_no_harm(model: Path) -> Non
     assert load_pretrained(model).segmenter.name == "jieba"
 
 
+@pytest.mark.slow
 def test_encode_reads_gb18030_and_says_so_where_it_is_not_asked_to(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

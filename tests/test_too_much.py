@@ -88,6 +88,7 @@ def test_nor_is_a_masked_model(data, tmp_path, field, size):
             use(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -113,6 +114,7 @@ def test_odd_configurations_are_named(data, tmp_path, change):
         render(describe(model))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "told"),
     [
@@ -305,6 +307,7 @@ def test_a_rank_that_is_no_number_is_named_before_paddle_reads_it(rank, reposito
     assert done.stdout.startswith("PADDLE_TRAINER_ID is ") and len(done.stdout) < 250
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", ["3000000000", "9" * 40, "4,3000000000"])
 def test_threads_that_no_machine_has_are_not_asked_for(threads, repository):
     code = "import os, elmo; from elmo.runtime import paddle; paddle.ones([9, 9]) @ paddle.ones([9, 9])\n"

@@ -56,6 +56,7 @@ def tiny_encoder(**settings: object) -> Encoder:
     return Encoder(bilm, vocabulary, WhitespaceSegmenter())
 
 
+@pytest.mark.slow
 def test_the_layers_of_200_sentences_are_those_of_the_encoder(engine: Engine, encoder: Encoder):
     chosen = [encoder.words(text) for text in sentences(200)]
     least = compare_layers(engine, encoder, chosen)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # it is built and installed first
+
 
 def pip(*arguments: object) -> None:
     """Run pip without a network."""

@@ -639,6 +639,7 @@ def test_groups_that_go_in_circles_or_are_too_many_are_refused(folder: Path, mon
     assert "too many" in refused(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"libver": "latest"}, {"compression": "gzip", "shuffle": True}])
 def test_damaged_weights_end_in_a_line(tmp_path: Path, how: dict[str, Any]) -> None:
     generator = random.Random(2018)

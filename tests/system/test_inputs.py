@@ -169,6 +169,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "number"),
     [*((name, signal.SIGTERM) for name in ENDLESS), ("encode", signal.SIGINT), ("preprocess", signal.SIGINT)],
@@ -221,6 +222,7 @@ def wait_until_at_work(process: subprocess.Popen[bytes]) -> float:
     return before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_nothing_half_written_is_left_when_a_library_is_deaf(tmp_path, repository, number):
     code = (
@@ -250,6 +252,7 @@ def test_nothing_half_written_is_left_when_a_library_is_deaf(tmp_path, repositor
     process.stdout.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_where_python_drops_what_is_raised_ends_it_without_a_traceback(repository, number):
     code = (
@@ -274,6 +277,7 @@ def test_a_signal_where_python_drops_what_is_raised_ends_it_without_a_traceback(
     assert done.stderr == b"elmo: stopped; nothing half-written is left behind\n"
 
 
+@pytest.mark.slow
 def test_who_asks_for_patience_is_ended_by_the_second_signal(tmp_path, repository):
     code = (
         "import time\n"

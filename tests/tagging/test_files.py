@@ -204,6 +204,7 @@ def test_a_failure_while_writing_names_the_output_and_not_the_file_beside_it(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lac_model", "text.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 @pytest.mark.parametrize("unbuffered", ["", "1"])  # Python's unbuffered output writes less than it is given
 def test_a_pipe_is_answered_at_once_and_may_be_closed_in_silence(tiny_lac: Path, unbuffered: str) -> None:
@@ -243,6 +244,7 @@ def document(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_preprocess_segments_by_lac_in_every_process(
     document: Path, tiny_lac: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

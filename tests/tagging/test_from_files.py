@@ -26,6 +26,7 @@ from elmo.tagging.network import TaggerNetwork
 from elmo.tagging.projection import word_chunks
 from elmo.tagging.score import count_chunks, oracle
 from elmo.tagging.tagger import Tagger
+from elmo.text.normalise import Normaliser
 from tests.commands import elmo as call
 
 SMALL = "--embedding_size 8 --hidden_size 6 --num_layers 1 --batch_size 6 --use_gpu False".split()
@@ -470,7 +471,7 @@ def test_bad_calls_print_one_line_exit_with_2_and_write_nothing(
 
 class NeverAsked(Tagger):
     def __init__(self) -> None:
-        pass
+        self.normalise = Normaliser()
 
 
 def test_a_place_is_named_where_the_file_has_none() -> None:

@@ -34,6 +34,7 @@ from tests.commands import elmo
 from tests.runs import without_speeds
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.timeout(200),
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="finds processes in /proc"),
 ]
