@@ -114,6 +114,13 @@ def test_every_diagram_that_a_page_names_is_drawn():
             assert name in (DIAGRAMS if kind == "diagram" else WALKS), f"{path.name}: {kind} {name}"
 
 
+def test_no_two_figures_of_drawings_have_one_name():
+    pattern = re.compile(r"^`{3,}\{(?:diagram|walk)\} \S+\n:name: (\S+)", re.MULTILINE)
+    sources = [*BOOK.glob("*.md"), *BOOK.glob("src/*.md")]
+    names = [name for path in sources for name in pattern.findall(path.read_text(encoding="utf-8"))]
+    assert sorted(names) == sorted(set(names)), "the strict build would warn of a duplicate label"
+
+
 @pytest.mark.parametrize("name", WALKS)
 def test_steps_can_be_chosen_by_keyboard_and_without_a_script(name: str):
     walk = WALKS[name]()
