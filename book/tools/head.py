@@ -24,7 +24,7 @@ from book.tools.assets import README_PICTURE
 
 PREVIEW = "preview.png"  # in _static of the built pages
 FIRST_TITLE = "Contextual word vectors for Chinese"  # of the first page, whose heading is the book's title
-_LONGEST = 200  # characters of a description
+_SHORTEST, _LONGEST = 70, 200  # characters of a description
 _PREVIEW_ALT = "One dot for the word 苹果 under word2vec, two under ELMo"
 
 
@@ -36,10 +36,12 @@ def citation() -> dict[str, Any]:
 
 
 def description(doctree: nodes.document | None) -> str:
-    """A page's first paragraph, cut at a word; what the book is, where a page has none."""
+    """A page's first paragraph that can stand alone, cut at a word; what the book is, where a page has none."""
     paragraphs = doctree.findall(nodes.paragraph) if doctree is not None else ()
     texts = (" ".join(paragraph.astext().split()) for paragraph in paragraphs if _is_prose(paragraph))
-    text = next((text for text in texts if len(text) > 40), "") or " ".join(citation()["abstract"].split())
+    text = next((text for text in texts if len(text) >= _SHORTEST and not text.endswith(":")), "") or " ".join(
+        citation()["abstract"].split()
+    )
     if len(text) <= _LONGEST:
         return text
     return text[:_LONGEST].rsplit(" ", 1)[0].rstrip(",;:") + " …"
@@ -52,7 +54,12 @@ def _is_prose(paragraph: nodes.paragraph) -> bool:
 def tags(title: str, text: str, preview: str, address: str = "") -> str:
     """The head's tags: name and content, or property and content where Open Graph asks for it."""
     authors = ", ".join(author["name"] for author in citation()["authors"])
-    named = {"description": text, "author": authors, "license": citation()["license"], "twitter:card": "summary"}
+    named = {
+        "description": text,
+        "author": authors,
+        "license": citation()["license"],
+        "twitter:card": "summary_large_image",
+    }
     properties = {
         "og:type": "book",
         "og:site_name": citation()["title"].split(":")[0],

@@ -201,14 +201,18 @@ def eval_forms(
         Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")
     ] = None,
 ) -> None:
-    """Score which vector tells senses apart: the word's own, the hole's, the mean around it, that of the sentence."""
+    """Score which vector tells senses apart: the word's own, the hole's, its substitutes', or a mean around it."""
     from elmo.encoding.encoder import load_pretrained
+    from elmo.encoding.substitutes import Substitutes
     from elmo.explore.polysemy.compare_forms import compare_forms
     from elmo.explore.report import write_results
     from elmo.word_vectors import WordVectors
 
     pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
-    result = compare_forms(load_pretrained(model), WordVectors.load(word2vec), senses, reviews, pairs)
+    encoder = load_pretrained(model)
+    substitutes = Substitutes(encoder) if encoder.model.config.softmax else None
+    space = WordVectors.load(word2vec)
+    result = compare_forms(encoder, space, senses, reviews, pairs, substitutes=substitutes)
     write_results(output, {"model": Path(model).name, "word2vec": Path(word2vec).name, **result})
     say(f"results in {output}")
 

@@ -15,6 +15,8 @@ from docutils import nodes
 
 from book.tools.head import FIRST_TITLE, PREVIEW, add_tags, citation, description, finish, tags
 
+QUOTED = 'A page on "苹果", a word that has more than one sense, as many of the words of a language have'
+
 
 class Head(HTMLParser):
     """Names and properties of a head's tags."""
@@ -50,7 +52,9 @@ def context(title: str) -> dict[str, Any]:
 
 
 def test_a_description_is_the_first_paragraph_and_ends_with_a_word():
-    assert description(page("Short.", "A sentence that is long enough to say something.")).startswith("A sentence")
+    leads_on = "Two sentences that differ in two words, and the question of this whole chapter is this one:"
+    stands_alone = "A sentence that is long enough to say something about the page on which it stands."
+    assert description(page("Short.", leads_on, stands_alone)) == stands_alone
     cut = description(page("A word and " * 40))
     assert len(cut) < 210 and cut.endswith(" …") and "wor …" not in cut
     assert description(None) == description(page("Short."))
@@ -59,11 +63,11 @@ def test_a_description_is_the_first_paragraph_and_ends_with_a_word():
 def test_the_head_names_author_licence_and_preview(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("ELMO_SITE", raising=False)
     values = context('7. <span class="x">苹果</span> &amp; 苹果')
-    add_tags(app(), "book/07_pingguo", "page.html", values, page('A page on "苹果", which has more than one sense.'))
+    add_tags(app(), "book/07_pingguo", "page.html", values, page(f"{QUOTED}."))
     found = Head(values["metatags"]).found
     assert found["author"] == "The ELMo from the inside authors" and found["license"] == "Apache-2.0"
     assert found["og:title"] == "7. 苹果 & 苹果"
-    assert found["description"] == 'A page on "苹果", which has more than one sense.'
+    assert found["description"] == f"{QUOTED}."
     assert found["og:image"] == f"../_static/{PREVIEW}" and "og:url" not in found
 
 

@@ -1,8 +1,8 @@
 """A small drawing kit: boxes, arrows, labels and grids in one look, written as SVG whose colours are the page's theme.
 
-A drawing is 420 units wide and is shown about 350 pixels wide on a telephone, so that the smallest text, 11 units, has
-more than 9 pixels there. Text between dollar signs is a formula: $W_p$, $h_{t-1}$. Sizes of texts are estimates on the
-safe side, since each reader has fonts of their own.
+A drawing is 420 units wide and is shown 342 pixels wide on a telephone, so that the smallest text, 11.2 units, has more
+than 9 pixels there. Text between dollar signs is a formula: $W_p$, $h_{t-1}$. Sizes of texts are estimates on the safe
+side, since each reader has fonts of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 WIDTH = 420.0  # units of every drawing
 TEXT, SMALL = 14.0, 12.0  # units of a label, and of a remark
-LEAST_TEXT = 11.0  # units of a subscript; nothing is smaller
+LEAST_TEXT = 11.2  # units of a subscript; nothing is smaller
 _HEAD = 7.0  # length of an arrow's head
 _INDEX = 0.8  # size of a subscript, as a share of its text's
 

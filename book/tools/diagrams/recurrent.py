@@ -46,12 +46,12 @@ def lstmp_cell() -> Drawing:
         candidate: [(candidate, mixed), times_write.east],
         show: [times_show.south],
     }
-    for x, text in ((keep, "σ($f$)"), (write, "σ($i$)"), (candidate, "tanh($a$)"), (show, "σ($o$)")):
-        gate = drawing.box(x - 29, 196, 58, 28, text, tone="orange")
+    for x, text in ((keep, "σ($z_f$)"), (write, "σ($z_i$)"), (candidate, "tanh($z_a$)"), (show, "σ($z_o$)")):
+        gate = drawing.box(x - 32, 196, 64, 28, text, tone="orange")
         drawing.arrow((x, product.top), gate.south)
         drawing.arrow(gate.north, *ends[x])
-    for x, name in ((keep, "keep"), (write, "write"), (candidate, "candidate"), (show, "show")):
-        drawing.text(x + 5, 242, name, size=SMALL, anchor="start", tone="muted")
+    for x, name in ((keep, "$f$ keep"), (write, "$i$ write"), (candidate, "$a$ new"), (show, "$o$ show")):
+        drawing.text(x + 5, 183, name, size=SMALL, anchor="start", tone="muted")
 
     project = drawing.box(side - 26, 138, 52, 28, "$W_p$", tone="green")
     drawing.arrow(times_show.east, project.west)
