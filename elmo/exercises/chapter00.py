@@ -11,7 +11,7 @@ from elmo.exercises.harness.checking import Answer, Mistake, exercise
 def step(answer: Answer, generator: np.random.Generator) -> None:
     """`step(w, rate)`: the parameter after a step of this rate on the loss (3w - 6) ** 2."""
     w, rate = 1.25, 0.04
-    value = answer.number(w, rate)
+    value = np.array(answer.number(w, rate))
     difference = 3 * w - 6
     gradient = 2 * difference * 3
     answer.compare(
@@ -39,5 +39,5 @@ def step(answer: Answer, generator: np.random.Generator) -> None:
             Mistake(gradient, "you returned the gradient", "the step is w - rate * gradient"),
         ],
     )
-    near = answer.number(2.0, rate)
+    near = np.array(answer.number(2.0, rate))
     answer.compare(near, 2.0, [], "your result for w = 2, where the loss is 0,")
