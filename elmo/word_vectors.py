@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from elmo.checks import check_names, check_positive, check_seed, check_whole, configuration_of
 from elmo.errors import InputError
-from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
+from elmo.models import ModelFiles, check_shapes, read_model, write_model
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import Vocabulary
 
 KIND = "skipgram"

@@ -18,7 +18,10 @@ from book.tools.live import MODEL, SENSES, WORD_VECTORS
 from book.tools.look import Browser, console_errors, find_browser
 from elmo.web.export import MODEL_FILE, export_web
 
-pytestmark = pytest.mark.skipif(find_browser() is None, reason="there is no chromium or chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_browser() is None, reason="there is no chromium or chrome"),
+]
 
 PATIENCE = 60  # seconds: a busy machine is slow, and how fast a page is, is measured elsewhere
 VIEWS = ("guesses", "senses", "substitutes", "inside", "compare")
@@ -128,7 +131,7 @@ def test_a_reader_types_points_and_reads_and_nothing_leaves_the_page(folder: Pat
             await page.until(f"{WORDS}.join(' ') === '小米 发布 了 新手机 。'")
             await page.point(".word:nth-child(4)")
             await page.until(f"{CHOSEN} === '新手机'")
-            await page.until("document.querySelector('.rank').textContent.startsWith('新手机 is guess')")
+            await page.until("document.querySelector('.rank').textContent.startsWith('新手机 has rank')")
             assert await page.evaluate(LISTS) != first
             assert page.faults() == []
 
@@ -153,7 +156,7 @@ def test_every_view_answers_in_both_languages_and_on_a_telephone(folder: Path):
                 await page.until(f"!!document.querySelector('.panel {answers[view]}')")
                 width = await page.evaluate("document.scrollingElement.scrollWidth")
                 assert width <= 390, view
-            assert await page.evaluate("document.querySelector('[role=tab]').textContent") == "两个读者猜词"
+            assert await page.evaluate("document.querySelector('[role=tab]').textContent") == "两个模型猜词"
             assert page.faults() == []
 
     run(test)
@@ -235,7 +238,7 @@ def test_nothing_and_far_too_much_are_answered_in_a_line(folder: Path):
             await page.until(f"{MESSAGE}.startsWith('Type a sentence')")
             assert await page.evaluate("document.querySelector('.panel').hidden")
             await page.type("喜歡😀 Ω " + "我吃苹果，" * 125)  # 500 words and more
-            await page.until(f"{MESSAGE} === 'Only the first 200 words are read.'")
+            await page.until(f"{MESSAGE} === 'The page reads only the first 200 words.'")
             assert await page.evaluate(f"{WORDS}.length") == 200
             assert page.faults() == []
 
@@ -294,7 +297,7 @@ def test_the_small_form_reads_the_model_only_when_it_is_touched(folder: Path, tm
 
     async def test() -> None:
         async with opened(front) as page:
-            await page.until(f"{MESSAGE}.startsWith('Type, or choose')")
+            await page.until(f"{MESSAGE}.startsWith('Type a sentence or choose')")
             assert not [event for event in page.browser.take_events() if MODEL_FILE in json.dumps(event)]
             await page.click(".chip:nth-of-type(2)")
             assert [len(words) for words in await page.until(f"{LISTS}.length === 3 && {LISTS}")] == [5, 5, 5]

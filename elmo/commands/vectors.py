@@ -18,6 +18,7 @@ from elmo.commands.options import (
     RandomSeed,
     Shards,
     UseGpu,
+    UserDictionary,
     flag,
 )
 from elmo.commands.progress import counted, say_what_is_slow
@@ -91,9 +92,7 @@ def encode(
             "--segmenter", help="jieba, lac, or whitespace for segmented text; by default that of the model's text."
         ),
     ] = None,
-    user_dictionary: Annotated[
-        Path | None, typer.Option("--user_dictionary", help="Words that the segmenter keeps whole.")
-    ] = None,
+    user_dictionary: UserDictionary = None,
     normalise: NormaliseAsModel = None,
     encoding: Encoding = "utf-8",
     batch_size: Annotated[

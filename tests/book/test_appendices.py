@@ -45,7 +45,9 @@ TERMS = """# A chapter
 """
 
 
-EMPTY = "nn tasks explore explore.polysemy system encoding tagging corpora training web adapting".split()
+EMPTY = (
+    "nn tasks explore explore.polysemy explore.probing system encoding tagging corpora training web adapting".split()
+)
 
 
 @pytest.fixture(scope="module")
