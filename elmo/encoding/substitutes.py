@@ -34,7 +34,8 @@ class Substitutes:
         InputError: the model came without its softmax.
 
     Source:
-        Substitute vectors: Melamud, Dagan and Goldberger 2015; with a biLM: Amrami and Goldberg 2018.
+        A word in context as the weights of its substitutes: Melamud, Dagan and Goldberger 2015; substitutes from a
+        biLM: Amrami and Goldberg 2018. The geometric mean and the mean of word vectors are choices of this package.
     """
 
     def __init__(self, encoder: Encoder) -> None:
