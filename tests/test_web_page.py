@@ -167,6 +167,8 @@ def test_the_map_names_what_is_near_and_the_star_moves_with_the_sentence(folder:
             before = await page.until(star)
             text = await page.evaluate("document.querySelector('.map').getAttribute('aria-label')")
             assert text.startswith("Map of") and "fruit" in text
+            mix = "[...document.querySelectorAll('.sliders label')].map((each) => each.innerText.replace(/\\s+/g, ' '))"
+            assert await page.evaluate(mix) == ["Layer 0 0%", "Layer 1 0%", "Layer 2 0%", "Expected words 100%"]
             still = await page.evaluate("document.querySelector('.map.one').innerHTML")
             await page.type("苹果发布了新手机。")
             await page.until(f"{star} !== {json.dumps(before)}")
