@@ -17,7 +17,7 @@ HIDDEN = {  # characters that are chosen in each stage: six of 38, which is 15%
 }
 _TITLES = {
     "characters": ("1  字 characters", "as in BERT: each is drawn alone"),
-    "words": ("2  词 words", "a word is hidden whole: 省会 早上 一点"),
+    "words": ("2  词 words", "a word is masked whole: 省会 早上 一点"),
     "entities": ("3  实体 entities", "names first, up to half: 哈尔滨"),
 }
 _CELL = 20.0
@@ -29,7 +29,7 @@ def masks() -> Drawing:
     """What BERT hides, and ERNIE's three stages, in one sentence."""
     drawing = Drawing(
         "What is masked",
-        f"One sentence of 38 characters three times: {SENTENCE} Six characters are hidden each time. As in BERT and in "
+        f"One sentence of 38 characters three times: {SENTENCE} Six characters are masked each time. As in BERT and in "
         "ERNIE's first stage: six single characters, among them the middle one of 哈尔滨. In the second stage: three "
         "words, 省会, 早上 and 一点, whole. In the third: the name 哈尔滨 whole, and 零下 and 她. "
         "Below: of the chosen characters 80 percent become [MASK], 10 percent another character, and 10 percent stay.",

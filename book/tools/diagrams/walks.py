@@ -187,7 +187,7 @@ def mask_stages() -> Walk:
         )
     ]
     texts = {
-        "characters": "Stage of characters, as in BERT: six characters are drawn, each alone. 宁, 尔 and 龙 are hidden "
+        "characters": "Stage of characters, as in BERT: six characters are drawn, each alone. 宁, 尔 and 龙 are masked "
         "inside names, and their neighbours give them away.",
         "words": "Stage of words: words are drawn in random order and taken whole, as long as they fit into the "
         "budget. Here 省会, 早上 and 一点 fill it.",
