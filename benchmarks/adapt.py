@@ -81,11 +81,7 @@ def run(model: Path, sample: Path, test: Path, old: str, options: dict[str, Any]
 def summarise(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean and range over the seeds."""
     return {
-        name: {
-            "mean": statistics.mean(values),
-            "min": min(values),
-            "max": max(values),
-        }
+        name: {"mean": statistics.mean(values), "min": min(values), "max": max(values)}
         for name in runs[0]
         for values in [[each[name] for each in runs]]
     }

@@ -196,8 +196,7 @@ def run_all(arguments: argparse.Namespace, console: Console) -> None:
         console.print(f"{kind}, seed {seed}, {name}: perplexity {done[name]['perplexity']:.3f}")
         summaries = {kind: summarise(each) for kind, each in runs.items()}
         write_results(
-            arguments.output,
-            {"command": COMMAND, "bound": BOUND, **inputs, "summary": summaries, "runs": runs},
+            arguments.output, {"command": COMMAND, "bound": BOUND, **inputs, "summary": summaries, "runs": runs}
         )
     for kind, each in runs.items():
         for name, ratio in summarise(each)["ratios"].items():

@@ -417,12 +417,7 @@ def summary(transfer: Transfer, results: Path) -> None:
         counts = oracle(words, tags, segmented)
         limits[part] = {"sentences": len(gold), "words": sum(map(len, words)), "best_possible": describe(counts)}
     sizes = {size: len(transfer.corpora.get("pd/train")[0]) if n is None else n for size, n in SIZES.items()}
-    common = {
-        "elmo": Path(transfer.arguments.elmo).name,
-        "sentences": sizes,
-        "tokenisation": limits,
-        "tuning": tuning,
-    }
+    common = {"elmo": Path(transfer.arguments.elmo).name, "sentences": sizes, "tokenisation": limits, "tuning": tuning}
     tables: dict[str, list[dict[str, Any] | None]] = {"lac_transfer": [], "lac_ablations": [], "lac_baidu": []}
     for corpus, tokens, size in itertools.product(("pd", "ud"), ("words", "characters"), SIZES):
         for system in ("baseline", "elmo"):

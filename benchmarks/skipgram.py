@@ -158,9 +158,7 @@ def train_ours(shards: Sequence[Path], config: SkipGramConfig) -> tuple[Space, i
 
 
 def measure(
-    train: Callable[[Sequence[Path], SkipGramConfig], tuple[Space, int]],
-    shards: Sequence[Path],
-    config: SkipGramConfig,
+    train: Callable[[Sequence[Path], SkipGramConfig], tuple[Space, int]], shards: Sequence[Path], config: SkipGramConfig
 ) -> Training:
     """Train and take the time."""
     begin, cpu_begin = time.perf_counter(), time.process_time()

@@ -114,11 +114,7 @@ class BiLM(paddle.nn.Layer):
         return outputs, last_states
 
     def forward(
-        self,
-        forward_ids: Tensor,
-        backward_ids: Tensor,
-        state: BiLMState | None = None,
-        lexicon: Lexicon | None = None,
+        self, forward_ids: Tensor, backward_ids: Tensor, state: BiLMState | None = None, lexicon: Lexicon | None = None
     ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
         """Run both directions, each over ids [batch, time] in its own reading order.
 
@@ -345,9 +341,7 @@ def elmo_encoder(
 
 
 def init_pretraining_params(
-    network: paddle.nn.Layer,
-    path: PathLike | ModelFiles,
-    vocab_path: PathLike | None = None,
+    network: paddle.nn.Layer, path: PathLike | ModelFiles, vocab_path: PathLike | None = None
 ) -> int:
     """Load a pretrained biLM's parameters into every `ElmoEncoder` and `BiLM` that a built network contains.
 

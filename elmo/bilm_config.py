@@ -6,15 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from elmo.checks import (
-    MOST_LAYERS,
-    check_flag,
-    check_names,
-    check_positive,
-    check_share,
-    check_whole,
-    configuration_of,
-)
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_positive, check_share, check_whole, configuration_of
 from elmo.errors import InputError
 from elmo.text.characters import UTF8, Alphabet, Lexicon, TokenEncoderConfig, read_lexicon
 from elmo.text.shards import find_shards

@@ -38,9 +38,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --h
 GROUPS = {"data": data.app, "eval": evaluation.app, "lac": lac.app}
 
 app = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 
 

@@ -6,22 +6,10 @@ Sources: Devlin et al. (2019), Sun et al. (2019). The two differ in what is mask
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from elmo.checks import (
-    MOST_LAYERS,
-    check_flag,
-    check_names,
-    check_share,
-    check_whole,
-    configuration_of,
-    is_number,
-)
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, configuration_of, is_number
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
 from elmo.nn.heads import MaskedHead, Pooler
@@ -30,11 +18,7 @@ from elmo.runtime import paddle
 from elmo.system.types import Tensor
 from elmo.text.vocabulary import Vocabulary
 
-Sentence = str | Sequence[str]
-Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
-
 KIND = "masked_lm"
-_READ_AHEAD = 64  # batches that are sorted by length together
 
 
 @dataclass(frozen=True)

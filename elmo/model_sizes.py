@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from elmo.errors import InputError
+from elmo.system.types import Shape
 
-Shape = tuple[int, ...]
 Shapes = Mapping[str, Shape]
 
 MAX_DIMENSIONS = 8  # of a parameter; NumPy itself ends at 64

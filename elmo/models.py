@@ -337,7 +337,7 @@ def load_parameters(
     """
     parameters = dict(layer.named_parameters())
     used = {name: array for name, array in arrays.items() if not (unused and name.startswith(unused))}
-    check_shapes({name: tuple(parameter.shape) for name, parameter in parameters.items()}, used, place)
+    check_parameters({name: tuple(parameter.shape) for name, parameter in parameters.items()}, used, place)
     for name, parameter in parameters.items():
         array = used.pop(name)
         if consume:
@@ -345,7 +345,7 @@ def load_parameters(
         parameter.set_value(array.astype(str(parameter.dtype).removeprefix("paddle."), copy=False))
 
 
-def check_shapes(
+def check_parameters(
     expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, npt.NDArray[Any]], place: object
 ) -> None:
     """Refuse parameters that lack, are unknown or have another shape than the configuration says."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from elmo.checks import check_names, check_positive, check_seed, check_whole, configuration_of
 from elmo.errors import InputError
-from elmo.models import ModelFiles, check_shapes, read_model, write_model
+from elmo.models import ModelFiles, check_parameters, read_model, write_model
 from elmo.system.types import PathLike
 from elmo.text.vocabulary import Vocabulary
 
@@ -132,7 +132,7 @@ class WordVectors:
     def from_files(cls, files: ModelFiles, place: object) -> WordVectors:
         """Make them of what was read of a model; raises as `from_pretrained`."""
         config = config_of_file(files.config, files.vocabulary, place)
-        check_shapes({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, place)
+        check_parameters({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, place)
         return cls(files.vocabulary, files.arrays["vectors"], config, files.provenance)
 
     @classmethod

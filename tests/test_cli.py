@@ -379,14 +379,7 @@ def test_every_flag_of_a_pretraining_fills_something(command: Callable[..., None
 
 @pytest.mark.parametrize(
     ("command", "kind", "left"),
-    [
-        (pretraining.pretrain, PretrainSettings, set()),
-        (
-            pretraining.pretrain_masked,
-            MaskedSettings,
-            {"stages"},
-        ),
-    ],
+    [(pretraining.pretrain, PretrainSettings, set()), (pretraining.pretrain_masked, MaskedSettings, {"stages"})],
 )
 def test_every_field_of_the_settings_has_its_flag(command: Callable[..., None], kind: type, left: set[str]) -> None:
     fields = {field.name for field in dataclasses.fields(kind)}

@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from elmo import models as model_files
 from elmo.errors import InputError
-from elmo.models import ModelFiles, check_shapes, export_model, find_model, read_header, read_model, write_model
+from elmo.models import ModelFiles, check_parameters, export_model, find_model, read_header, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, "苹果", "手机"])
@@ -25,10 +25,7 @@ WEIGHTS, WORDS = "model.safetensors", "vocabulary.txt"
 
 def make_files(scale: float = 1.0) -> ModelFiles:
     generator = np.random.default_rng(0)
-    arrays = {
-        "embedding": (generator.normal(size=(5, 3)) * scale).astype(np.float32),
-        "bias": np.zeros(5, np.float32),
-    }
+    arrays = {"embedding": (generator.normal(size=(5, 3)) * scale).astype(np.float32), "bias": np.zeros(5, np.float32)}
     return ModelFiles("bilm", {"vocab_size": 5, "clip": None}, VOCABULARY, arrays, {"text": "自己写的"})
 
 
@@ -317,9 +314,9 @@ def test_a_model_without_provenance_is_read(model):
 )
 def test_parameters_that_do_not_fit_a_configuration_are_named(arrays, message):
     expected = {"a": (2,), "b": (2, 3)}
-    check_shapes(expected, {"a": np.zeros(2), "b": np.zeros((2, 3))}, "place")
+    check_parameters(expected, {"a": np.zeros(2), "b": np.zeros((2, 3))}, "place")
     with pytest.raises(InputError) as caught:
-        check_shapes(expected, arrays, "place")
+        check_parameters(expected, arrays, "place")
     assert str(caught.value).startswith(message)
 
 

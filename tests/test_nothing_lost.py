@@ -350,10 +350,7 @@ KINDS = {
 def test_what_is_no_regular_file_is_never_replaced(tmp_path, kind):
     target = special(tmp_path, kind)
     before = target.lstat()
-    for write in (
-        lambda: whole_file(target).__enter__(),
-        lambda: Vocabulary(SPECIAL_TOKENS).save(target),
-    ):
+    for write in (lambda: whole_file(target).__enter__(), lambda: Vocabulary(SPECIAL_TOKENS).save(target)):
         with pytest.raises(InputError, match=rf"{kind}: can't be written \(.*{KINDS[kind]}"):
             write()
     assert os.path.samestat(before, target.lstat()) and os.listdir(tmp_path) == [kind]

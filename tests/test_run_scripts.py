@@ -126,8 +126,7 @@ def shards(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("rules", "expected"),
-    [("", [0, 1, 2, 3, 4]), ("laws=2", [0, 2, 4]), ("laws=3 news=1", [0, 3]), ("laws=0", [])],
+    ("rules", "expected"), [("", [0, 1, 2, 3, 4]), ("laws=2", [0, 2, 4]), ("laws=3 news=1", [0, 3]), ("laws=0", [])]
 )
 def test_a_mix_has_every_nth_shard(repository: Path, shards: Path, rules: str, expected: list[int]) -> None:
     target = shards.parent / "mix"

@@ -22,7 +22,7 @@ from elmo.encoding.substitutes import Substitutes
 from elmo.text.segment import WhitespaceSegmenter
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.web.cells import forward_cells
-from elmo.web.export import WebModel, web_model
+from elmo.web.export import STATIC, WebModel, web_model
 from elmo.web.model_arrays import model_arrays
 from elmo.web.packing import quantise
 from elmo.word_vectors import WordVectors
@@ -248,6 +248,13 @@ def test_a_row_alone_votes_as_itself(engine: Engine, row: int):
     found = engine.ask("senses", words=PHONE, place=5, shares=np.eye(4)[row].tolist())
     assert len(found["rows"]) == 4
     assert found["mixed"] == found["rows"][row]
+
+
+def test_each_pair_of_examples_shares_a_word_whose_senses_are_marked(engine: Engine):
+    labels = (STATIC / "labels.js").read_text(encoding="utf-8")
+    for pair in engine.evaluate(f"(() => {{ {labels}; return elmoLive.examples; }})()"):
+        first, second = (set(engine.ask("cut", text=text)["words"]) for text in pair)
+        assert first & second & set(engine.facts["senses"]), pair
 
 
 def test_gates_and_cells_are_those_of_the_formulas(engine: Engine, encoder: Encoder):

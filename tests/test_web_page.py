@@ -18,10 +18,7 @@ from book.tools.live import MODEL, SENSES, WORD_VECTORS
 from book.tools.look import Browser, console_errors, find_browser
 from elmo.web.export import MODEL_FILE, export_web
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(find_browser() is None, reason="there is no chromium or chrome"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(find_browser() is None, reason="there is no chromium or chrome")]
 
 PATIENCE = 60  # seconds: a busy machine is slow, and how fast a page is, is measured elsewhere
 VIEWS = ("guesses", "senses", "substitutes", "inside", "compare")
@@ -170,6 +167,8 @@ def test_the_map_names_what_is_near_and_the_star_moves_with_the_sentence(folder:
             before = await page.until(star)
             text = await page.evaluate("document.querySelector('.map').getAttribute('aria-label')")
             assert text.startswith("Map of") and "fruit" in text
+            mix = "[...document.querySelectorAll('.sliders label')].map((each) => each.innerText.replace(/\\s+/g, ' '))"
+            assert await page.evaluate(mix) == ["Layer 0 0%", "Layer 1 0%", "Layer 2 0%", "Expected words 100%"]
             still = await page.evaluate("document.querySelector('.map.one').innerHTML")
             await page.type("苹果发布了新手机。")
             await page.until(f"{star} !== {json.dumps(before)}")

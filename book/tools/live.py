@@ -135,7 +135,7 @@ def _fingerprint() -> str:
     """Of everything that the files are made from."""
     digest = hashlib.sha256(f"{MODEL} {WORD_VECTORS} {_FONT}".encode())
     models = [path for name in (MODEL, WORD_VECTORS) for path in sorted((REPOSITORY / "data/models" / name).iterdir())]
-    sources = sorted((REPOSITORY / "elmo/web").glob("*.*"))
+    sources = [*sorted((REPOSITORY / "elmo/web").glob("*.*")), REPOSITORY / "elmo/encoding/substitutes.py"]
     for path in [SENSES, Path(__file__), *models, *sources, *_scripts()]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -72,9 +72,7 @@ def eval_masked(
     runtime.select_device(use_gpu)
     result = evaluate_masked(model, test_path, tagged=tagged, batch_size=batch_size)
     write_results(output, {"model": Path(model).name, **result})
-    say(
-        f"perplexity {result['perplexity']:.2f}, of whole words {result['word_perplexity']:.2f}; results in {output}",
-    )
+    say(f"perplexity {result['perplexity']:.2f}, of whole words {result['word_perplexity']:.2f}; results in {output}")
     _warn_of_unknown(result, "test_characters", "the characters")
 
 
@@ -105,8 +103,7 @@ def eval_words(
 @app.command("tasks")
 def eval_tasks(
     encoder: Annotated[
-        list[str] | None,
-        typer.Option("--encoder", help="name=path of word2vec, ELMo, BERT or ERNIE; may be repeated."),
+        list[str] | None, typer.Option("--encoder", help="name=path of word2vec, ELMo, BERT or ERNIE; may be repeated.")
     ] = None,
     results: Annotated[Path, typer.Option("--results", help="Results file, JSON.")] = Path("tasks.json"),
     work: Annotated[
@@ -152,13 +149,7 @@ def eval_tasks(
     )
     runtime.select_device(use_gpu)
     experiment = Experiment(
-        parse_encoders(encoder or []),
-        work,
-        settings,
-        corpora=corpora,
-        data=data,
-        sets=sets,
-        report=say,
+        parse_encoders(encoder or []), work, settings, corpora=corpora, data=data, sets=sets, report=say
     )
     if not summary:
         experiment.run()

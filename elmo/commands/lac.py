@@ -79,12 +79,7 @@ def lac_train(
         random_seed=random_seed,
         amp=amp,
     )
-    sizes = {
-        "embedding_size": embedding_size,
-        "hidden_size": hidden_size,
-        "num_layers": num_layers,
-        "dropout": dropout,
-    }
+    sizes = {"embedding_size": embedding_size, "hidden_size": hidden_size, "num_layers": num_layers, "dropout": dropout}
     runtime.select_device(use_gpu)
     train_from_files(
         save_dir,

@@ -156,8 +156,7 @@ AccumulateSteps = Annotated[
 ]
 MaxEpoch = Annotated[int, typer.Option("--max_epoch", help="Passes over the training text.")]
 Patience = Annotated[
-    int,
-    typer.Option("--patience", help="Passes without a lower held-out perplexity that end the run; 0: it goes on."),
+    int, typer.Option("--patience", help="Passes without a lower held-out perplexity that end the run; 0: it goes on.")
 ]
 ScheduleEpochs = Annotated[
     int | None,
@@ -166,8 +165,7 @@ ScheduleEpochs = Annotated[
 LogInterval = Annotated[int, typer.Option("--log_interval", help="Steps between log lines.")]
 SaveInterval = Annotated[int, typer.Option("--save_interval", help="Steps between checkpoints; 0: epochs only.")]
 KeepCheckpoints = Annotated[
-    int,
-    typer.Option("--keep_checkpoints", help="Newest checkpoints kept, within epochs and of epochs; and the best."),
+    int, typer.Option("--keep_checkpoints", help="Newest checkpoints kept, within epochs and of epochs; and the best.")
 ]
 DevInterval = Annotated[int, typer.Option("--dev_interval", help="Steps between perplexities; 0: epochs only.")]
 Resume = Annotated[Any, flag("resume", "Go on from the newest whole checkpoint in --para_save_dir, or begin.")]

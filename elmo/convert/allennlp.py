@@ -22,11 +22,10 @@ from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Shape
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, invalid_utf8
 
 Array = npt.NDArray[np.float32]
-Shape = tuple[int, ...]
 
 NUM_BYTE_CODES = 261  # 256 bytes; begin and end of sentence and word; padding
 _CHARACTER_COUNTS = (261, 262)  # in training, and with the row for "no token" that their code adds after reading

@@ -19,9 +19,7 @@ from elmo.convert.hugging_face_weights import STORED, Parameters, find_weights, 
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles
-from elmo.system.types import Array, PathLike
-
-Shape = tuple[int, ...]
+from elmo.system.types import Array, PathLike, Shape
 
 CONFIG_FILE = "config.json"
 MODEL_TYPES = ("bert", "ernie")

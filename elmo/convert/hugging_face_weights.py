@@ -16,9 +16,7 @@ from elmo.convert.safety import inside, read_json
 from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
 from elmo.models import WEIGHTS_FILE
-from elmo.system.types import Array
-
-Shape = tuple[int, ...]
+from elmo.system.types import Array, Shape
 
 TORCH_FILE = "pytorch_model.bin"
 INDEX = ".index.json"  # behind the name of the file that is in parts

@@ -21,12 +21,10 @@ import numpy.typing as npt
 from elmo.convert.fluid import FluidHeader, read_header, read_variable, write_variable
 from elmo.convert.safety import check_finite, check_memory, inside
 from elmo.errors import InputError
-from elmo.models import VOCABULARY_FILE, ModelFiles, check_shapes
+from elmo.models import VOCABULARY_FILE, ModelFiles, check_parameters
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Shape
 from elmo.text.vocabulary import Vocabulary
-
-Shape = tuple[int, ...]
 
 _EMBEDDING, _FIRST_GATE = "embedding_para", "fw_layer1_gate_w"
 _SOFTMAX = ("softmax_weight", "softmax_bias")
@@ -316,5 +314,5 @@ def _exportable(files: ModelFiles, target: Path) -> dict[str, _Parameter]:
     if reason is not None:
         raise InputError(f"{target}: LARK's format can't hold this model: {reason}; keep it as it is")
     parameters = _parameters(sizes[0], sizes[1], sizes[2], sizes[3], bool(config.get("softmax", True)))
-    check_shapes({parameter.name: parameter.shape for parameter in parameters.values()}, files.arrays, target)
+    check_parameters({parameter.name: parameter.shape for parameter in parameters.values()}, files.arrays, target)
     return parameters

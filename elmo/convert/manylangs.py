@@ -243,10 +243,7 @@ def _shapes(config: dict[str, Any], num_tokens: int, num_symbols: int) -> dict[s
             f"{layer}.state_linearity.bias": (4 * hidden,),
             f"{layer}.state_projection.weight": (embed, hidden),
         }
-    embedder: Shapes = {
-        "projection.weight": (embed, config["word_dim"] + parts),
-        "projection.bias": (embed,),
-    }
+    embedder: Shapes = {"projection.weight": (embed, config["word_dim"] + parts), "projection.bias": (embed,)}
     if config["word_dim"]:
         embedder["word_emb_layer.embedding.weight"] = (num_tokens, config["word_dim"])
     if config["char_dim"]:

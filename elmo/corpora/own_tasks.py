@@ -9,17 +9,7 @@ from typing import Any
 
 from elmo.corpora.tables import read_table
 from elmo.corpora.tagged import Tagged
-from elmo.corpora.tasks import (
-    BINARY,
-    ENTITIES,
-    INFERENCE,
-    Example,
-    Labelled,
-    Paragraph,
-    Sizes,
-    TaskData,
-    one_of,
-)
+from elmo.corpora.tasks import BINARY, ENTITIES, INFERENCE, Example, Labelled, Paragraph, Sizes, TaskData, one_of
 from elmo.errors import InputError
 from elmo.system.types import PathLike
 

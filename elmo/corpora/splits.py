@@ -87,10 +87,7 @@ class SplitReport:
 
 
 def split_raw(
-    raw_dir: PathLike,
-    output_dir: PathLike,
-    lac_dir: PathLike | None = None,
-    pool_dir: PathLike | None = None,
+    raw_dir: PathLike, output_dir: PathLike, lac_dir: PathLike | None = None, pool_dir: PathLike | None = None
 ) -> SplitReport:
     """Copy raw/*.txt (a paragraph a line) into `output_dir`/train and `output_dir`/dev by the fixed rules.
 

@@ -16,14 +16,13 @@ from elmo.encoding.encoder import Encoder, StatefulEncoder, reads_as_trained
 from elmo.encoding.features import WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Sentence
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter
 from elmo.text.shards import read_lines
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
 
-Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]
 
 

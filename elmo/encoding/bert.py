@@ -15,13 +15,12 @@ from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
 from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Sentence
 from elmo.text.lengths import blocks, pad
 from elmo.text.normalise import Normaliser
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 from elmo.text.segment.dictionary import steps_as_trained
 
-Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
 _NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
@@ -97,22 +96,26 @@ class Bert:
     def tokenize(self, sentence: Sentence) -> list[Piece]:
         """Pieces of a sentence and their places in it: a string is read as a whole, a list word by word.
 
-        The places are those in the text once it is normalised (`self.normalise`), of a list in the words joined.
+        The places are those in the text, of a list in the words joined; in the normalised one where the model's was.
 
         Raises:
             InputError: it is neither.
         """
         if isinstance(sentence, str):
-            return self.tokenizer.tokenize(self.normalise(sentence))
+            return self.tokenizer.tokenize(self._as_trained(sentence))
         if not isinstance(sentence, Sequence):
             raise InputError(f"a sentence is {sentence!r}: give a string, or a list of words")
         pieces, begin = [], 0
         for word in sentence:
-            word = self.normalise(word) if isinstance(word, str) else word
+            word = self._as_trained(word)
             found = self.tokenizer.tokenize(word)
             pieces += [piece._replace(begin=piece.begin + begin, end=piece.end + begin) for piece in found]
             begin += len(word)
         return pieces
+
+    def _as_trained(self, text: Any) -> Any:
+        """A text as the model's was normalised; the tokenizer drops what is no text, and refuses what is no string."""
+        return self.normalise(text) if self.normalise.steps and isinstance(text, str) else text
 
     def encode(
         self, sentences: Iterable[Sentence], batch_size: int = 32, special_tokens: bool = False

@@ -13,10 +13,8 @@ import numpy.typing as npt
 from elmo.encoding.encoder import Encoder, load_pretrained
 from elmo.encoding.lark_defects import LarkTransfer, check_defects
 from elmo.errors import InputError
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Vectors
 from elmo.word_vectors import WordVectors
-
-Vectors = npt.NDArray[np.floating[Any]]  # [layers, words, size]
 
 
 class Features(Protocol):

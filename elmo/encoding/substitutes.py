@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from elmo.encoding.encoder import Encoder, Sentence
+from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.nn.evaluating import evaluating
+from elmo.system.types import Sentence
 
 Floats = npt.NDArray[np.float32]
 

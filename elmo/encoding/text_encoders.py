@@ -25,12 +25,11 @@ from elmo.masked_lm import KIND as MASKED_LM
 from elmo.models import ModelFiles, find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
-from elmo.system.types import Arrays, PathLike, Tensor
+from elmo.system.types import Arrays, PathLike, Tensor, Vectors
 from elmo.text.lengths import pad
 from elmo.word_vectors import WordVectors
 
 Owners = npt.NDArray[np.int64]
-Vectors = npt.NDArray[np.floating[Any]]  # [layers, units, size]
 
 
 class TextEncoder(Protocol):
@@ -115,7 +114,8 @@ class PieceEncoder:
 
     def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[int], Owners]:
         """Ids of [CLS], the pieces and [SEP]; what has no room is read as [SEP]."""
-        pieces = self._bert.tokenize(text)
+        normal = self._bert.normalise(text)  # of another length it would not tell where a piece stands
+        pieces = self._bert.tokenizer.tokenize(normal if len(normal) == len(text) else text)
         unit_of = np.zeros(len(text), np.int64)
         for number, piece in enumerate(pieces, 1):
             unit_of[piece.begin : piece.end] = min(number, self._room + 1)

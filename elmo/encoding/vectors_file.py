@@ -21,17 +21,15 @@ from typing import IO, Any, Literal, TypeVar
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from elmo.checks import is_count
 from elmo.convert.hdf5 import inner_dataset
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.system.files import whole_file
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Vectors
 
 Layers = Literal["all", "average"] | int | tuple[int, ...]
-Vectors = npt.NDArray[np.floating]
 Add = Callable[[str, str, Vectors], None]  # takes a sentence's key, its words as JSON, its vectors
 Entry = Callable[[str], Any]
 Format = TypeVar("Format")

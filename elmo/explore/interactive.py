@@ -12,17 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.lines import wrap
 from elmo.explore.plots import MARKERS, PALETTE
 from elmo.explore.polysemy.senses import SenseSentence
+from elmo.system.types import Vectors
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
-Vectors = npt.NDArray[np.floating]
 
 _SYMBOLS = {  # plotly's names of matplotlib's markers
     **{"o": "circle", "^": "triangle-up", "s": "square", "D": "diamond"},

@@ -6,12 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import SenseSentence
-
-Vectors = npt.NDArray[np.floating]
+from elmo.system.types import Vectors
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.checks import optional_module
 from elmo.errors import InputError
-
-Vectors = npt.NDArray[np.floating]
+from elmo.system.types import Vectors
 
 
 def tsne_places(points: Vectors, *, seed: int = 0, perplexity: float | None = None) -> tuple[Vectors, float]:

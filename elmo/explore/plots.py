@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
-import numpy.typing as npt
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
@@ -28,8 +27,7 @@ from elmo.errors import InputError
 from elmo.explore.lines import shorten, text_width, wrap
 from elmo.explore.places import principal_components, tsne_places
 from elmo.explore.polysemy.senses import SenseSentence
-
-Vectors = npt.NDArray[np.floating]
+from elmo.system.types import Vectors
 
 # Okabe and Ito 2008, "Color Universal Design", those first that differ most on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")

@@ -17,13 +17,7 @@ import numpy as np
 from elmo.encoding.protocols import ContextEncoder, Vectors, WordSpace
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
-from elmo.explore.polysemy.scores import (
-    bootstrap_interval,
-    centroid_differences,
-    pair_auc,
-    resampled_roc_auc,
-    roc_auc,
-)
+from elmo.explore.polysemy.scores import bootstrap_interval, centroid_differences, pair_auc, resampled_roc_auc, roc_auc
 from elmo.explore.polysemy.sense_scores import score_senses
 from elmo.explore.polysemy.senses import REVIEW_CATEGORIES, SenseSentence, read_reviews, read_senses, target_vectors
 from elmo.explore.polysemy.wic import score_wic

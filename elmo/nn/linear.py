@@ -35,8 +35,7 @@ def linear(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         InputError: shapes or types of number that do not fit.
     """
     check_shapes(
-        "linear map",
-        {"weight": (weight, "inputs outputs"), "bias": (bias, "outputs"), "rows": (rows, "count inputs")},
+        "linear map", {"weight": (weight, "inputs outputs"), "bias": (bias, "outputs"), "rows": (rows, "count inputs")}
     )
     in_bfloat16 = native.product_type(rows.dtype) != rows.dtype and native.usable(rows, weight, bias)
     if not paddle.is_grad_enabled():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:  # quoted below, so that what needs no arrays need not import NumPy
@@ -16,3 +17,6 @@ Arrays: TypeAlias = "dict[str, npt.NDArray[Any]]"  # by the names of parameters,
 Bools: TypeAlias = "npt.NDArray[np.bool_]"
 Floats: TypeAlias = "npt.NDArray[np.float64]"
 Ids: TypeAlias = "npt.NDArray[np.int64]"
+Sentence = str | Sequence[str]  # a text, or its words
+Shape = tuple[int, ...]
+Vectors: TypeAlias = "npt.NDArray[np.floating[Any]]"  # of words or sentences

@@ -26,8 +26,8 @@ from elmo.tagging.baidu_text import (
     WithDictionary,
     WordsAndTags,
     open_dictionary,
-    read_words,
     spread_tags,
+    words_of_labels,
 )
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.projection import OUTSIDE
@@ -151,7 +151,7 @@ class Lac(WithDictionary):
                 tags = join_emoji(texts[index], tags)
                 if self.user_dictionary is not None:
                     self.user_dictionary.apply(texts[index], tags)
-                tagged[index] = read_words(texts[index], tags)
+                tagged[index] = words_of_labels(texts[index], tags)
         return tagged
 
 

@@ -95,7 +95,7 @@ def spread_tags(tags: Iterable[str], lengths: Iterable[int]) -> list[str]:
     return spread
 
 
-def read_words(text: str, tags: Sequence[str]) -> WordsAndTags:
+def words_of_labels(text: str, tags: Sequence[str]) -> WordsAndTags:
     """From a tag a character to words and their tags, each that of the word's last character; "" for the tag O."""
     begins = [index for index, tag in enumerate(tags) if index == 0 or tag.endswith(BEGIN)]
     ends = [*begins[1:], len(text)] if begins else []

@@ -29,7 +29,7 @@ from elmo.text.shards import undecodable
 _BLOCK_BYTES = 1 << 18  # of text at a time: enough lines for batches of like length
 
 
-def load_model(
+def load_tagger(
     model: PathLike | None = None,
     *,
     features: PathLike | None = None,
@@ -87,7 +87,7 @@ def tag_file(
         source: a file, "-" for standard input.
         output: appears whole or, after an error or an interruption, not at all; a file that is there is replaced. None:
             standard output.
-        model, features, user_dictionary, batch_size: see `load_model`.
+        model, features, user_dictionary, batch_size: see `load_tagger`.
         as_json: write JSON.
         report: is told of so many lines more that are done.
         separator: between words of a text, see `elmo.tagging.baidu.format_tagged`.
@@ -97,13 +97,13 @@ def tag_file(
 
     Raises:
         InputError: the source can't be read or is not of the encoding (naming file, line and byte), the output can't be
-            written, a word holds the separator, there is no such encoding or step, or `load_model` fails.
+            written, a word holds the separator, there is no such encoding or step, or `load_tagger` fails.
     """
     count, codec, normaliser = 0, find_codec(encoding), Normaliser(normalise or ())
     if not separator or "/" in separator or "\n" in separator:
         raise InputError(f"separator is {separator!r}: give something without a slash or a line end")
     with _opened(source) as file, written_whole(output) as write:
-        tagger = load_model(model, features=features, user_dictionary=user_dictionary, batch_size=batch_size)
+        tagger = load_tagger(model, features=features, user_dictionary=user_dictionary, batch_size=batch_size)
         if normalise is not None and isinstance(tagger, Tagger) and normaliser.steps != tagger.normalise.steps:
             theirs, ours = (", ".join(steps) or "none" for steps in (tagger.normalise.steps, normaliser.steps))
             warnings.warn(f"{model}: its text was normalised by {theirs}, not by {ours}: leave it out", stacklevel=2)

@@ -28,7 +28,7 @@ from elmo.tagging.baidu import Lac, read_tokens
 from elmo.tagging.baidu_files import read_lac
 from elmo.tagging.baidu_text import LacReader
 from elmo.tagging.examples import normalise_gold, place_of
-from elmo.tagging.files import load_model, written_whole
+from elmo.tagging.files import load_tagger, written_whole
 from elmo.tagging.projection import OTHER, project, word_chunks
 from elmo.tagging.score import ChunkCounts, Score, count_chunks, oracle
 from elmo.tagging.tagger import KIND, Tagger
@@ -190,7 +190,7 @@ def evaluate_file(
     """Score Baidu's LAC or a tagger of ours on a file.
 
     Args:
-        model, features, batch_size: see `elmo.tagging.files.load_model`.
+        model, features, batch_size: see `elmo.tagging.files.load_tagger`.
         path, form, part: see `read_gold`.
         output: gets the scores as JSON; appears whole or not at all.
 
@@ -198,7 +198,7 @@ def evaluate_file(
         InputError: model, file or output are not what they should be.
     """
     gold = read_gold(path, form, part)
-    tagger = load_model(model, features=features, batch_size=batch_size)
+    tagger = load_tagger(model, features=features, batch_size=batch_size)
     texts = [sentence.text for sentence in gold]
     if isinstance(tagger, Tagger):
         tokens = tagger.tokens(texts)

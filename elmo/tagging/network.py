@@ -59,7 +59,7 @@ class TaggerConfig:
         check_choice(self, "tokens", TOKENS)
         if not isinstance(self.segmenter, str):
             raise InputError(f"segmenter is {self.segmenter!r}: give a name such as jieba")
-        if not isinstance(self.normalise, tuple) or not set(self.normalise) <= set(STEPS):
+        if not isinstance(self.normalise, tuple) or any(step not in STEPS for step in self.normalise):
             raise InputError(f"normalise is {self.normalise!r}: give a list of some of {', '.join(STEPS)}")
         check_whole(self, "num_words", "embedding_size", "hidden_size")
         check_whole(self, "num_layers", most=MOST_LAYERS)

@@ -66,7 +66,7 @@ def chunks(tokens_or_lengths: Sequence[str] | Sequence[int], tags: Sequence[str]
     """Read the chunks off the tags of tokens, as seqeval's default mode does (Nakayama 2018, `suffix=True`).
 
     A B begins a chunk; an I goes on with a chunk of its own tag and otherwise, after O or another tag, begins one. O is
-    outside. So a chunk has one tag, where `baidu_text.read_words`, as LAC does, lets any I go on and takes the
+    outside. So a chunk has one tag, where `baidu_text.words_of_labels`, as LAC does, lets any I go on and takes the
     last tag.
 
     Args:

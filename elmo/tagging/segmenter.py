@@ -20,12 +20,7 @@ class LacSegmenter:
 
     name = "lac"
 
-    def __init__(
-        self,
-        *,
-        model: PathLike | None = None,
-        user_dictionary: PathLike | None = None,
-    ) -> None:
+    def __init__(self, *, model: PathLike | None = None, user_dictionary: PathLike | None = None) -> None:
         from elmo.tagging.baidu import Lac
 
         self._lac = Lac.from_pretrained(model, user_dictionary=user_dictionary)

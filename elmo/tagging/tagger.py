@@ -26,16 +26,10 @@ from elmo.tagging.baidu_text import (
     WithDictionary,
     WordsAndTags,
     open_dictionary,
-    read_words,
     spread_tags,
+    words_of_labels,
 )
-from elmo.tagging.network import (
-    TaggerConfig,
-    TaggerInput,
-    TaggerNetwork,
-    config_of_tagger,
-    fine_tuned_elmo,
-)
+from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork, config_of_tagger, fine_tuned_elmo
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import Normaliser, join_emoji
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
@@ -89,13 +83,13 @@ class SentenceReader(Reader):
             tokens, owners = list(words), np.arange(len(words))
             places = np.zeros(len(words), np.int64)
         else:
-            tokens, owners, places = characters_of(words)
+            tokens, owners, places = split_characters(words)
         ids = np.array(self.vocabulary.encode(tokens), np.int64)
         elmo_ids = None if self.elmo_vocabulary is None else self.elmo_vocabulary.encode(words)
         return TaggerInput(tokens, ids, owners, places, list(words), elmo_ids=elmo_ids)
 
 
-def characters_of(words: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def split_characters(words: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Characters of words, the number of each one's word, and its place there: first 0, inner 1, last 2, alone 3."""
     lengths = np.array([len(word) for word in words], np.int64)
     owners = np.repeat(np.arange(len(words)), lengths)
@@ -289,7 +283,7 @@ class Tagger(WithDictionary):
         whole = join_emoji(text, whole)
         if self.user_dictionary is not None:
             self.user_dictionary.apply(text, whole)
-        return read_words(text, whole)
+        return words_of_labels(text, whole)
 
     def __repr__(self) -> str:
         config = self.network.config

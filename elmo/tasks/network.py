@@ -24,7 +24,7 @@ from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
 from elmo.system.types import Ids, Tensor
 from elmo.tagging.network import PLACE_SIZE, PLACES, packed
-from elmo.tagging.tagger import characters_of, cut_all, load_segmenter
+from elmo.tagging.tagger import cut_all, load_segmenter, split_characters
 from elmo.text.vocabulary import Vocabulary
 
 MAX_CHARACTERS = 126  # of a text: with [CLS] and [SEP] as many as a masked language model of 128 positions reads
@@ -83,7 +83,7 @@ class Texts:
         new = [string for string in dict.fromkeys(strings) if string not in self._known]
         cut = [cut_text(string, self.max_characters) for string in new]
         for string, text, words in zip(new, cut, cut_all(load_segmenter("jieba"), cut), strict=True):
-            characters, owners, places = characters_of(words)
+            characters, owners, places = split_characters(words)
             if not characters:
                 raise InputError(f"the text {string!r} is empty: leave it out")
             units, of_character = ([], owners) if self.encoder is None else self.encoder.read(text, words, owners)

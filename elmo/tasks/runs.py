@@ -27,15 +27,7 @@ from elmo.system.types import PathLike
 from elmo.tasks.fit import fit, outcomes
 from elmo.tasks.material import SOLVERS, Material, primary
 from elmo.tasks.network import FrozenVectors
-from elmo.tasks.plan import (
-    BASELINE,
-    FINE_TUNED,
-    FROZEN,
-    TUNING_SEED,
-    ExperimentSettings,
-    Group,
-    grid_of,
-)
+from elmo.tasks.plan import BASELINE, FINE_TUNED, FROZEN, TUNING_SEED, ExperimentSettings, Group, grid_of
 from elmo.tasks.run_folder import RunFolder
 from elmo.training.early_stopping import FitSettings
 

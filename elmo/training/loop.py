@@ -23,15 +23,9 @@ from elmo.runtime import paddle
 from elmo.system.stopping import ending, patient
 from elmo.system.terminal import tell
 from elmo.system.types import PathLike
-from elmo.training.checkpoint import (
-    TrainingState,
-    mark_best,
-    prune,
-    tidy,
-    write_checkpoint,
-)
+from elmo.training.checkpoint import TrainingState, mark_best, prune, tidy, write_checkpoint
 from elmo.training.optimizer import load_optimizer, make_optimizer, optimizer_arrays
-from elmo.training.progress import Curves, Estimate, Pass, Window, progress_bar, score_words
+from elmo.training.progress import Curves, Pass, TimeEstimate, Window, progress_bar, scores_as_text
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.same_run import check_same_run
 from elmo.training.settings import Batches, Objective, RunSettings
@@ -81,7 +75,7 @@ class Trainer:
         self._position: dict[str, Any] = {}  # to go on from, in the next epoch that is run
         self._best = math.inf  # lowest perplexity of a checkpoint so far
         self._is_new = True  # no checkpoint in the folder is this run's yet
-        self._estimate = Estimate(0)
+        self._estimate = TimeEstimate(0)
         self._stop = 0  # number of the signal that asks for it
         self._text = objective.text_fingerprint()
         ranks.same_start(self.parameters)
@@ -154,7 +148,7 @@ class Trainer:
         """Say how much there is to do."""
         numbers = sum(math.prod(parameter.shape) for parameter in self.parameters)
         batches = self.objective.batches_per_epoch()
-        self._estimate = Estimate(batches * self.settings.max_epoch, batches * self.epoch + self._pass.batches)
+        self._estimate = TimeEstimate(batches * self.settings.max_epoch, batches * self.epoch + self._pass.batches)
         tell(
             self.console,
             f"{numbers:,} parameters; {self.settings.max_epoch} epochs of about {batches:,} batches, "
@@ -269,7 +263,7 @@ class Trainer:
             recent = Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
             scores = self.objective.evaluate()
-            tell(self.console, f"step {self.step}: {score_words(scores)}")
+            tell(self.console, f"step {self.step}: {scores_as_text(scores)}")
             self._draw(**scores)
         due = settings.save_interval and self.step % settings.save_interval == 0
         if (due or self._stop) and self.save_dir is not None:
@@ -292,7 +286,7 @@ class Trainer:
         self._draw(epoch_training_loss=record["training_loss"], **scores)
         tell(
             self.console,
-            f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {score_words(scores)}"
+            f"epoch {record['epoch']}: training loss {record['training_loss']:.4f}, {scores_as_text(scores)}"
             f"{record['tokens_per_second']:,.0f} tokens/s",
         )
 

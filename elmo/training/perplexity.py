@@ -24,10 +24,7 @@ from elmo.training.settings import PretrainSettings
 
 
 def evaluate_perplexity(
-    path_or_name: PathLike,
-    test_path: str,
-    batch_size: int = 64,
-    common_vocabulary: PathLike | None = None,
+    path_or_name: PathLike, test_path: str, batch_size: int = 64, common_vocabulary: PathLike | None = None
 ) -> dict[str, Any]:
     """Perplexity of a biLM on held-out shards with the full softmax (`BiLMObjective.evaluate`), and how it was trained.
 

@@ -50,7 +50,7 @@ class Pass:
             self.nats, self.tokens = self.nats + nats * tokens, self.tokens + tokens
 
 
-class Estimate:
+class TimeEstimate:
     """How long a run will take, by the time of its batches since this process began, held-out scores included.
 
     Args:
@@ -134,7 +134,7 @@ class Window(Pass):
         return f"training loss {self.loss:.4f}, {self.speed:,.0f} tokens/s"
 
 
-def score_words(scores: dict[str, float]) -> str:
+def scores_as_text(scores: dict[str, float]) -> str:
     """Return scores as a line of the log has them, each with a comma and a space after it."""
     return "".join(f"{name.replace('_', ' ')} {value:.2f}, " for name, value in scores.items())
 

@@ -73,9 +73,7 @@ def test_tables_lead_to_lacs_tags_and_each_tag_is_in_one_group_and_one_class():
 
 
 def test_surname_and_given_name_are_one_person(daily):
-    assert daily("校长/n 林/nr 晓雨/nr 和/c 赵/nr 青/nr 来/v 了/u") == [
-        "校长/n 林晓雨/PER 和/c 赵青/PER 来/v 了/u",
-    ]
+    assert daily("校长/n 林/nr 晓雨/nr 和/c 赵/nr 青/nr 来/v 了/u") == ["校长/n 林晓雨/PER 和/c 赵青/PER 来/v 了/u"]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +100,7 @@ def test_where_a_persons_name_begins_and_ends(daily, names, persons):
 
 def test_a_bracketed_organisation_or_place_is_one_word(daily):
     assert daily("[海边/s 渔业/n 公司/n]nt 在/p [青山/ns 公园/n]ns 开会/v") == [
-        "海边渔业公司/ORG 在/p 青山公园/LOC 开会/v",
+        "海边渔业公司/ORG 在/p 青山公园/LOC 开会/v"
     ]
 
 

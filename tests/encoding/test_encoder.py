@@ -107,8 +107,7 @@ def test_unknown_words_have_the_vector_of_unk(encoder: Encoder) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentences", "message"),
-    [("我 买 了 苹果", r"encode\(\[sentence\]\)"), ([["我", 3]], "word 1 of a sentence is 3")],
+    ("sentences", "message"), [("我 买 了 苹果", r"encode\(\[sentence\]\)"), ([["我", 3]], "word 1 of a sentence is 3")]
 )
 def test_what_is_no_sentence_is_refused(encoder: Encoder, sentences: object, message: str) -> None:
     with pytest.raises(InputError, match=message):

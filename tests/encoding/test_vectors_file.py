@@ -265,12 +265,7 @@ def test_a_missing_array_or_one_of_another_sentence_is_an_error(tmp_path):
 
 @pytest.mark.parametrize(
     "odd",
-    [
-        h5py.Empty("f4"),
-        np.zeros((2, 2, 3), bool),
-        np.zeros((2, 2, 3), [("a", "f4")]),
-        h5py.SoftLink("/0"),
-    ],
+    [h5py.Empty("f4"), np.zeros((2, 2, 3), bool), np.zeros((2, 2, 3), [("a", "f4")]), h5py.SoftLink("/0")],
     ids=["empty", "bool", "record", "loop"],
 )
 def test_what_is_no_array_of_vectors_is_an_error(tmp_path, odd):

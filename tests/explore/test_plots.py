@@ -23,12 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from elmo.explore import plots
-from elmo.explore.plots import (
-    plot_cosine_matrix,
-    plot_tsne,
-    plot_two_dots,
-    use_chinese_font,
-)
+from elmo.explore.plots import plot_cosine_matrix, plot_tsne, plot_two_dots, use_chinese_font
 
 GLOSSES = {"fruit": "一种水果 the fruit", "company": "一家美国科技公司及其产品 the company Apple and its products"}
 

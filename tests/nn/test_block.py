@@ -29,11 +29,7 @@ def run_block(block: Block, rows: np.ndarray, batch: int, lengths, record: bool 
     return found
 
 
-@pytest.fixture(autouse=True)
-def compiled() -> None:
-    """Nothing here is to be tested without the loops."""
-    if not native.onednn():
-        pytest.skip(f"compiled loops are {native.status()}; the block needs Paddle's oneDNN too")
+pytestmark = pytest.mark.usefixtures("onednn_loops")
 
 
 @pytest.mark.parametrize("activation", ["gelu", "relu"])

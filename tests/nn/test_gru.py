@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from elmo.errors import InputError
-from elmo.nn import native
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
 from elmo.runtime import paddle
 from tests.nn.gradients import assert_gradient, assert_parameter_gradients
@@ -18,13 +17,7 @@ LENGTHS = [3, 5, 0, 1, 5]
 WEIGHTS = ("input_weight", "bias", "gate_weight", "candidate_weight")
 
 
-@pytest.fixture(autouse=True, params=["compiled", "paddle"])
-def loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both ways in which a layer can be computed."""
-    if request.param == "paddle":
-        monkeypatch.setenv(native.SWITCH, "0")
-    elif native.library() is None:
-        pytest.skip(f"compiled loops are {native.status()}")
+pytestmark = pytest.mark.usefixtures("loops")
 
 
 def make_layer(seed: int = 0, input_size: int = INPUT) -> BidirectionalGRU:

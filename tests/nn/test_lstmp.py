@@ -21,13 +21,7 @@ WEIGHTS = ("input_weight", "recurrent_weight", "bias", "projection_weight")
 CLIPS = [(None, None), (0.4, None), (None, 0.3), (0.4, 0.3)]
 
 
-@pytest.fixture(autouse=True, params=["compiled", "paddle"])
-def loops(request, monkeypatch) -> str:
-    """Which implementation runs."""
-    monkeypatch.setenv(native.SWITCH, "1" if request.param == "compiled" else "0")
-    if request.param == "compiled" and native.library() is None:
-        pytest.skip(f"compiled loops are {native.status()}")
-    return request.param
+pytestmark = pytest.mark.usefixtures("loops")
 
 
 def make_layer(seed: int, cell_clip: float | None = None, proj_clip: float | None = None) -> LSTMP:

@@ -26,11 +26,7 @@ def run(tmp_path: Path, repository: Path):
         environment |= {"ELMO_CACHE": "", **variables}  # the user's, which is made up
         environment["PYTHONPATH"] = str(repository)
         return subprocess.Popen(
-            [sys.executable, "-c", code],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
     return start

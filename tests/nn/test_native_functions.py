@@ -33,11 +33,7 @@ TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
 CHANGES = ("longer", "shorter", "an axis more", "an axis less", "another type", "half", "whole numbers", "view", "away")
 
 
-@pytest.fixture(autouse=True)
-def loops() -> None:
-    """Nothing here is to be tested without them."""
-    if not native.onednn():
-        pytest.skip(f"compiled loops are {native.status()}; some need Paddle's oneDNN too")
+pytestmark = pytest.mark.usefixtures("onednn_loops")
 
 
 class Away:

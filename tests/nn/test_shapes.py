@@ -93,10 +93,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: run_lstmp(ones(2, 8)),
         "LSTMP: inputs has shape [2, 8], not [batch, time, 8] (batch, time, input)",
     ),
-    "no time at all": (
-        lambda: run_lstmp(ones(2, 0, 8)),
-        "LSTMP: inputs has shape [2, 0, 8]: give at least one step",
-    ),
+    "no time at all": (lambda: run_lstmp(ones(2, 0, 8)), "LSTMP: inputs has shape [2, 0, 8]: give at least one step"),
     "double inputs": (
         lambda: run_lstmp(ones(2, 3, 8, dtype="float64")),
         "LSTMP: inputs is float64, but input_weight is float32: give one type",
@@ -137,10 +134,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: FOUR_TOKENS_AND_EIGHT.pack(ones(3, 5)),
         "packing: inputs has shape [3, 5], not [3, 5, dim] (batch, time, dim)",
     ),
-    "8 rows and 6 labels": (
-        lambda: run_softmax(ones(8, 6), [1] * 6),
-        "softmax: labels has shape [6], not [8] (count)",
-    ),
+    "8 rows and 6 labels": (lambda: run_softmax(ones(8, 6), [1] * 6), "softmax: labels has shape [6], not [8] (count)"),
     "8 rows and 6 labels, whole softmax": (
         lambda: run_softmax(ones(8, 6), [1] * 6, sampled=False),
         "softmax: labels has shape [6], not [8] (count)",
@@ -181,10 +175,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: run_encoder([[1, 11]]),
         "look-up: 11 is among the ids: give 0 to 10, of 11 rows",
     ),
-    "a negative token": (
-        lambda: run_encoder([[1, -1]]),
-        "look-up: -1 is among the ids: give 0 to 10, of 11 rows",
-    ),
+    "a negative token": (lambda: run_encoder([[1, -1]]), "look-up: -1 is among the ids: give 0 to 10, of 11 rows"),
     "tokens that are no whole numbers": (
         lambda: run_encoder([[1.0, 2.0]]),
         "Transformer: token_ids is float32: give whole numbers, int64",

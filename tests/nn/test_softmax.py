@@ -10,20 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elmo.nn import native
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
 
 VOCAB, DIM, COUNT = 40, 6, 9
-
-
-@pytest.fixture(params=["compiled", "paddle"])
-def loops(request, monkeypatch) -> str:
-    """Which implementation of the sampled softmax runs."""
-    monkeypatch.setenv(native.SWITCH, "1" if request.param == "compiled" else "0")
-    if request.param == "compiled" and native.library() is None:
-        pytest.skip(f"compiled loops are {native.status()}")
-    return request.param
 
 
 class EveryWord(LogUniformSampler):

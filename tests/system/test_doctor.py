@@ -356,8 +356,7 @@ def test_other_thread_counts_are_the_users_own_affair(machine, threads, cores):
 
 
 @pytest.mark.parametrize(
-    ("flags", "value", "fits"),
-    [("avx2 fma", "5", True), ("avx2 fma", "7", False), ("sse4_2", "5", False)],
+    ("flags", "value", "fits"), [("avx2 fma", "5", True), ("avx2 fma", "7", False), ("sse4_2", "5", False)]
 )
 def test_an_mkl_switch_that_does_not_fit_the_cpu_is_a_problem(machine, files, flags, value, fits):
     files(**{"proc/cpuinfo": f"vendor_id : AuthenticAMD\nflags : {flags}\n"})

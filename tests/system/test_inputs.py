@@ -87,7 +87,7 @@ BY_LINES = ("lines", "shards", "counts", "units", "LARK's file", "People's Daily
 def test_a_line_has_a_bound_in_every_reader(tmp_path, reader, monkeypatch):
     path = tmp_path / "input"
     path.write_bytes(b"a/n\n" + b"x" * (MAX_LINE_BYTES + 1))
-    monkeypatch.setattr("elmo.tagging.files.load_model", lambda *_, **__: Tagger())
+    monkeypatch.setattr("elmo.tagging.files.load_tagger", lambda *_, **__: Tagger())
     with pytest.raises(InputError, match=r"(line 2 has more than 1,048,576 bytes|input:1: )"):
         READERS[reader](path)
 

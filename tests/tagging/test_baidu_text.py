@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from elmo.errors import InputError
 from elmo.tagging.baidu_files import read_lac
-from elmo.tagging.baidu_text import LacReader, UserDictionary, read_words, spread_tags
+from elmo.tagging.baidu_text import LacReader, UserDictionary, spread_tags, words_of_labels
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_tag_of_a_piece_is_spread_over_its_characters() -> None:
 
 
 def test_a_word_has_the_tag_of_its_last_character() -> None:
-    assert read_words("甲乙丙丁", ["n-B", "v-I", "v-B", "O"]) == (["甲乙", "丙丁"], ["v", ""])
-    assert read_words("甲乙", ["n-I", "n-I"]) == (["甲乙"], ["n"])
-    assert read_words("", []) == ([], [])
+    assert words_of_labels("甲乙丙丁", ["n-B", "v-I", "v-B", "O"]) == (["甲乙", "丙丁"], ["v", ""])
+    assert words_of_labels("甲乙", ["n-I", "n-I"]) == (["甲乙"], ["n"])
+    assert words_of_labels("", []) == ([], [])
 
 
 def make_dictionary(folder: Path, text: str, rule: str = "longest") -> UserDictionary:
@@ -114,7 +114,7 @@ def test_the_longest_entry_wins_and_the_next_begins_behind_it(
 ) -> None:
     dictionary = make_dictionary(tmp_path, entries.replace(" ", "\n"))
     tags = apply(dictionary, text, " ".join(["n-B", *["n-I"] * (len(text) - 1)]))
-    assert read_words(text, tags)[0] == words
+    assert words_of_labels(text, tags)[0] == words
 
 
 def test_words_can_be_added_one_by_one() -> None:
@@ -124,7 +124,7 @@ def test_words_can_be_added_one_by_one() -> None:
     dictionary.add("New York", "LOC")
     assert apply(dictionary, "甲乙丙丁", "n-B n-I n-I n-I") == ["nz-B", "nz-I", "n-B", "n-B"]
     tags = apply(dictionary, "mmol/lNew York", " ".join(["n-B"] * 14))
-    assert read_words("mmol/lNew York", tags) == (["mmol/l", "New York"], ["q", "LOC"])
+    assert words_of_labels("mmol/lNew York", tags) == (["mmol/l", "New York"], ["q", "LOC"])
     for nothing in ("", " ", "甲"):
         with pytest.raises(InputError, match="says nothing to LAC"):
             dictionary.add(nothing)
@@ -136,7 +136,7 @@ def test_words_can_be_added_one_by_one() -> None:
 def test_a_slash_between_letters_with_no_tag_behind_is_the_word_s_own(tmp_path: Path, line: str, word: str) -> None:
     text = f"甲{word}乙"
     tags = apply(make_dictionary(tmp_path, line), text, " ".join(["n-B", *["m-B"] * len(word), "n-B"]))
-    assert read_words(text, tags) == (["甲", word, "乙"], ["n", "m", "n"])
+    assert words_of_labels(text, tags) == (["甲", word, "乙"], ["n", "m", "n"])
 
 
 @pytest.mark.parametrize(

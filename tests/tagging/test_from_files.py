@@ -20,7 +20,7 @@ from elmo.explore.describe import describe
 from elmo.models import read_model, write_model
 from elmo.tagging import from_files as tagger_command
 from elmo.tagging.baidu import Lac
-from elmo.tagging.files import find_tagger, load_model
+from elmo.tagging.files import find_tagger, load_tagger
 from elmo.tagging.from_files import evaluate_file, read_gold
 from elmo.tagging.network import TaggerNetwork
 from elmo.tagging.projection import word_chunks
@@ -282,18 +282,10 @@ def test_text_of_word_and_tag_is_read_as_it_was_written(tmp_path: Path) -> None:
     ("content", "form", "message"),
     [
         ("我们/r 去/v\n", "tsv", r"text:1: .*\(--format tsv is LARK's .*; this looks like --format tagged\)"),
-        (
-            "我们 去\tr v\n",
-            "tagged",
-            r"text:1: '我们' has no tag.*this looks like --format tsv\)",
-        ),
+        ("我们 去\tr v\n", "tagged", r"text:1: '我们' has no tag.*this looks like --format tsv\)"),
         ("我们/r 去/\n", "tagged", r"text:1: '去/' lacks its tag; give word/tag"),
         ("/r\n", "tagged", r"text:1: '/r' lacks its word"),
-        (
-            "我们 去\tr\n",
-            "tsv",
-            r"text:1: 2 tokens.*\(--format tsv is LARK's `token token<TAB>tag tag` a line\)",
-        ),
+        ("我们 去\tr\n", "tsv", r"text:1: 2 tokens.*\(--format tsv is LARK's `token token<TAB>tag tag` a line\)"),
         ("\n", "tagged", r"text: has no sentence \(--format tagged is `word/tag word/tag` a line"),
         ("我们/r\n", "ud", r"\(--format ud is CoNLL-U of UD Chinese GSD; this looks like --format tagged\)"),
         ("我们/r\n", "conll", r"format is 'conll': give one of tsv, tagged, peoples_daily, ud"),
@@ -347,15 +339,15 @@ def test_a_user_dictionary_works_with_a_model_of_ours(
 
 
 def test_models_are_told_apart_by_their_folders(trained: Path, tiny_lac: Path, tmp_path: Path) -> None:
-    assert isinstance(load_model(trained / "epoch_002"), Tagger)
-    assert isinstance(load_model(tiny_lac), Lac)
+    assert isinstance(load_tagger(trained / "epoch_002"), Tagger)
+    assert isinstance(load_tagger(tiny_lac), Lac)
     assert find_tagger(tmp_path / "none") is None
     damaged = Path(shutil.copytree(trained / "model", tmp_path / "damaged"))
     (damaged / "model.safetensors").unlink()
     with pytest.raises(InputError, match=r"model\.safetensors is missing"):  # not that it is no LAC
-        load_model(damaged)
+        load_tagger(damaged)
     with pytest.raises(InputError, match="reads no features: leave them out"):
-        load_model(tiny_lac, features="x")
+        load_tagger(tiny_lac, features="x")
 
 
 # Stopped and gone on

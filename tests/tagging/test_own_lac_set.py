@@ -62,9 +62,7 @@ def test_each_kind_of_name_can_be_measured_on_held_out_sentences(
     assert min(counts[name] for name in NAMES) >= 20
 
 
-def test_half_of_the_held_out_names_are_not_among_the_names_learnt_from(
-    sentences: dict[str, list[TokenTags]],
-) -> None:
+def test_half_of_the_held_out_names_are_not_among_the_names_learnt_from(sentences: dict[str, list[TokenTags]]) -> None:
     def names(part: str) -> set[str]:
         return {"".join(word) for s in sentences[part] for word, tag in s.chunks() if tag in ("PER", "LOC", "ORG")}
 

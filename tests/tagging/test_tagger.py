@@ -19,7 +19,7 @@ from elmo.encoding.features import ElmoFeatures, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.models import ModelFiles, export_model, read_model, write_model
 from elmo.tagging.projection import chunks, word_chunks
-from elmo.tagging.tagger import Tagger, TaggerConfig, characters_of
+from elmo.tagging.tagger import Tagger, TaggerConfig, split_characters
 from elmo.text.lengths import like_lengths
 from elmo.text.vocabulary import Vocabulary
 
@@ -121,11 +121,11 @@ def test_tokens_are_words_of_the_segmenter_or_characters(make_tagger: MakeTagger
 
 
 def test_characters_know_their_word_and_their_place_in_it() -> None:
-    tokens, owners, places = characters_of(["我", "河边", "图书馆里"])
+    tokens, owners, places = split_characters(["我", "河边", "图书馆里"])
     assert tokens == list("我河边图书馆里")
     assert owners.tolist() == [0, 1, 1, 2, 2, 2, 2]
     assert places.tolist() == [3, 0, 2, 0, 1, 1, 2]
-    assert [part.tolist() if isinstance(part, np.ndarray) else part for part in characters_of([])] == [[], [], []]
+    assert [part.tolist() if isinstance(part, np.ndarray) else part for part in split_characters([])] == [[], [], []]
 
 
 @given(st.lists(st.integers(0, 30), max_size=20), st.integers(1, 5))

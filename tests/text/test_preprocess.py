@@ -26,8 +26,7 @@ from elmo.text.shards import find_shards, read_text_records
 
 TEXT = st.text(
     st.one_of(
-        st.sampled_from(" \t\n\r\x00\x0b\x85\u2028\u3000\ufeff。！？…!?.，“”苹果熟了aB3"),
-        st.characters(codec="utf-8"),
+        st.sampled_from(" \t\n\r\x00\x0b\x85\u2028\u3000\ufeff。！？…!?.，“”苹果熟了aB3"), st.characters(codec="utf-8")
     )
 )
 DOCUMENT = "今天下雨。我没带伞，淋湿了！\n妈妈问：“冷不冷？”我说不冷。\n"

@@ -13,7 +13,7 @@ from rich.console import Console
 from elmo.models import read_model
 from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.training.bilm import pretrain
-from elmo.training.progress import Estimate, time_words
+from elmo.training.progress import TimeEstimate, time_words
 from elmo.training.settings import PretrainSettings
 
 SIZES = {"embed_size": 4, "hidden_size": 6, "num_layers": 1, "cell_clip": 2.0, "tie_softmax": True, "dropout": 0.0}
@@ -82,7 +82,7 @@ def test_a_run_says_at_its_start_how_large_it_is_and_in_its_log_how_long_it_take
 
 def test_what_takes_more_than_a_day_is_warned_about():
     times = iter([100.0 + 5 * number for number in range(99)])  # the first batch, of 100 s, compiles: it doesn't count
-    estimate = Estimate(20_021, clock=lambda: next(times))
+    estimate = TimeEstimate(20_021, clock=lambda: next(times))
     said = [line for _ in range(21) for line in estimate.add()]
     assert said[0] == "at this speed the run takes 1 d 3 h more on this machine"
     assert said[1].startswith("warning: 1 d 3 h are more than a day: choose smaller sizes (--hidden_size")

@@ -22,12 +22,7 @@ from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText, count_shard_words
 from elmo.training.checkpoint import checkpoints
-from elmo.training.masked import (
-    MaskedLMObjective,
-    MaskedSettings,
-    parse_masking,
-    pretrain_masked,
-)
+from elmo.training.masked import MaskedLMObjective, MaskedSettings, parse_masking, pretrain_masked
 from elmo.training.perplexity import evaluate_masked
 from elmo.training.ranks import Ranks
 from tests.commands import elmo

@@ -18,8 +18,8 @@ from typing import Any
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import read_senses
 from elmo.models import read_model
+from elmo.system.types import PathLike
 
-PathLike = str | os.PathLike[str]
 Record = dict[str, Any]
 
 FEWEST = 10  # marked sentences of a sense

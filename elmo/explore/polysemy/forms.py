@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.encoding.protocols import ContextEncoder, WordSpace
-from elmo.explore.polysemy.senses import Vectors
+from elmo.system.types import Vectors
 
 ELMO_FORMS = {
     "own": "what the readers know once they have read the word",

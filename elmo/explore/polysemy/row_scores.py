@@ -9,8 +9,8 @@ import numpy as np
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.scores import bootstrap_auc, pair_auc
-from elmo.explore.polysemy.senses import TargetVectors, Vectors
-from elmo.system.types import Floats
+from elmo.explore.polysemy.senses import TargetVectors
+from elmo.system.types import Floats, Vectors
 
 Row = tuple[str, str]  # vectors and variant, such as ("layer 2, hole", "centred")
 

@@ -15,9 +15,7 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.statistics import item_counts, percentile_interval
-from elmo.system.types import Floats
-
-Vectors = npt.NDArray[np.floating]
+from elmo.system.types import Floats, Vectors
 
 MAX_PAIRS = 100_000  # about 450 sentences; from more, resampled AUCs are approximated
 _DIGITS = 12  # cosines are compared to so many: float64 rounding must not order what is equal

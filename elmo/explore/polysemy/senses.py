@@ -12,10 +12,9 @@ from elmo.checks import is_count
 from elmo.corpora.splits import is_held_out_review
 from elmo.corpora.tables import read_table
 from elmo.errors import InputError
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Vectors
 from elmo.text.sentences import split_sentences
 
-Vectors = npt.NDArray[np.floating]
 Pick = Callable[[Vectors, range], Vectors]  # from an encoded sentence, [rows, dim] for the words at these places
 
 REVIEW_CATEGORIES = {"水果": "fruit", "平板": "company"}
@@ -61,11 +60,7 @@ def _parse(fields: list[str], place: str) -> SenseSentence:
 
 
 def read_reviews(
-    path: PathLike,
-    word: str,
-    categories: Mapping[str, str] = REVIEW_CATEGORIES,
-    *,
-    held_out: bool | None = True,
+    path: PathLike, word: str, categories: Mapping[str, str] = REVIEW_CATEGORIES, *, held_out: bool | None = True
 ) -> list[SenseSentence]:
     """Read reviews in which a word occurs, taking the category of the product for the word's sense.
 

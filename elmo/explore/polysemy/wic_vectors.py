@@ -11,10 +11,9 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import Pick, check_shape, encode_each, mean_over
 from elmo.explore.polysemy.wic_files import Mention, WicPair
-from elmo.system.types import Bools, Floats
+from elmo.system.types import Bools, Floats, Vectors
 
 Ints = npt.NDArray[np.int64]
-Vectors = npt.NDArray[np.floating]
 
 _DIGITS = 12  # cosines are compared to so many: float64 rounding must not order what is equal
 

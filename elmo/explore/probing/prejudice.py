@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +23,9 @@ from elmo.explore.cloze import labels as short_names
 from elmo.explore.cloze_scores import GAP, Question, known_words, masked_scores, sentence_scores
 from elmo.explore.probing.word_layers import AnyModel, open_model
 from elmo.statistics import Estimate, draw_counts_within, mean_interval, percentile_interval
+from elmo.system.types import Floats, PathLike
 from elmo.word_vectors import WordVectors
 
-PathLike = str | os.PathLike[str]
-Floats = npt.NDArray[np.float64]
 Record = dict[str, Any]
 
 HE, SHE = "他", "她"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,10 @@ from elmo.corpora.lark_tsv import read_tsv
 from elmo.corpora.tagged import NAMES
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import read_senses, target_index
+from elmo.system.types import Ids, PathLike
 from elmo.text.segment import get_segmenter
 
-PathLike = str | os.PathLike[str]
 Strings = npt.NDArray[np.str_]
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,8 @@ class ProbeTask:
     """Words with a label each, [items], and the sentences that they stand in."""
 
     sentences: list[list[str]]
-    sentence: Ints  # of each item, its place among the sentences
-    word: Ints  # its place in the sentence
+    sentence: Ids  # of each item, its place among the sentences
+    word: Ids  # its place in the sentence
     labels: Strings
     types: Strings  # the word itself
     separate: bool = False  # a probe for each type: the labels of one word are not those of another

@@ -8,7 +8,6 @@ accuracy on the task less that on its control.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,12 @@ from elmo.checks import optional_module
 from elmo.errors import InputError
 from elmo.explore.cloze import labels as short_names
 from elmo.explore.polysemy.senses import encode_each
-from elmo.explore.probing.probe_tasks import Ints, ProbeTask, Strings, read_marked_words, read_tagged_words
+from elmo.explore.probing.probe_tasks import ProbeTask, Strings, read_marked_words, read_tagged_words
 from elmo.explore.probing.word_layers import Encode, word_layers
 from elmo.statistics import draw_counts, mean_estimate
+from elmo.system.types import Floats, Ids, PathLike
 from elmo.word_vectors import KIND as WORD2VEC
 
-PathLike = str | os.PathLike[str]
-Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.float32]
 Record = dict[str, Any]
 
@@ -35,7 +33,7 @@ PENALTY = 0.1  # scikit-learn's C, the same for every layer and task: it hardly 
 _STEPS = 300
 
 
-def folds_of(task: ProbeTask, seed: int, folds: int = FOLDS) -> Ints:
+def folds_of(task: ProbeTask, seed: int, folds: int = FOLDS) -> Ids:
     """Fold of each item, [items]: those of a sentence share one, and so does nothing else.
 
     Where each word has a probe of its own, its senses are dealt out evenly.
@@ -49,7 +47,7 @@ def folds_of(task: ProbeTask, seed: int, folds: int = FOLDS) -> Ints:
     return fold[task.sentence]
 
 
-def outcomes(vectors: Vectors, labels: Strings, groups: Strings, fold: Ints) -> Floats:
+def outcomes(vectors: Vectors, labels: Strings, groups: Strings, fold: Ids) -> Floats:
     """1 where a probe that was trained on the other folds gives an item its label, [items].
 
     Args:

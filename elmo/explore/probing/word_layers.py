@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,12 +16,12 @@ from elmo.errors import InputError
 from elmo.explore.report import static_layers
 from elmo.masked_lm import KIND as MASKED_LM
 from elmo.masked_lm import masked_lm_from_files
+from elmo.system.types import PathLike
 from elmo.text.pieces import Piece, PieceVocabulary
 from elmo.text.segment import get_segmenter
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
 
-PathLike = str | os.PathLike[str]
 AnyModel = Encoder | Bert | WordVectors
 Encode = Callable[[list[list[str]]], list[Vectors]]
 

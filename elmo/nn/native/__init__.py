@@ -181,10 +181,7 @@ def lstmp_forward(
     sizes, dtype = _sizes("lstmp_forward", given), inputs.dtype
     batch, time, size, hidden_size, proj = (sizes[name] for name in ("batch", "time", "input", "hidden", "proj"))
     kept_type = product_type(dtype)
-    made = {
-        "outputs": paddle.empty([batch, time, proj], dtype),
-        "last_cell": paddle.empty([batch, hidden_size], dtype),
-    }
+    made = {"outputs": paddle.empty([batch, time, proj], dtype), "last_cell": paddle.empty([batch, hidden_size], dtype)}
     kept = dict.fromkeys(("inputs_hiddens", "gates", "cells", "unprojected"))
     if record:
         kept = {

@@ -239,9 +239,4 @@ SIGNATURES = {
     ),
 }
 # Types of the two factors of `elmo_product`, which multiplies in bfloat16.
-PRODUCTS = (
-    "float32_float32",
-    "float32_bfloat16",
-    "bfloat16_float32",
-    "bfloat16_bfloat16",
-)
+PRODUCTS = ("float32_float32", "float32_bfloat16", "bfloat16_float32", "bfloat16_bfloat16")

@@ -67,7 +67,7 @@ var elmoLive = elmoLive || {};
     expected: ["Expected words", "期待的词"],
     expected_here: ["Expected words in the place of {word}: {words}.", "“{word}”的位置上，期待的词：{words}。"],
     mixed: ["Your mix", "你的混合"],
-    mix: ["Mix", "混合"],
+    mix: ["Mix in the layers", "混入各层"],
     mix_text: [
       "The map and the nearest sentences use the expected words. Move the sliders to mix in the layers, as a task does with its weights.",
       "地图和最近的例句用的是期待的词。移动滑块可以混入各层，就像任务给各层加权。",
@@ -76,8 +76,8 @@ var elmoLive = elmoLive || {};
     all_sentences: ["All marked sentences as a list", "全部标注例句（列表）"],
     static_title: ["word2vec", "word2vec"],
     static_text: [
-      "word2vec has one vector for {word}, so there is one dot for every sentence. Its nearest words: {neighbours}.",
-      "word2vec给“{word}”一个向量，所以无论什么句子都只有一个点。它的近邻：{neighbours}。",
+      "One vector for {word}, so one dot for every sentence. Its nearest words: {neighbours}.",
+      "“{word}”只有一个向量，所以无论什么句子都只有一个点。它的近邻：{neighbours}。",
     ],
     substitutes_intro: [
       "Under each word are words that could replace it. Layer 0 knows only the word. The layers above also know the sentence.",
@@ -127,8 +127,8 @@ var elmoLive = elmoLive || {};
   live.examples = [
     ["我买了1斤苹果。", "我新买了1个苹果X。"],
     ["奶奶用小米熬了一锅粥。", "小米发布了新手机。"],
-    ["他每天打篮球。", "妈妈给我打电话。"],
-    ["这个词是什么意思？", "这部电影真没意思。"],
+    ["他背着包袱进城。", "这个包袱把观众逗笑了。"],
+    ["演员在后台化妆。", "网站的后台出了问题。"],
   ];
   live.quotation = "老师说：“苹果熟了。”我们都笑了。";
 })(elmoLive);

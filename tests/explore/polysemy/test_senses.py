@@ -420,9 +420,7 @@ def test_the_roc_auc_is_that_of_scikit_learn(items):
         assert roc_auc(values, positive) == pytest.approx(metrics.roc_auc_score(positive, values), abs=1e-12)
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=1, max_size=15),
-)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=1, max_size=15))
 def test_the_roc_auc_of_a_resample_is_that_of_the_items_repeated(items):
     counts = np.array([[float(count) for _, _, count in items]])
     values, positive = [value for value, _, _ in items], [label for _, label, _ in items]
