@@ -15,10 +15,11 @@ PADDLE := $(or $(GPU),$(INSTALLED),cpu)
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test test-fast nightly sanitize notebooks lab lint look format lock bench fuzz clean other-paddle
+.PHONY: help setup book pdf test test-fast nightly sanitize notebooks lab lint look slides format lock bench fuzz clean other-paddle
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
+	@echo "make pdf        the book as one PDF, _build/pdf/elmo-from-the-inside.pdf (needs chromium or chrome)"
 	@echo "make test       ruff, mypy, spelling and pytest: what CI runs"
 	@echo "make test-fast  the quick tests only, without the book's: for the daily loop, within three minutes"
 	@echo "make nightly    kills at a hundred moments, another seed each night, and the fuzzer: make nightly SECONDS=600"
@@ -27,11 +28,12 @@ help:
 	@echo "make lab        open the chapters in JupyterLab, with the book's kernel"
 	@echo "make notebooks  execute the chapters in book/src that have changed into book/*.ipynb; or all of them"
 	@echo "                into a folder of your own: ELMO_PROFILE=small make notebooks OUTPUT=scratch"
-	@echo "make bench      run the benchmarks in benchmarks/"
+	@echo "make bench      run the benchmarks in benchmarks/; RESULTS=data/results: in the place of the published figures"
 	@echo "make fuzz       damaged files and odd calls by chance against every reader and command: make fuzz SECONDS=600"
 	@echo "                CASES=readers, commands or checkers tries these alone"
 	@echo "make lint       ruff, mypy and spelling only"
 	@echo "make look       open every built page in a headless Chromium: console, width, plots"
+	@echo "make slides     HTML slides of the chapters' figures and captions, into _build/slides/index.html"
 	@echo "make format     let ruff format the code and mend what it can"
 	@echo "make lock       resolve requirements.txt again from pyproject.toml (needs uv)"
 	@echo "make clean      remove what was built; .venv stays"
@@ -40,6 +42,9 @@ setup: $(READY)
 
 book: $(READY)
 	@$(BIN)/python -m book.tools.build
+
+pdf: book
+	@$(BIN)/python -m book.tools.pdf
 
 notebooks: $(READY)
 	@$(BIN)/python -m book.tools.notebooks $(if $(OUTPUT),--output "$(OUTPUT)")
@@ -80,17 +85,23 @@ lint: $(READY)
 look: $(READY)
 	@$(BIN)/python -m book.tools.look
 
+slides: $(READY)
+	@$(BIN)/python -m book.tools.slides
+
 format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# What is measured goes into a folder of its own: into data/results only where RESULTS=data/results says so.
+RESULTS ?= _build/bench
 bench: $(READY)
-	$(BIN)/python benchmarks/preprocess.py
-	$(BIN)/python benchmarks/load.py
-	$(BIN)/python benchmarks/pretrain.py $(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON)) \
-		$(if $(BEFORE),--before $(BEFORE))
+	@mkdir -p $(RESULTS)
+	$(BIN)/python benchmarks/preprocess.py -o $(RESULTS)/preprocess.json
+	$(BIN)/python benchmarks/load.py -o $(RESULTS)/load.json
+	$(BIN)/python benchmarks/pretrain.py -o $(RESULTS)/pretrain_speed.json \
+		$(if $(TORCH_PYTHON),--torch_python $(TORCH_PYTHON)) $(if $(BEFORE),--before $(BEFORE))
 	@if [ -n "$(SHARDS)" ]; then \
-		$(BIN)/python benchmarks/skipgram.py $(SHARDS) --similarity $(WORDS)/wordsim-*.txt \
+		$(BIN)/python benchmarks/skipgram.py $(SHARDS) -o $(RESULTS)/skipgram.json --similarity $(WORDS)/wordsim-*.txt \
 			--analogies $(WORDS)/analogy.txt $(WORDS)/ca8_morphological.txt; \
 	else \
 		echo "benchmarks/skipgram.py needs text and word sets: make bench SHARDS='shards/sentence_file_*' WORDS=words"; \

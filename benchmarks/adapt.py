@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[2, 1], help="of each size")
     parser.add_argument("--new_words", type=int, default=300, help="tried with the largest size")
     parser.add_argument("--schedules", nargs="*", default=[], help="RATE:EPOCHS, tried beside the usual one")
-    parser.add_argument("-o", "--output", default=str(REPOSITORY / "data/results/adapt.json"))
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     model = find_model(arguments.model)
     results: dict[str, Any] = {

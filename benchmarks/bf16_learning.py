@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--objectives", nargs="+", choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument("-o", "--output", type=Path, default=REPOSITORY / "data" / "results" / "bf16_learning.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     console = Console(highlight=False)
     try:

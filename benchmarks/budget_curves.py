@@ -1,7 +1,7 @@
 """How BERT, ERNIE and ELMo learn from the same text, character by character, from the logs of their pretraining.
 
-Reads what `elmo pretrain_masked` and `elmo pretrain` printed and the models they made; writes
-data/results/masked_small.json. A run that was stopped and went on is one log, the later lines of a step counting.
+Reads what `elmo pretrain_masked` and `elmo pretrain` printed and the models they made. A run that was
+stopped and went on is one log, the later lines of a step counting.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def main() -> None:
     for name in ("bert", "ernie", "ernie_early"):
         parser.add_argument(f"--{name}", type=Path, nargs=2, metavar=("LOG", "MODEL"), required=name == "bert")
     parser.add_argument("--elmo", nargs=3, metavar=("LOG", "MODEL", "SHARDS"))
-    parser.add_argument("--output", "-o", type=Path, default=Path("data/results/masked_small.json"))
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     given = {name: getattr(arguments, name) for name in ("bert", "ernie", "ernie_early")}
     models = {name: masked(*files) for name, files in given.items() if files}

@@ -21,17 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
 from elmo.explore.report import write_results
 from elmo.runtime import available_cores
+from elmo.system.types import Array
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SEPARATE = 64  # sentences of which the time one by one is taken
 THREADS = (1, 2)
-Array = npt.NDArray[Any]
 
 
 def main() -> None:
@@ -44,7 +43,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--before", type=Path, help="an earlier checkout of this project, to compare with")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "lac_speed.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in this process
     options = parser.parse_args()
     if options.measure:

@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="folder of LAC's model (default: the installed package lac)")
     parser.add_argument("--data", type=Path, default=REPOSITORY / "data" / "lac")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "lac_own_set.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     options = parser.parse_args()
     try:
         lac = Lac.from_pretrained(options.model)

@@ -2,7 +2,7 @@
 
 Taggers are trained on People's Daily and scored on its last two days and, by coarser tags, on Universal Dependencies.
 Each run is kept in the work folder, so that the command goes on where it was stopped; several may share the folder:
-each takes runs that no other has begun. `--summary` writes data/results/lac_*.json from the runs that are there.
+each takes runs that no other has begun. `--summary` writes lac_*.json into `--results` from the runs that are there.
 
 Both systems are tuned alike: the same number of settings, on the development day, with 2,000 sentences and one seed.
 A seed draws the training sentences too, so that the spread over seeds holds that of the sample; systems are compared on
@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import itertools
-import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +39,7 @@ from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.score import ChunkCounts, SentenceCounts, oracle
 from elmo.tagging.tagger import SentenceReader
 from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
+from elmo.tasks.run_folder import RunFolder
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 TAGS = tuple(LAC_TAGS)
@@ -155,9 +154,8 @@ class Transfer:
     def __init__(self, arguments: argparse.Namespace, console: Console) -> None:
         self.arguments, self.console = arguments, console
         self.corpora = Corpora(arguments.corpora)
-        self.work = Path(arguments.work)
+        self.work = RunFolder(arguments.work)
         self._vectors: dict[tuple[str, str], list[Any]] = {}
-        self.work.mkdir(parents=True, exist_ok=True)
 
     @cache  # noqa: B019 - lives as long as the process
     def features(self, system: str) -> Features | None:
@@ -260,10 +258,7 @@ class Transfer:
                 record[part] = describe(found)
                 counts.update(pack(part, found))
         record["seconds"] = time.perf_counter() - begun
-        if counts:
-            np.savez_compressed(self.work / f".{run.name}.npz", **counts)
-            os.replace(self.work / f".{run.name}.npz", self.work / f"{run.name}.npz")
-        write_results(self.work / f"{run.name}.json", record)
+        self.work.write(run.name, record, counts or None)
 
     def _maker(
         self, reader: Any, features: Features | None, system: str
@@ -292,38 +287,20 @@ class Transfer:
     def run(self) -> None:
         """Do the runs that nobody has begun."""
         for run in planned():
-            claim = self.work / f"{run.name}.claim"
-            if is_done(self.work, run) or not self._wanted(run) or not take(claim):
+            if not self._wanted(run):
                 continue
-            try:
-                if run.grid is None and not run.system.startswith("baidu"):
-                    tuned_settings(self.work)[family(run.system)]
-            except KeyError:
-                claim.unlink(missing_ok=True)
-                continue
-            self.console.print(run.name, highlight=False)
-            try:
-                self.train(run)
-            finally:
-                claim.unlink(missing_ok=True)
+            with self.work.claim(run.name) as is_ours:
+                if is_ours and not is_done(self.work, run) and self._is_tuned(run):
+                    self.console.print(run.name, highlight=False)
+                    self.train(run)
 
     def _wanted(self, run: Run) -> bool:
         return not self.arguments.only or any(part in run.name for part in self.arguments.only)
 
-
-def take(claim: Path) -> bool:
-    """Claim a run for this process; what a process that is gone had claimed is free again."""
-    try:
-        with open(claim, "x") as file:
-            file.write(str(os.getpid()))
-        return True
-    except FileExistsError:
-        try:
-            os.kill(int(claim.read_text() or "0"), 0)
-        except (ProcessLookupError, ValueError, FileNotFoundError):
-            claim.unlink(missing_ok=True)
-            return take(claim)
-        return False
+    def _is_tuned(self, run: Run) -> bool:
+        """Whether a run's settings are known by now."""
+        is_free = run.grid is not None or run.system.startswith("baidu")
+        return is_free or family(run.system) in tuned_settings(self.work)
 
 
 def encode(features: Features, sentences: Sequence[TaggerInput]) -> list[Any]:
@@ -359,39 +336,34 @@ def pack(part: str, counts: ChunkCounts) -> dict[str, Any]:
     }
 
 
-def tuned_settings(work: Path) -> dict[str, dict[str, Any]]:
+def tuned_settings(work: RunFolder) -> dict[str, dict[str, Any]]:
     """The best setting of each system whose grid is complete, by F1 on the development part."""
     found = {}
     for system in ("baseline", "elmo", "word2vec"):
         runs = [Run(system, "2000", TUNING_SEED, grid=grid) for grid in range(len(GRID))]
-        paths = [work / f"{run.name}.json" for run in runs]
-        if all(path.exists() for path in paths):
-            f1 = [json.loads(path.read_text())["dev_f1"] for path in paths]
-            found[system] = GRID[int(np.argmax(f1))]
+        records = [record for run in runs if (record := work.read(run.name)) is not None]
+        if len(records) == len(runs):
+            found[system] = GRID[int(np.argmax([record["dev_f1"] for record in records]))]
     return found
 
 
-def is_done(work: Path, run: Run) -> bool:
+def is_done(work: RunFolder, run: Run) -> bool:
     """Whether a run's record has all scores."""
-    found = load(work, run)
-    return found is not None and (run.grid is not None or all(part in found[0] for part in parts_of(run)))
+    record = work.read(run.name)
+    return record is not None and (run.grid is not None or all(part in record for part in parts_of(run)))
 
 
-def load(work: Path, run: Run) -> tuple[dict[str, Any], dict[str, SentenceCounts]] | None:
+def load(work: RunFolder, run: Run) -> tuple[dict[str, Any], dict[str, SentenceCounts]] | None:
     """Record and counts of a run that is done."""
-    path = work / f"{run.name}.json"
-    if not path.exists():
+    record = work.read(run.name)
+    if record is None:
         return None
-    record = json.loads(path.read_text())
-    counts = {}
-    if (work / f"{run.name}.npz").exists():
-        with np.load(work / f"{run.name}.npz") as arrays:
-            counts = {name: SentenceCounts(*arrays[name]) for name in arrays.files}
-    return record, counts
+    counts = work.arrays(run.name) if run.grid is None else {}
+    return record, {name: SentenceCounts(*array) for name, array in counts.items()}
 
 
 def row(
-    work: Path, system: str, size: str, tokens: str, corpus: str, part: str, score: str, base: str = "baseline"
+    work: RunFolder, system: str, size: str, tokens: str, corpus: str, part: str, score: str, base: str = "baseline"
 ) -> dict[str, Any] | None:
     """Mean and interval of a system over its seeds, and how it differs from another on the same seeds."""
     own, others = [], []
@@ -461,13 +433,13 @@ def summary(transfer: Transfer, results: Path) -> None:
         tables["lac_ablations"].append(against_elmo)
     for system in ("baidu", "baidu_elmo"):
         tables["lac_baidu"].append(row(work, system, "2000", "words", "pd", "pd/test", "tagged", "baidu"))
-    untrained = work / "baidu_untrained.json"
-    if transfer.arguments.baidu and not untrained.exists():
+    untrained = "baidu_untrained"
+    if transfer.arguments.baidu and not work.done(untrained):
         files = read_lac(transfer.arguments.baidu)
         network = start_from_lac(files, TAGS)
         examples = make_examples(*transfer.corpora.get("pd/test"), LacSentenceReader(files, network.config))
-        write_results(untrained, describe(evaluate(network, examples)))
-    extra = {"untrained": json.loads(untrained.read_text())} if untrained.exists() else {}
+        work.write(untrained, describe(evaluate(network, examples)))
+    extra = {"untrained": work.read(untrained)} if work.done(untrained) else {}
     for name, rows in tables.items():
         more = extra if name == "lac_baidu" else {}
         write_results(results / f"{name}.json", {**common, "rows": [found for found in rows if found], **more})
@@ -483,7 +455,7 @@ def main() -> None:
     parser.add_argument("--baidu", type=Path, help="folder of Baidu's LAC, for the runs that start from it")
     parser.add_argument("--work", default="lac_transfer_runs", help="where runs are kept")
     parser.add_argument("--only", nargs="*", help="only runs whose names contain one of these")
-    parser.add_argument("--results", type=Path, default=REPOSITORY / "data/results")
+    parser.add_argument("--results", type=Path, required=True, help="folder of the results files")
     parser.add_argument("--summary", action="store_true", help="train nothing, write the results of the runs there are")
     arguments = parser.parse_args()
     transfer = Transfer(arguments, Console(width=120))

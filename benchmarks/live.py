@@ -67,7 +67,7 @@ def main() -> None:
     parser.add_argument("--model", default=MODEL)
     parser.add_argument("--word2vec", default=WORD_VECTORS)
     parser.add_argument("--repetitions", type=int, default=10)
-    parser.add_argument("-o", "--output", type=Path, default=REPOSITORY / "data/results/live.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     encoder = load_pretrained(arguments.model)
     model = web_model(encoder, REPOSITORY / "data/senses.tsv", WordVectors.load(arguments.word2vec))

@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--embed_size", type=int, default=512)
     parser.add_argument("--hidden_size", type=int, default=4096)
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("-o", "--output", type=Path, default=REPOSITORY / "data/results/load.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     files = random_model(arguments.vocab_size, arguments.embed_size, arguments.hidden_size)
     parameters = sum(array.size for array in files.arrays.values())

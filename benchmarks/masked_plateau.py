@@ -2,7 +2,7 @@
 
 How much of each head's attention lies on the two neighbours of a token, and what the order of the other characters is
 worth, in nats, to who has to fill a gap: the same gap with the other characters shuffled is the comparison. One gap a
-sentence, drawn once for all checkpoints. Writes data/results/masked_plateau.json.
+sentence, drawn once for all checkpoints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from elmo.encoding.bert import Bert
@@ -21,10 +20,10 @@ from elmo.explore.report import write_results
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
 from elmo.statistics import percentile_interval, resampled_means
+from elmo.system.types import Floats
 from elmo.text.shards import find_shards, read_lines
 from elmo.training.checkpoint import checkpoints, read_training_state
 
-Floats = npt.NDArray[np.float64]
 Gap = tuple[list[int], int, int]  # ids with [CLS], [SEP] and [MASK], place of the mask, what stood there
 RESAMPLES = 1000
 ATTENDED = 100  # sentences that attention is measured on
@@ -115,7 +114,7 @@ def main() -> None:
     )
     parser.add_argument("--sentences", default="data/dev/sentence_file_*", help="shards, not trained on")
     parser.add_argument("--random_seed", type=int, default=0)
-    parser.add_argument("--output", "-o", type=Path, default=Path("data/results/masked_plateau.json"))
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     console, written = Console(), arguments.output
     before = json.loads(written.read_text(encoding="utf-8")) if written.exists() else {}

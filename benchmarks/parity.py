@@ -94,7 +94,7 @@ def main() -> None:
     """Print the table and write the results file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path, help="models with the vectors that their own systems gave")
-    parser.add_argument("-o", "--output", type=Path, default=REPOSITORY / "data/results/parity.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     systems = measure(arguments.folder)
     write_results(arguments.output, {"tolerance": TOLERANCE, "largest_differences": systems})

@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("texts", nargs="*", type=Path, help="UTF-8 text files (default: those of data/documents)")
     parser.add_argument("--characters", type=int, default=1_000_000, help="how much text, cut or repeated")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "preprocess.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     options = parser.parse_args()
     paths = options.texts or sorted((REPOSITORY / "data" / "documents").rglob("*.txt"))
     text = "".join(path.read_text(encoding="utf-8") for path in paths)

@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="an earlier checkout of this project, to compare with")
     parser.add_argument("--sizes", nargs="+", choices=SIZES, default=list(SIZES))
     parser.add_argument("--rounds", type=int, help="instead of those of the sizes")
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "pretrain_speed.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     options = parser.parse_args()
     if options.before is not None and not (options.before / "elmo" / "__init__.py").is_file():
         parser.error(f"--before {options.before}: there is no package elmo in it; give a checkout of this project")

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Arrays = dict[str, npt.NDArray[Any]]
+from elmo.system.types import Arrays
+
 DIRECTIONS = ("forward", "backward")
 
 

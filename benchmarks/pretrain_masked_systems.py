@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Arrays = dict[str, npt.NDArray[Any]]
+from elmo.system.types import Arrays
+
 MODEL = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_length", "dropout")
 CLIP = 1.0
 TABLES = ("token", "position", "segment")

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.bilm import BiLM
 from elmo.bilm_config import BiLMConfig
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import seed_everything
+from elmo.system.types import Arrays
 
-Arrays = dict[str, npt.NDArray[Any]]
 GAIN, BIAS = 2.0, 0.1  # of a model's matrices, and the standard deviation of its biases, see `_parameters`
 
 

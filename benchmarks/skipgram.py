@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=defaults.epochs)
     parser.add_argument("--vector_size", type=int, default=defaults.vector_size)
     parser.add_argument("--batch_words", type=int, default=defaults.batch_words)
-    parser.add_argument("--output", type=Path, default=REPOSITORY / "data" / "results" / "skipgram.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     options = parser.parse_args()
     shards = [path for pattern in options.shards for path in find_shards(pattern)]
     evaluate = evaluator(options.similarity, options.analogies)

@@ -45,7 +45,6 @@ PROBE_WORDS = 15_000  # that the probe learns from
 RESAMPLES = 1000
 
 Tagged = list[tuple[str, str]]
-Floats = npt.NDArray[np.float64]
 
 
 def read_tagged(path: Path, days: Sequence[str]) -> list[Tagged]:
@@ -209,7 +208,7 @@ def main() -> None:
     parser.add_argument("--work", required=True, type=Path, help="folder that keeps the models")
     parser.add_argument("--vocab_size", type=int, default=8000, help="tokens that both models know")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("-o", "--output", type=Path, default=REPOSITORY / "data/results/unknown_words.json")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True, highlight=False)
     arguments.work.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from elmo import runtime
 from elmo.system.project import data_folder
+from elmo.system.types import PathLike
 from elmo.tagging.segmenter import LacSegmenter
 from elmo.text import register_segmenter
 
@@ -61,7 +62,7 @@ def __dir__() -> list[str]:
 
 
 def from_pretrained(
-    name_or_path: str | os.PathLike[str], *, device: str | None = None, **options: Any
+    name_or_path: PathLike, *, device: str | None = None, **options: Any
 ) -> Encoder | Bert | WordVectors | Tagger | Lac:
     """Load a model of any kind, as an object of its class.
 

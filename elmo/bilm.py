@@ -8,7 +8,6 @@ be read by their characters instead, as in the paper.
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -27,9 +26,9 @@ from elmo.nn.lstmp import LSTMP, State, reading_order
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
+from elmo.system.types import PathLike, Tensor
 from elmo.text.characters import Lexicon
 
-Tensor = Any
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
 Positions = Literal["own", "hole"]  # where the readers stand: having read the word, or just before it
 
@@ -322,11 +321,11 @@ class ElmoEncoder(paddle.nn.Layer):
 
 
 def elmo_encoder(
-    config: BiLMConfig | str | os.PathLike[str],
+    config: BiLMConfig | PathLike,
     trainable: bool = False,
     dropout: float = 0.5,
     l2: float = MIX_DECAY,
-    vocab_path: str | os.PathLike[str] | None = None,
+    vocab_path: PathLike | None = None,
 ) -> ElmoEncoder:
     """Build an `ElmoEncoder`; step one of LARK's three, before `init_pretraining_params` and the call with word ids.
 
@@ -347,8 +346,8 @@ def elmo_encoder(
 
 def init_pretraining_params(
     network: paddle.nn.Layer,
-    path: str | os.PathLike[str] | ModelFiles,
-    vocab_path: str | os.PathLike[str] | None = None,
+    path: PathLike | ModelFiles,
+    vocab_path: PathLike | None = None,
 ) -> int:
     """Load a pretrained biLM's parameters into every `ElmoEncoder` and `BiLM` that a built network contains.
 

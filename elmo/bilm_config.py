@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from elmo.checks import (
     MOST_LAYERS,
@@ -16,17 +16,9 @@ from elmo.checks import (
     configuration_of,
 )
 from elmo.errors import InputError
-from elmo.nn.char_cnn import TokenEncoderConfig
-from elmo.nn.lstmp import State
-from elmo.text.characters import UTF8, Alphabet, Lexicon, read_lexicon
+from elmo.text.characters import UTF8, Alphabet, Lexicon, TokenEncoderConfig, read_lexicon
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Vocabulary, count_words
-
-Tensor = Any
-BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
-Positions = Literal["own", "hole"]  # where the readers stand: having read the word, or just before it
-
-MIX_DECAY = 0.001  # LARK's weight decay of the scalar mix
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from elmo.models import ModelFiles, load_parameters
 from elmo.nn.heads import MaskedHead, Pooler
 from elmo.nn.transformer import ACTIVATIONS, Sizes, TransformerEncoder
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.text.vocabulary import Vocabulary
 
-Tensor = Any
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 

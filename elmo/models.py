@@ -22,10 +22,10 @@ from elmo.errors import InputError
 from elmo.model_sizes import check_config, wrong_kind
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
 from elmo.system.project import data_folder
+from elmo.system.types import PathLike
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
 
-PathLike = str | os.PathLike[str]
 WEIGHTS_FILE = "model.safetensors"
 VOCABULARY_FILE = "vocabulary.txt"
 FORMAT = "elmo/1"

@@ -15,15 +15,14 @@ import numpy.typing as npt
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from elmo.errors import InputError, RunError
-from elmo.models import PathLike
 from elmo.runtime import paddle
 from elmo.system.terminal import PlainConsole
+from elmo.system.types import Ids, PathLike
 from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
 from elmo.word_vectors import SkipGramConfig, WordVectors
 
 Floats = npt.NDArray[np.floating]
-Ids = npt.NDArray[np.int64]
 Reach = npt.NDArray[np.int32]
 
 BLOCK_WORDS = 32  # neighbouring words whose pairs are computed as one matrix product

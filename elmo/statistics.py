@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from elmo.checks import optional_module
 from elmo.errors import InputError
+from elmo.system.types import Floats
 
 Counts = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 _CELLS_AT_ONCE = 1 << 21  # of resamples times items, so that memory stays small
 

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from elmo.checks import check_names, check_positive, check_seed, check_whole, configuration_of
 from elmo.errors import InputError
-from elmo.models import ModelFiles, PathLike, check_shapes, read_model, write_model
+from elmo.models import ModelFiles, check_shapes, read_model, write_model
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import Vocabulary
 
 KIND = "skipgram"
@@ -26,7 +27,7 @@ class SkipGramConfig:
     vector_size: int = 128
     window: int = 5  # furthest context word; each word draws its own reach from 1 .. window
     negative: int = 5  # noise words that a pair is told from
-    sample: float = 1e-3  # words with a larger share of the text are thinned out; 0 keeps all
+    sample: float = 1e-3  # words with more than 2.62 times this share of the text are thinned out; 0 keeps all
     min_count: int = 5  # rarer words are left out, before windows are made
     epochs: int = 5  # passes over the text
     learning_rate: float = 0.025  # falls linearly with the words read ...

@@ -89,6 +89,7 @@ def test_plain_paddle_and_ours_find_the_same_loss_and_it_depends_on_the_states()
     assert abs(Ours(fields, changed, "none").loss() / ours - 1) > 1e-4
 
 
+@pytest.mark.slow
 def test_a_system_answers_orders(tmp_path, repository):
     size = MaskedSize(vocab_size=50, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8, batch_size=3)
     np.savez(tmp_path / "arrays.npz", **make_arrays(size))

@@ -14,10 +14,9 @@ from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.nn import native
-from elmo.nn.char_cnn import TokenEncoderConfig
 from elmo.nn.softmax import LogUniformSampler
 from elmo.runtime import paddle
-from elmo.text.characters import Alphabet, Lexicon, make_lexicon
+from elmo.text.characters import Alphabet, Lexicon, TokenEncoderConfig, make_lexicon
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨花木鱼鸟日月"])

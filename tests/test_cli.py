@@ -29,6 +29,7 @@ from elmo.models import read_model
 from elmo.nn.native.precision import choose_precision
 from elmo.training.masked import MaskedSettings
 from elmo.training.settings import PretrainSettings
+from tests.commands import elmo
 
 TEXT = """我昨天买了一斤苹果，又红又甜。
 他把旧手机换成了一部新的苹果，屏幕大得多！
@@ -42,14 +43,7 @@ SMALL = (
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
     """Run the command in this process; return exit code, standard output and standard error."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-    captured = capsys.readouterr()
+    code, captured = elmo(*arguments), capsys.readouterr()
     return code, captured.out, captured.err
 
 
@@ -64,11 +58,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["pretrain", *data_flags(folder), "--para_save_dir", folder / "checkpoints", "--max_epoch", 1, *SMALL],
     ]
     for arguments in calls:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-            with pytest.raises(SystemExit) as stop:
-                cli.main()
-            assert not stop.value.code
+        assert elmo(*arguments) == 0
     return folder
 
 
@@ -333,6 +323,7 @@ def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.Captu
     assert np.isfinite(WordVectors.load(work / "vectors").vectors).all()
 
 
+@pytest.mark.slow
 def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_path: Path) -> None:
     arguments = ["--max_epoch", "1", "--embed_size", "8", "--hidden_size", "8", "--n_negative_samples_batch", "64"]
     arguments += ["--para_save_dir", str(tmp_path / "checkpoints"), "--use_gpu", "False", "--batch_size", "64"]
@@ -351,6 +342,7 @@ def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_
     assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_run_sh_takes_paths_from_where_it_is_called(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
     (tmp_path / "shards/one").write_text("我 买 苹果 。\n河水 涨 了 。\n" * 3, encoding="utf-8")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-from elmo import cli
+from tests.commands import elmo
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_perplexity_falls_every_epoch_with_larks_flags(
     shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -18,14 +18,11 @@ def test_perplexity_falls_every_epoch_with_larks_flags(
     (tmp_path / "data").symlink_to(shared / "lark" / "sample")
     monkeypatch.chdir(tmp_path)
     command = (
-        "elmo pretrain --train_path=data/train/sentence_file_* --test_path=data/dev/sentence_file_* "
+        "pretrain --train_path=data/train/sentence_file_* --test_path=data/dev/sentence_file_* "
         "--vocab_path data/vocabulary_min5k.txt --learning_rate 0.2 --use_gpu True --all_train_tokens 35479 "
         "--local True --embed_size 32 --hidden_size 64 --max_epoch 3"
     )
-    monkeypatch.setattr(sys, "argv", command.split())
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
-    assert not stop.value.code
+    assert elmo(*command.split()) == 0
     history = json.loads((tmp_path / "checkpoints/epoch_003/training.json").read_text(encoding="utf-8"))["history"]
     perplexities = [record["perplexity"] for record in history]
     assert len(perplexities) == 3

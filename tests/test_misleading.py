@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from elmo.encoding.any_model import load_encoder
+from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.vectors_file import read_vectors
-from elmo.models import read_model
+from elmo.masked_lm import MaskedLM, MaskedLMConfig
+from elmo.models import ModelFiles, read_model, write_model
+from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment.dictionary import TextRecord
 from tests.test_cli import SMALL, made, run
 
@@ -54,6 +58,7 @@ def test_eval_perplexity_reports_unknown_words_and_nats_per_character(
     assert known["unknown_share"] == 1 and known["nats_per_character"] > 2
 
 
+@pytest.mark.slow
 def test_a_model_knows_how_its_text_was_made_and_warns_where_it_is_used_otherwise(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +88,41 @@ def test_a_model_knows_how_its_text_was_made_and_warns_where_it_is_used_otherwis
     assert len(re.findall("its text was cut by", err)) == 1
     assert "its text was normalised by width, not by none: give --normalise width" in err
 
+    score = ["eval", "perplexity", model, "-o", tmp_path / "scores.json", "--test_path"]
+    assert "warning" not in run(capsys, *score, tmp_path / "shards/*")[2]
+    plain = ["preprocess", tmp_path / "document.txt", "-o", tmp_path / "plain", "--workers", 1]
+    assert run(capsys, *plain)[0] == 0
+    _, _, err = run(capsys, *score, tmp_path / "plain/*")
+    assert len(re.findall("warning: .*its text was (cut|normalised) by", err)) == 2
+
+    adapt = ["adapt", model, tmp_path / "document.txt", "--max_epoch", 1, "--output"]
+    (tmp_path / "words.txt").write_text("苹果熟了\n", encoding="utf-8")
+    (tmp_path / "document.txt").write_text("".join(f"园里苹果熟了{n}个。\n" for n in range(70)), encoding="utf-8")
+    code, _, err = run(capsys, *adapt, tmp_path / "mine", *own)
+    assert code == 0 and "warning: the text was made" not in err
+    assert read_model(tmp_path / "mine").provenance["text"] == text
+    assert "warning: the text was made in several ways" in run(capsys, *adapt, tmp_path / "other")[2]
+
+
+def test_bert_reads_text_as_that_of_its_training_was_normalised(tmp_path: Path) -> None:
+    vocabulary = PieceVocabulary([*PieceVocabulary.special_tokens, "我", "1", "é"])
+    config = MaskedLMConfig(len(vocabulary), 8, 1, 2, 16, max_length=10, lower_case=False)
+    arrays = {name: value.numpy() for name, value in MaskedLM(config).named_parameters()}
+    record = {"text": {"segmenter": {"name": "jieba"}, "normalise": ["nfc", "width"]}}
+    write_model(tmp_path / "bert", ModelFiles("masked_lm", config.to_dict(), vocabulary, arrays, record))
+    written, normal = "\ufeff１我e\u0301", "1我é"
+    bert = Bert.from_pretrained(tmp_path / "bert")
+    assert [piece.token for piece in bert.tokenize(written)] == list(normal)
+    assert bert.tokenize(list("１我é")) == bert.tokenize(normal)
+    assert (bert.encode([written])[0] == bert.encode([normal])[0]).all()
+    for sentence in (written, [written]):
+        ((pieces, _),) = load_encoder(tmp_path / "bert").encode_stream([sentence])
+        assert pieces == list(normal)
+    with pytest.warns(UserWarning, match="normalised by nfc, width, not by none: give --normalise nfc,width"):
+        assert "[UNK]" in [
+            piece.token for piece in Bert.from_pretrained(tmp_path / "bert", normalise=()).tokenize("１")
+        ]
+
 
 def test_text_of_two_ways_is_warned_about(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "document.txt").write_text("园里苹果熟了。\n" * 5, encoding="utf-8")
@@ -103,6 +143,7 @@ def test_what_a_foreign_header_says_of_its_text_does_no_harm(model: Path) -> Non
     assert load_pretrained(model).segmenter.name == "jieba"
 
 
+@pytest.mark.slow
 def test_encode_reads_gb18030_and_says_so_where_it_is_not_asked_to(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,7 @@ def test_the_installed_lac_is_named_lac(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert elmo.from_pretrained("lac") == (None, {})
 
 
+@pytest.mark.slow
 def test_a_tagger_is_one_of_them_its_training_folder_too(repository: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "elmo", "lac", "train", "--save_dir", str(tmp_path / "tagger"), "--max_epoch", "1"]
     command += ["--train", str(repository / "data/lac/dev.tsv"), "--hidden_size", "4", "--embedding_size", "4"]
@@ -102,6 +103,7 @@ def test_an_option_of_another_class_is_refused() -> None:
         elmo.from_pretrained("elmo-zh-huge")
 
 
+@pytest.mark.slow
 def test_a_device_is_chosen_where_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     for load in (elmo.load_pretrained, elmo.Encoder.from_pretrained, elmo.from_pretrained):
         assert load("elmo-zh-small", device="cpu").encode([["我"]])[0].shape == (3, 1, 256)

@@ -17,7 +17,7 @@ import elmo
 from elmo import cli
 from elmo.word_vectors import WordVectors
 
-pytestmark = pytest.mark.timeout(900)  # dozens of commands, each of which starts Python: slow beside other work
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # dozens of commands, each of which starts Python
 
 SCRIPTS = ("elmo_zh.sh", "masked_zh.sh", "weigh_sources.sh")
 

@@ -88,6 +88,7 @@ def test_the_results_file_holds_what_the_model_gives(
             )
 
 
+@pytest.mark.slow
 def test_the_hole_tells_senses_apart_better_than_the_word_and_the_bag(
     encoder: Encoder, marked: list[SenseSentence], word2vec: WordVectors, data: Path
 ) -> None:

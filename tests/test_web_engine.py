@@ -79,6 +79,7 @@ def round_rows(name: str, array: np.ndarray) -> np.ndarray:
     return rows if by_word else rows.T
 
 
+@pytest.mark.slow
 def test_the_layers_of_200_sentences_are_those_of_the_encoder(engine: Engine, encoder: Encoder):
     chosen = [encoder.words(text) for text in sentences(200)]
     least = compare_layers(engine, encoder, chosen)

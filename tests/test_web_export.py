@@ -17,7 +17,7 @@ from elmo.cli import app
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.models import ModelFiles, write_model
-from elmo.nn.char_cnn import TokenEncoderConfig
+from elmo.text.characters import TokenEncoderConfig
 from elmo.text.segment import WhitespaceSegmenter
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.web import export

@@ -18,7 +18,10 @@ from book.tools.live import MODEL, SENSES, WORD_VECTORS
 from book.tools.look import Browser, console_errors, find_browser
 from elmo.web.export import MODEL_FILE, export_web
 
-pytestmark = pytest.mark.skipif(find_browser() is None, reason="there is no chromium or chrome")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_browser() is None, reason="there is no chromium or chrome"),
+]
 
 PATIENCE = 60  # seconds: a busy machine is slow, and how fast a page is, is measured elsewhere
 VIEWS = ("guesses", "senses", "substitutes", "inside", "compare")

@@ -33,6 +33,7 @@ def run(repository: Path, tmp_path: Path):
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
@@ -50,6 +51,7 @@ def test_what_needs_it_says_so(run, tmp_path, arguments, what):
     assert not (tmp_path / "out.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -27,16 +27,15 @@ from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_free, read_model, write_model
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.text.batches import SentenceIds
 from elmo.text.preprocess import SHARD_PREFIX, preprocess
-from elmo.text.segment.dictionary import TextRecord
+from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.shards import find_shards, record_file
 from elmo.text.vocabulary import UNK, Vocabulary, count_words
 from elmo.training.bilm import BiLMObjective, find_lexicon, pretrain
 from elmo.training.checkpoint import BEST
 from elmo.training.settings import PretrainSettings
-
-PathLike = str | os.PathLike[str]
 
 MARK_FILE = "adapt.json"  # in the folder of a run, says what it is and what it was asked for
 _RUN_SUFFIX = ".run"
@@ -65,6 +64,7 @@ def adapt(
     output: PathLike,
     *,
     segmenter: str | None = None,
+    user_dictionary: PathLike | None = None,
     encoding: str = "utf-8",
     new_words: int = 0,
     new_rows: str = "characters",
@@ -86,6 +86,7 @@ def adapt(
         output: directory for the model.
         segmenter: what cuts the text into words; None: what cut the model's text, or jieba where it doesn't say. The
             text is normalised as the model's was.
+        user_dictionary: words that the segmenter keeps whole; another than that of the model's text is warned about.
         encoding: of the documents.
         new_words: so many frequent words that the vocabulary lacks are added to it.
         new_rows: what their rows begin with, see `elmo.adapting.new_words.add_words`.
@@ -108,18 +109,27 @@ def adapt(
     files = read_any(source, kind="bilm")
     made = TextRecord.of(files.provenance)
     segmenter = segmenter or made.usable_segmenter
+    described = describe_segmenter(segmenter, user_dictionary)
     asked = {
         "source": os.fspath(source),
         "vocabulary": files.vocabulary.fingerprint,
         "inputs": [os.fspath(path) for path in inputs],
-        "segmenter": segmenter,
+        "segmenter": described,
         "normalise": list(made.normalise),
         "encoding": encoding,
         "new_words": new_words,
     }
     with _run_folder(target, asked, console) as folder:
         shards, train, dev = folder / "shards", folder / "train", folder / "dev"
-        preprocess(inputs, shards, segmenter=segmenter, normalise=made.normalise, encoding=encoding, overwrite=True)
+        preprocess(
+            inputs,
+            shards,
+            segmenter=segmenter,
+            normalise=made.normalise,
+            encoding=encoding,
+            overwrite=True,
+            segmenter_options={} if user_dictionary is None else {"user_dictionary": user_dictionary},
+        )
         parts = split_shards(find_shards(shards / f"{SHARD_PREFIX}*"), train, dev)
         for part in (train, dev):  # made as the shards were: so the model says it, and a difference is warned of
             shutil.copyfile(shards / record_file(SHARD_PREFIX), folder / record_file(part.name))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elmo.errors import InputError
-from elmo.text.shards import PathLike, read_sentences
+from elmo.system.types import PathLike
+from elmo.text.shards import read_sentences
 
 SHARE = 0.1  # of the distinct sentences
 LEAST, MOST = 20, 5000  # so many of them, if the share is less or more

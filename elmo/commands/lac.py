@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.options import Amp, Encoding, Normalise, RandomSeed, UseGpu, flag
+from elmo.commands.options import Amp, Encoding, Normalise, NormaliseAsModel, RandomSeed, UseGpu, flag
 from elmo.commands.progress import busy, counting
 from elmo.system.terminal import PlainConsole, say
 
@@ -46,6 +46,7 @@ def lac_train(
     tokens: Annotated[
         str, typer.Option("--tokens", help="What the network reads: words (of jieba) or characters.")
     ] = "words",
+    normalise: Normalise = "none",
     elmo_model: Annotated[str | None, typer.Option("--elmo", help="An ELMo whose vectors it reads too.")] = None,
     fine_tune: Annotated[Any, flag("fine_tune", "Train the ELMo along, in place of keeping it as it is.")] = False,
     layers: Annotated[str, typer.Option("--layers", help="ELMo's layers to mix: all, or such as 0,2.")] = "all",
@@ -68,6 +69,7 @@ def lac_train(
     from elmo import runtime
     from elmo.tagging.from_files import train_from_files
     from elmo.tagging.train import TrainSettings
+    from elmo.text.normalise import parse_steps
 
     settings = TrainSettings(
         learning_rate=learning_rate,
@@ -95,6 +97,7 @@ def lac_train(
         word2vec=word2vec,
         layers=layers,
         fine_tune=fine_tune,
+        normalise=parse_steps(normalise),
         settings=settings,
         sizes=sizes,
         resume=resume,
@@ -137,7 +140,7 @@ def lac_tag(
             help="longest: of its words in a text the longest, from left to right; or original: as LAC 2.1.2.",
         ),
     ] = "longest",
-    normalise: Normalise = "none",
+    normalise: NormaliseAsModel = None,
     encoding: Encoding = "utf-8",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A file in place of standard output.")] = None,
     separator: Annotated[
@@ -166,7 +169,7 @@ def lac_tag(
             as_json=as_json,
             separator=separator,
             encoding=encoding,
-            normalise=parse_steps(normalise),
+            normalise=None if normalise is None else parse_steps(normalise),
             batch_size=batch_size,
             report=report,
         )

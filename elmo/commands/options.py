@@ -21,6 +21,7 @@ from elmo.errors import InputError
 from elmo.system.files import check_not_read
 
 _OUTPUTS = frozenset({"output", "results"})  # options that name what is written
+_MOST = {"batch_size": 1 << 17, "num_steps": 1 << 17}  # what no memory would hold is refused before anything is read
 _SWITCH = "True|False"  # what help shows of one
 OWN_CLIP = "the model's"  # of a clip that is not given
 _TRUE, _FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
@@ -84,8 +85,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                     raise InputError(f"--{name} is {number}: give a finite number")
                 if isinstance(number, int) and name.endswith("seed"):
                     check_seed(number, f"--{name}")
-                elif isinstance(number, int) and abs(number) > LARGEST_SIZE:
-                    raise InputError(f"--{name} is {short_number(number)}: give at most {LARGEST_SIZE}")
+                elif isinstance(number, int) and abs(number) > (most := _MOST.get(name, LARGEST_SIZE)):
+                    raise InputError(f"--{name} is {short_number(number)}: give at most {most}")
         for name in _OUTPUTS & options.keys():
             if options[name] is not None:
                 inputs = (value for other, value in options.items() if other not in _OUTPUTS)
@@ -121,6 +122,7 @@ ModelVocabulary = Annotated[
     Path | None, typer.Option("--vocab_path", help="Vocabulary, where the model comes without.")
 ]
 Segmenter = Annotated[str, typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text.")]
+UserDictionary = Annotated[Path | None, typer.Option("--user_dictionary", help="Words that the segmenter keeps whole.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Of the text: utf-8, or gb18030 (covers gbk and gb2312).")]
 _STEPS = "none, all, or some of nfc (composed characters), width (half-width letters and digits), simplified"
 Normalise = Annotated[str, typer.Option("--normalise", help=f"Spellings made alike: {_STEPS}.")]

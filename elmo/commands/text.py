@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.options import Encoding, Normalise, Segmenter, Shards, flag
+from elmo.commands.options import Encoding, Normalise, Segmenter, Shards, UserDictionary, flag
 from elmo.errors import InputError
 from elmo.system.terminal import say
 
@@ -18,9 +18,7 @@ def preprocess(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards sentence_file_*.")],
     segmenter: Segmenter = "jieba",
-    user_dictionary: Annotated[
-        Path | None, typer.Option("--user_dictionary", help="Words that jieba or lac keeps whole.")
-    ] = None,
+    user_dictionary: UserDictionary = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="Folder of lac's model; by default the installed package's.")
     ] = None,

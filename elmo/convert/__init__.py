@@ -36,8 +36,8 @@ from elmo.models import (
     read_shapes,
     write_model,
 )
+from elmo.system.types import PathLike
 
-PathLike = str | os.PathLike[str]
 FORMATS = ("elmo", "lark")  # what `convert` writes
 
 

@@ -22,9 +22,9 @@ from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, invalid_utf8
 
-PathLike = str | os.PathLike[str]
 Array = npt.NDArray[np.float32]
 Shape = tuple[int, ...]
 

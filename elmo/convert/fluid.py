@@ -15,14 +15,11 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.system.files import whole_file
-
-PathLike = str | os.PathLike[str]
-Array = npt.NDArray[Any]
+from elmo.system.types import Array, PathLike
 
 # Paddle's VarType.Type; what is little-endian in the file is so on every machine.
 _DTYPES: dict[int, np.dtype[Any]] = {

@@ -7,23 +7,20 @@ and values, three matrices there, are one here.
 
 from __future__ import annotations
 
-import os
 import re
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.convert.hugging_face_tokens import TOKENIZER_FILE, TOKENS_FILE, lower_case, read_vocabulary
 from elmo.convert.hugging_face_weights import STORED, Parameters, find_weights, opened_parameters
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles
+from elmo.system.types import Array, PathLike
 
-PathLike = str | os.PathLike[str]
-Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 CONFIG_FILE = "config.json"

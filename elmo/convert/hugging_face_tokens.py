@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from pathlib import Path
 from typing import Any
 
 from elmo.convert.safety import inside, read_json
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.pieces import PieceVocabulary
-
-PathLike = str | os.PathLike[str]
 
 TOKENS_FILE, SETTINGS_FILE, TOKENIZER_FILE = "vocab.txt", "tokenizer_config.json", "tokenizer.json"
 _MOST_UNNAMED = 0.01  # share of a model's rows that a list of tokens may lack: ERNIE 1.0 has 18,000, and names 17,964

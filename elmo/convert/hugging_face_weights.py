@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from elmo.convert.safety import inside, read_json
 from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
 from elmo.models import WEIGHTS_FILE
+from elmo.system.types import Array
 
-Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 
 TORCH_FILE = "pytorch_model.bin"

@@ -23,9 +23,9 @@ from elmo.convert.safety import check_finite, check_memory, inside
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, ModelFiles, check_shapes
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import Vocabulary
 
-PathLike = str | os.PathLike[str]
 Shape = tuple[int, ...]
 
 _EMBEDDING, _FIRST_GATE = "embedding_para", "fw_layer1_gate_w"

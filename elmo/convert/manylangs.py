@@ -21,9 +21,9 @@ from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import BOS, EOS, SPECIAL_TOKENS, UNK, Vocabulary, invalid_utf8
 
-PathLike = str | os.PathLike[str]
 Array = npt.NDArray[np.float32]
 Shapes = dict[str, tuple[int, ...]]
 

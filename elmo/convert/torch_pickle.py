@@ -23,8 +23,8 @@ import numpy.typing as npt
 from elmo.convert.pickles import BFLOAT16, STORAGES, RefusedError, Storage, StoredTensor, interpret, shown, tensors_of
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 
-PathLike = str | os.PathLike[str]
 Bytes = npt.NDArray[np.uint8]
 
 _READ_BYTES = 1 << 20  # at most so much is read at a time; a zip's directory is far smaller

@@ -6,14 +6,12 @@ one token, and `n-B n-I ... n-I` for one of several. Our own code knows one form
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.shards import read_lines
-
-PathLike = str | os.PathLike[str]
 
 BEGIN, INSIDE = "-B", "-I"  # how the tag of a token ends: its chunk begins there, or goes on
 

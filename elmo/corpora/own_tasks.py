@@ -21,8 +21,7 @@ from elmo.corpora.tasks import (
     one_of,
 )
 from elmo.errors import InputError
-
-PathLike = str | os.PathLike[str]
+from elmo.system.types import PathLike
 
 
 def _read_labelled(path: PathLike, columns: Sequence[str], labels: Sequence[str]) -> Iterator[tuple[str, Example]]:

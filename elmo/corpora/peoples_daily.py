@@ -6,7 +6,6 @@ that it cuts as the corpus does. What it cuts otherwise is left as the corpus ha
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Collection, Iterator
 from itertools import accumulate
@@ -14,10 +13,9 @@ from itertools import accumulate
 from elmo.corpora.splits import peoples_daily_part, peoples_daily_text
 from elmo.corpora.tagged import LAC_TAGS, NAMES, Tagged
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.sentences import split_sentences
 from elmo.text.shards import read_lines
-
-PathLike = str | os.PathLike[str]
 
 # In brackets: how Baidu's LAC tags such words of the training part.
 PKU_TO_LAC = {

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import lzma
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
 
 FULL_WIDTH = {code: code - 0xFEE0 for code in (*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B))}
@@ -63,7 +63,7 @@ def _digest(block: list[str]) -> bytes:
     return hashlib.sha256("".join("".join(block).split()).encode()).digest()
 
 
-def find_sources(pool_dir: str | os.PathLike[str]) -> dict[str, Path]:
+def find_sources(pool_dir: PathLike) -> dict[str, Path]:
     """Name of each source (NAME.txt or NAME.txt.xz) and its file.
 
     Raises:
@@ -97,7 +97,7 @@ def read_source(path: Path) -> list[str]:
     return [line.rstrip("\r") for line in text.translate(FULL_WIDTH).removesuffix("\n").split("\n")]
 
 
-def write_pool(pool_dir: str | os.PathLike[str], train_dir: Path, dev_dir: Path) -> tuple[int, int]:
+def write_pool(pool_dir: PathLike, train_dir: Path, dev_dir: Path) -> tuple[int, int]:
     """Write the two parts of every source as NAME.txt into folders that exist; returns the paragraphs in each.
 
     Documents stay in their order, an empty line between them.

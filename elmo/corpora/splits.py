@@ -21,6 +21,7 @@ from elmo.corpora.pool import FULL_WIDTH, write_pool
 from elmo.errors import InputError
 from elmo.system.files import temporary_directory
 from elmo.system.inputs import lines, open_regular, read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
 
 REVIEWS_FILE = "shopping_reviews.txt"
@@ -86,10 +87,10 @@ class SplitReport:
 
 
 def split_raw(
-    raw_dir: str | os.PathLike[str],
-    output_dir: str | os.PathLike[str],
-    lac_dir: str | os.PathLike[str] | None = None,
-    pool_dir: str | os.PathLike[str] | None = None,
+    raw_dir: PathLike,
+    output_dir: PathLike,
+    lac_dir: PathLike | None = None,
+    pool_dir: PathLike | None = None,
 ) -> SplitReport:
     """Copy raw/*.txt (a paragraph a line) into `output_dir`/train and `output_dir`/dev by the fixed rules.
 

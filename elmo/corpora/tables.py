@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
 
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
-
-PathLike = str | os.PathLike[str]
 
 _SHOWN = 60  # characters of a header that is another
 

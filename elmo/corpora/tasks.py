@@ -22,10 +22,9 @@ from elmo.corpora.tables import read_table
 from elmo.corpora.tagged import Tagged
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
 from elmo.text.sentences import split_sentences
 from elmo.text.shards import read_lines
-
-PathLike = str | os.PathLike[str]
 
 INFERENCE = ("entailment", "neutral", "contradiction")
 ENTITIES = ("PER", "LOC", "ORG")

@@ -6,14 +6,12 @@ words that it cuts as the corpus does.
 
 from __future__ import annotations
 
-import os
 from itertools import chain
 
 from elmo.corpora.tagged import COARSE, Tagged
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.shards import read_lines
-
-PathLike = str | os.PathLike[str]
 
 # By universal and Chinese tag. In brackets: how Baidu's LAC tags such words of the training part.
 UD_TO_LAC = {

@@ -16,16 +16,13 @@ from elmo.encoding.encoder import Encoder, StatefulEncoder, reads_as_trained
 from elmo.encoding.features import WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.masked_lm import masked_lm_from_files
-from elmo.models import ModelFiles
+from elmo.system.types import PathLike
 from elmo.text.normalise import Normaliser
-from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import Segmenter
 from elmo.text.shards import read_lines
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
 
-PathLike = str | os.PathLike[str]
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]
 
@@ -52,17 +49,14 @@ class _Elmo:
 
 
 class _Pieces:
-    def __init__(self, files: ModelFiles, place: PathLike, normalise: Sequence[str]) -> None:
-        assert isinstance(files.vocabulary, PieceVocabulary)
-        self._bert = Bert(masked_lm_from_files(files, place), files.vocabulary, files.provenance)
-        self._normalise = Normaliser(normalise)
+    def __init__(self, bert: Bert) -> None:
+        self._bert = bert
 
     def count_unknown(self, words: Sequence[str]) -> int:
         return list(words).count(self._bert.vocabulary.unk)
 
     def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
-        texts = (self._normalise(each) if isinstance(each, str) else each for each in sentences)
-        for pieces, vectors in self._bert.encode_stream(texts, batch_size):
+        for pieces, vectors in self._bert.encode_stream(sentences, batch_size):
             yield [piece.token for piece in pieces], vectors
 
 
@@ -116,7 +110,7 @@ def load_encoder(
     if files.kind == MASKED_LM:
         if user_dictionary is not None:
             raise InputError(f"{model}: reads characters, not words: leave --user_dictionary out")
-        return _Pieces(files, model, normalise or ())
+        return _Pieces(Bert.from_files(files, model, normalise=normalise))
     cut, steps = reads_as_trained(files.provenance, model, segmenter, user_dictionary, normalise)
     return _Words(WordVectors.from_files(files, model), cut, steps)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,10 +15,12 @@ from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
 from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.text.lengths import blocks, pad
+from elmo.text.normalise import Normaliser
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
+from elmo.text.segment.dictionary import steps_as_trained
 
-Tensor = Any
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
@@ -37,25 +38,37 @@ class Bert:
         model: a masked language model; one that is being trained is read without dropout, and goes on as it was.
         vocabulary: the model's own.
         provenance: what the model's file says of its making.
+        normalise: steps that sentences are normalised by, see `elmo.text.normalise`.
     """
 
-    def __init__(self, model: MaskedLM, vocabulary: PieceVocabulary, provenance: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: MaskedLM,
+        vocabulary: PieceVocabulary,
+        provenance: dict[str, Any] | None = None,
+        *,
+        normalise: Sequence[str] = (),
+    ) -> None:
         self.model, self.vocabulary, self.provenance = model, vocabulary, provenance or {}
-        self.tokenizer = PieceTokenizer(vocabulary, model.config.lower_case)
+        self.tokenizer, self.normalise = PieceTokenizer(vocabulary, model.config.lower_case), Normaliser(normalise)
 
     @classmethod
-    def from_files(cls, files: ModelFiles, place: object) -> Bert:
+    def from_files(cls, files: ModelFiles, place: object, *, normalise: Sequence[str] | None = None) -> Bert:
         """Make one of what was read of a model; raises as `from_pretrained`."""
+        steps = steps_as_trained(files.provenance, place, normalise)
         model = masked_lm_from_files(files, place)
         assert isinstance(files.vocabulary, PieceVocabulary)
-        return cls(model, files.vocabulary, files.provenance)
+        return cls(model, files.vocabulary, files.provenance, normalise=steps)
 
     @classmethod
-    def from_pretrained(cls, path_or_name: str | os.PathLike[str], *, device: str | None = None) -> Bert:
+    def from_pretrained(
+        cls, path_or_name: PathLike, *, normalise: Sequence[str] | None = None, device: str | None = None
+    ) -> Bert:
         """Load a model directory or checkpoint of ours, or one in Hugging Face's layout.
 
         Args:
             path_or_name: a directory or archive, or the name of a model that comes with the project.
+            normalise: steps, see `elmo.text.normalise`; None: those of the model's text. Others are warned about.
             device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
 
         Raises:
@@ -63,11 +76,9 @@ class Bert:
                 device.
         """
         use_device(device)
-        return cls.from_files(read_any(path_or_name, kind=KIND), path_or_name)
+        return cls.from_files(read_any(path_or_name, kind=KIND), path_or_name, normalise=normalise)
 
-    def save_pretrained(
-        self, directory: str | os.PathLike[str], *, dtype: str = "float32", overwrite: bool = False
-    ) -> None:
+    def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
         """Write a model directory, see `elmo.models.write_model`."""
         arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
         files = ModelFiles(KIND, self.model.config.to_dict(), self.vocabulary, arrays, self.provenance)
@@ -86,17 +97,18 @@ class Bert:
     def tokenize(self, sentence: Sentence) -> list[Piece]:
         """Pieces of a sentence and their places in it: a string is read as a whole, a list word by word.
 
-        The places in a list of words are those in the words joined together.
+        The places are those in the text once it is normalised (`self.normalise`), of a list in the words joined.
 
         Raises:
             InputError: it is neither.
         """
         if isinstance(sentence, str):
-            return self.tokenizer.tokenize(sentence)
+            return self.tokenizer.tokenize(self.normalise(sentence))
         if not isinstance(sentence, Sequence):
             raise InputError(f"a sentence is {sentence!r}: give a string, or a list of words")
         pieces, begin = [], 0
         for word in sentence:
+            word = self.normalise(word) if isinstance(word, str) else word
             found = self.tokenizer.tokenize(word)
             pieces += [piece._replace(begin=piece.begin + begin, end=piece.end + begin) for piece in found]
             begin += len(word)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, write_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
 from elmo.text.lengths import blocks, like_lengths, pad
 from elmo.text.normalise import Normaliser
@@ -24,7 +24,6 @@ from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.vocabulary import Vocabulary
 
-PathLike = str | os.PathLike[str]
 Sentence = str | Sequence[str]
 Vectors = npt.NDArray[np.float32]  # [layers, words, 2 x projection]
 

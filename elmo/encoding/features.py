@@ -13,9 +13,9 @@ import numpy.typing as npt
 from elmo.encoding.encoder import Encoder, load_pretrained
 from elmo.encoding.lark_defects import LarkTransfer, check_defects
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.word_vectors import WordVectors
 
-PathLike = str | os.PathLike[str]
 Vectors = npt.NDArray[np.floating[Any]]  # [layers, words, size]
 
 

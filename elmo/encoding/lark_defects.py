@@ -6,16 +6,14 @@ LARK pretrained one network and transferred another: see `DEFECTS` for how they 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from elmo.bilm import BiLM, Positions
 from elmo.errors import InputError
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import State, reading_order
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.text.characters import Lexicon
-
-Tensor = Any
 
 DEFECTS = {
     "same_input": "layer 2 is fed the word vectors, not layer 1's output",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,12 +25,10 @@ from elmo.masked_lm import KIND as MASKED_LM
 from elmo.models import ModelFiles, find_model
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.system.types import Arrays, PathLike, Tensor
 from elmo.text.lengths import pad
 from elmo.word_vectors import WordVectors
 
-Tensor = Any
-PathLike = str | os.PathLike[str]
-Arrays = dict[str, npt.NDArray[Any]]
 Owners = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.floating[Any]]  # [layers, units, size]
 

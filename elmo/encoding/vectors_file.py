@@ -28,10 +28,10 @@ from elmo.convert.hdf5 import inner_dataset
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.system.files import whole_file
+from elmo.system.types import PathLike
 
 Layers = Literal["all", "average"] | int | tuple[int, ...]
 Vectors = npt.NDArray[np.floating]
-PathLike = str | os.PathLike[str]
 Add = Callable[[str, str, Vectors], None]  # takes a sentence's key, its words as JSON, its vectors
 Entry = Callable[[str], Any]
 Format = TypeVar("Format")

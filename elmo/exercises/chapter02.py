@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.runtime import paddle
 from elmo.skipgram import noise_distribution, pair_slopes
-
-Array = npt.NDArray[Any]
+from elmo.system.types import Array
 
 
 @exercise("2.3")

@@ -8,12 +8,9 @@ from math import exp, log, log10
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.exercises.harness.plain import kind_of, printable
-
-Array = npt.NDArray[Any]
 
 _COUNTS = {"他": 400, "把": 100, "球": 6, "球拍": 2, "拍": 7, "拍卖": 1, "卖": 8, "了": 900, "光": 3}
 _TOTAL = 20_000

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-from elmo.exercises.lstmp_variants import (
+from elmo.exercises.harness.lstmp_variants import (
     CLIP,
     looks_like,
     package_step,
@@ -20,8 +18,7 @@ from elmo.exercises.lstmp_variants import (
 )
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
-
-Array = npt.NDArray[Any]
+from elmo.system.types import Array
 
 
 @exercise("4.2")

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.exercises.harness.plain import kind_of, printable
 from elmo.nn.softmax import LogUniformSampler, sampled_softmax_loss
 from elmo.runtime import paddle
+from elmo.system.types import Array
 from elmo.text.vocabulary import BOS, EOS
-
-Array = npt.NDArray[Any]
 
 _WORDS = ["我们", "在", "树", "下", "吃", "苹果", "。"]
 _NAMES = ("forward inputs", "forward targets", "backward inputs", "backward targets")

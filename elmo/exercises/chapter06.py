@@ -7,12 +7,11 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
+from elmo.system.types import Array
 from elmo.training.settings import PretrainSettings
 
-Array = npt.NDArray[Any]
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's usual constants, Paddle's defaults
 
 

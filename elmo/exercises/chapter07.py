@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.explore.polysemy.scores import pair_auc
 from elmo.explore.polysemy.wic_vectors import centred
 from elmo.explore.report import surroundings
-
-Array = npt.NDArray[Any]
+from elmo.system.types import Array
 
 # Lengths are powers of 2, and so are the cosines or 0: what is equal is equal to the last digit.
 _FRUIT = [[2, 2, 2, 2], [1, 0, 0, 0], [0, 4, 0, 0], [1, 1, -1, -1]]

@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.nn.crf import FIRST, START, STOP, log_likelihood, viterbi
 from elmo.nn.gru import Packing
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
+from elmo.system.types import Array
 from elmo.tagging.projection import Chunk
 from elmo.tagging.score import count_chunks
 
-Array = npt.NDArray[Any]
 Chunks = list[list[Chunk]]
 
 

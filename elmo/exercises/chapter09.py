@@ -1,20 +1,16 @@
-"""Checkers of chapter 9, BERT: attention, padding, layer normalisation, and what takes the place of hidden tokens."""
+"""Checkers of chapter 9, BERT: attention, padding, layer normalisation, and what takes the place of masked tokens."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
 from elmo.nn.dropout import Dropout
 from elmo.nn.transformer import Block, LayerNorm, Sizes
 from elmo.runtime import paddle
+from elmo.system.types import Array
 from elmo.text.masking import Masker
 from elmo.text.pieces import PieceVocabulary
-
-Array = npt.NDArray[Any]
 
 _FAR = -1e9
 
@@ -86,12 +82,12 @@ def padded_weights(answer: Answer, generator: np.random.Generator) -> None:
         ),
         Mistake(
             _softmax(np.where(np.arange(tokens) >= length - 1, _FAR, scores))[:length],
-            "the last real token is hidden, too",
+            "the last real token is masked out, too",
             "the padding begins at `length`",
         ),
         Mistake(
             _softmax(np.where(beyond, scores, _FAR))[:length],
-            "you hid the real tokens, and left the padding",
+            "you masked out the real tokens, and left the padding",
             "the padding's numbers are `length` and above",
         ),
         Mistake(

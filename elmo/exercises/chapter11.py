@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from math import comb, erfc, sqrt
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo import statistics
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-
-Array = npt.NDArray[Any]
 
 
 @exercise("11.2")

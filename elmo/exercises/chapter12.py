@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 from safetensors.numpy import save
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-
-Array = npt.NDArray[Any]
+from elmo.system.types import Array
 
 
 @exercise("12.2")

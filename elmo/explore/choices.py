@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.statistics import draw_counts_within, mean_estimate, ratio_estimate
+from elmo.system.types import Bools, Floats
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Record = dict[str, Any]
 
 METRICS = {

@@ -6,7 +6,6 @@ Here each answer is also ranked among the answers of its kind and length, which 
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
@@ -33,11 +31,10 @@ from elmo.explore.cloze_scores import (
     sentence_scores,
 )
 from elmo.masked_lm import KIND, masked_lm_from_files
+from elmo.system.types import Floats, PathLike
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
 
-Floats = npt.NDArray[np.float64]
-PathLike = str | os.PathLike[str]
 Model = Bert | Encoder
 
 LONGEST = 4  # characters of an answer at most

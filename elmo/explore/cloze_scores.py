@@ -14,9 +14,8 @@ from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.system.types import Floats
 from elmo.text.lengths import pad
-
-Floats = npt.NDArray[np.float64]
 
 GAP = "____"
 SCORINGS = {

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from elmo import bilm_config, masked_lm, word_vectors
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
 from elmo.errors import InputError
 from elmo.models import WEIGHTS_FILE, check_vocabulary, find_model, load_vocabulary, read_header, read_shapes
 from elmo.system.terminal import printable
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import Vocabulary
 
-PathLike = str | os.PathLike[str]
 _PARTS = {  # beginnings of parameters' names, in the order in which they are told
     "embedding_para": "word embedding",
     "token_encoder": "token encoder",
@@ -30,11 +28,6 @@ _PARTS = {  # beginnings of parameters' names, in the order in which they are to
     "encoder.": "other embeddings",
     "head.": "prediction head",
     "pooler.": "pooler",
-}
-_CONFIGURATIONS: dict[str, Callable[[dict[str, Any], Vocabulary, object], object]] = {  # check those of each kind
-    "bilm": bilm_config.config_of_file,
-    "masked_lm": masked_lm.config_of_file,
-    "skipgram": word_vectors.config_of_file,
 }
 _SYSTEMS = {  # what the systems' own repositories say of themselves
     "LARK": "the system and its releases are Apache-2.0",
@@ -104,8 +97,7 @@ def _info(
     dtypes: set[str],
     provenance: dict[str, Any],
 ) -> ModelInfo:
-    if kind in _CONFIGURATIONS:
-        _CONFIGURATIONS[kind](config, vocabulary, source)
+    _check_configuration(kind, config, vocabulary, source)
     parameters: dict[str, int] = {}
     for name, shape in shapes.items():
         part = next((told for begin, told in _PARTS.items() if name.startswith(begin)), name)
@@ -124,6 +116,22 @@ def _info(
         licence=_licence(provenance),
         provenance=provenance,
     )
+
+
+def _check_configuration(kind: str, config: dict[str, Any], vocabulary: Vocabulary, source: PathLike) -> None:
+    """InputError where loading would refuse it; what checks it is imported here, since two of them bring Paddle."""
+    match kind:
+        case "bilm":
+            from elmo.bilm_config import config_of_file as check
+        case "masked_lm":
+            from elmo.masked_lm import config_of_file as check  # type: ignore[assignment]
+        case "skipgram":
+            from elmo.word_vectors import config_of_file as check  # type: ignore[assignment]
+        case "tagger":
+            from elmo.tagging.network import config_of_tagger as check  # type: ignore[assignment]
+        case _:
+            return
+    check(config, vocabulary, source)
 
 
 def _licence(provenance: dict[str, Any]) -> str:

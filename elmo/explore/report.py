@@ -7,14 +7,12 @@ import dataclasses
 import importlib.metadata
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.encoding.protocols import ContextEncoder, Vectors, WordSpace
 from elmo.errors import InputError
@@ -34,9 +32,8 @@ from elmo.explore.polysemy.wic_vectors import pair_vectors
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.statistics import Estimate, draw_counts, percentile_interval
 from elmo.system.files import whole_file
+from elmo.system.types import Bools, PathLike
 from elmo.text.shards import find_shards, read_lines, read_sentences
-
-Bools = npt.NDArray[np.bool_]
 
 BRAND = REVIEW_CATEGORIES["平板"]
 CENTROID_REVIEWS = 300  # at most so many of a sense make its centroid
@@ -90,7 +87,7 @@ def surroundings(encode: Callable[[list[list[str]]], list[Vectors]]) -> Callable
     return with_surroundings
 
 
-def write_results(path: str | os.PathLike[str], results: dict[str, Any]) -> None:
+def write_results(path: PathLike, results: dict[str, Any]) -> None:
     """Write results as JSON with the versions they were made with; the file appears whole or not at all."""
     versions = {}
     for name in ("elmo", "paddlepaddle", "paddlepaddle-gpu", "numpy", "jieba"):
@@ -110,7 +107,7 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def words_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
+def words_of(paths: Sequence[PathLike]) -> list[str]:
     """All words of word-pair and analogy files."""
     found: dict[str, None] = {}
     for path in paths:
@@ -123,11 +120,11 @@ def words_of(paths: Sequence[str | os.PathLike[str]]) -> list[str]:
     return list(found)
 
 
-def _is_similarity(path: str | os.PathLike[str]) -> bool:
+def _is_similarity(path: PathLike) -> bool:
     return next(read_lines(path), "").count("\t") == 2
 
 
-def evaluate_words(space: Any, paths: Sequence[str | os.PathLike[str]]) -> dict[str, Any]:
+def evaluate_words(space: Any, paths: Sequence[PathLike]) -> dict[str, Any]:
     """Score word vectors on word-pair files (Spearman's rho x 100) and analogy files (accuracy), by file name.
 
     A file whose first line has three columns holds pairs with judgements; any other, analogies.
@@ -143,9 +140,7 @@ def evaluate_words(space: Any, paths: Sequence[str | os.PathLike[str]]) -> dict[
     return scores
 
 
-def evaluate_averages(
-    encoder: Any, text: str, paths: Sequence[str | os.PathLike[str]], most: int = 50
-) -> dict[str, dict[str, Any]]:
+def evaluate_averages(encoder: Any, text: str, paths: Sequence[PathLike], most: int = 50) -> dict[str, dict[str, Any]]:
     """Score a biLM's vectors, layer by layer, as `evaluate_words` does: averaged over sentences with the word.
 
     Args:
@@ -171,10 +166,10 @@ AUCS = {
 def evaluate_senses(
     encoder: ContextEncoder,
     space: WordSpace | None,
-    senses_path: str | os.PathLike[str],
-    reviews_path: str | os.PathLike[str] | None = None,
+    senses_path: PathLike,
+    reviews_path: PathLike | None = None,
     *,
-    mcl_wic: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+    mcl_wic: tuple[PathLike, PathLike] | None = None,
     word: str = "苹果",
     resamples: int = 1000,
     seed: int = 0,
@@ -233,7 +228,7 @@ class _Reviews:
     known: list[SenseSentence]
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], word: str, seed: int) -> _Reviews:
+    def read(cls, path: PathLike, word: str, seed: int) -> _Reviews:
         held_out = read_reviews(path, word, held_out=True)
         asked = {item.sentence for item in held_out}
         others = [item for item in read_reviews(path, word, held_out=False) if item.sentence not in asked]

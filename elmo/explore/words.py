@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from elmo.corpora.tables import read_text
 from elmo.encoding.protocols import WordSpace
 from elmo.errors import InputError
 from elmo.statistics import draw_rows, middle_95, resampled_means
+from elmo.system.types import PathLike
 
 Floats = NDArray[np.float64]
 
@@ -69,7 +69,7 @@ class AnalogyResult:
     sections: dict[str, Accuracy] = field(default_factory=dict)
 
 
-def read_similarity(path: str | os.PathLike[str]) -> list[JudgedPair]:
+def read_similarity(path: PathLike) -> list[JudgedPair]:
     """Read a similarity set: a line holds two words and a number, separated by tabs (the format of wordsim-240).
 
     Raises:
@@ -90,7 +90,7 @@ def read_similarity(path: str | os.PathLike[str]) -> list[JudgedPair]:
     return pairs
 
 
-def read_analogies(path: str | os.PathLike[str]) -> list[AnalogyQuestion]:
+def read_analogies(path: PathLike) -> list[AnalogyQuestion]:
     """Read an analogy set in word2vec's format: a line holds four words, a line `: name` begins a section.
 
     Raises:
@@ -194,7 +194,7 @@ def word_analogy(
     )
 
 
-def _numbered_lines(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
+def _numbered_lines(path: PathLike) -> list[tuple[int, str]]:
     """Lines that hold anything, with their number from 1."""
     lines = read_text(path).split("\n")
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]

@@ -6,71 +6,11 @@ bring a vector of their own beside it, as in ELMoForManyLangs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from elmo.checks import check_names
-from elmo.errors import InputError
 from elmo.nn.linear import add_bias
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
-from elmo.text.characters import UTF8, Alphabet, Lexicon
-
-Tensor = Any
-
-
-@dataclass(frozen=True)
-class TokenEncoderConfig:
-    """Sizes of a token encoder."""
-
-    alphabet: str | tuple[str, ...] = UTF8  # "utf-8", or the symbols; see `elmo.text.characters.Alphabet`
-    char_embed_size: int = 16  # size of a character's vector
-    filters: tuple[tuple[int, int], ...] = ((1, 16), (2, 32), (3, 64), (4, 64), (5, 64), (6, 64))  # (width, count)
-    num_highway: int = 1  # highway layers
-    activation: str = "relu"  # after the maximum: relu or tanh
-    max_characters: int = 50  # symbols of a word, its begin and end mark included
-    word_embed_size: int = 0  # size of the word's own vector, 0 for none
-
-    def __post_init__(self) -> None:
-        for name, least in (("char_embed_size", 0), ("num_highway", 0), ("max_characters", 0), ("word_embed_size", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise InputError(f"token_encoder: {name} is {value!r}: give a whole number, {least} or more")
-        if self.activation not in ("relu", "tanh"):
-            raise InputError(f"token_encoder: activation is {self.activation!r}: give relu or tanh")
-        if not self.filters and not self.word_embed_size:
-            raise InputError("token_encoder: there are neither filters nor word vectors to read words with")
-        if self.filters and (self.char_embed_size < 1 or self.max_characters < 3):
-            raise InputError("token_encoder: filters need a char_embed_size of at least 1 and 3 max_characters")
-        for pair in self.filters:
-            if len(pair) != 2 or any(type(value) is not int or value < 1 for value in pair):
-                raise InputError(f"token_encoder: the filter {pair!r} is no (width, count)")
-            if pair[0] > self.max_characters:
-                raise InputError(f"token_encoder: a filter is {pair[0]} wide, words have {self.max_characters} symbols")
-        Alphabet(self.alphabet)
-
-    @classmethod
-    def from_dict(cls, fields: Any) -> TokenEncoderConfig:
-        """Make a configuration from JSON's lists; InputError names what is unknown or of the wrong kind."""
-        if not isinstance(fields, dict):
-            raise InputError(f"token_encoder is {fields!r}: give its sizes by name")
-        check_names(fields, cls, "token_encoder")
-        fields = dict(fields)
-        try:
-            if "filters" in fields:
-                fields["filters"] = tuple(tuple(pair) for pair in fields["filters"])
-            if not isinstance(fields.get("alphabet", UTF8), str):
-                fields["alphabet"] = tuple(fields["alphabet"])
-                if not all(isinstance(symbol, str) for symbol in fields["alphabet"]):
-                    raise TypeError
-        except TypeError:
-            raise InputError("token_encoder: filters must be pairs of numbers, the alphabet symbols") from None
-        return cls(**fields)
-
-    @property
-    def num_filters(self) -> int:
-        """Numbers that the characters give a word."""
-        return sum(count for _, count in self.filters)
+from elmo.system.types import Tensor
+from elmo.text.characters import Alphabet, Lexicon, TokenEncoderConfig
 
 
 class _Convolution(paddle.nn.Layer):

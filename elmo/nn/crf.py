@@ -14,9 +14,8 @@ import numpy.typing as npt
 from elmo.nn.gru import Packing
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
+from elmo.system.types import Array, Tensor
 
-Tensor = Any
-Array = npt.NDArray[Any]
 START, STOP, FIRST = 0, 1, 2  # rows of the table
 _WIDEST = 600.0  # exp(-745) is the smallest number in float64
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from elmo.runtime import paddle
-
-Tensor = Any
+from elmo.system.types import Tensor
 
 _PARTS = 1 << 16  # a share is rounded to so many parts: sixteen random bits decide for a number
 

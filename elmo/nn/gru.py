@@ -19,8 +19,8 @@ from elmo.nn import native
 from elmo.nn.linear import linear
 from elmo.nn.shapes import check_shapes, match_shapes
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 
-Tensor = Any
 Rows = npt.NDArray[np.int64]
 
 

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from elmo.nn.softmax import full_softmax_loss
 from elmo.nn.transformer import LayerNorm, Linear, Sizes, activate
 from elmo.runtime import paddle
-
-Tensor = Any
+from elmo.system.types import Tensor
 
 
 class MaskedHead(paddle.nn.Layer):

@@ -7,8 +7,7 @@ from typing import Any
 from elmo.nn import native
 from elmo.nn.shapes import check_range, check_shapes, check_whole_numbers
 from elmo.runtime import paddle
-
-Tensor = Any
+from elmo.system.types import Tensor
 
 
 class _AddBias(paddle.autograd.PyLayer):

@@ -14,8 +14,8 @@ from elmo.nn import native
 from elmo.nn.linear import add_bias
 from elmo.nn.shapes import check_shapes
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 
-Tensor = Any
 State = tuple[Tensor, Tensor]
 
 

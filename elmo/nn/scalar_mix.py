@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from elmo.errors import InputError
 from elmo.runtime import paddle
-
-Tensor = Any
+from elmo.system.types import Tensor
 
 
 class ScalarMix(paddle.nn.Layer):

@@ -8,14 +8,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import numpy as np
 
 from elmo.errors import InputError
 from elmo.runtime import paddle
-
-Tensor = Any  # or a NumPy array
+from elmo.system.types import Tensor
 
 _TERM = re.compile(r"(?:(\d+)\*)?([a-z_]+)|(\d+)")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")

@@ -16,8 +16,7 @@ from elmo.nn import native
 from elmo.nn.linear import add_bias, take_rows
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
-
-Tensor = Any
+from elmo.system.types import Tensor
 
 _ROWS = 64  # of logits, made at a time where the loops are not compiled: more leave the cache, and take twice as long
 _MERGED_ROWS = 512  # scores of all tokens are in memory for so many rows at once

@@ -18,8 +18,7 @@ from elmo.nn.dropout import Dropout
 from elmo.nn.linear import linear, take_rows
 from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
-
-Tensor = Any
+from elmo.system.types import Tensor
 
 ACTIVATIONS = ("gelu", "relu", "gelu_new")  # gelu is x * Phi(x), by the error function; gelu_new by tanh, as GPT-2's
 _INITIAL = 0.02  # standard deviation of first weights, BERT's

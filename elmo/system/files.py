@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -17,8 +18,8 @@ from pathlib import Path
 
 from elmo.errors import InputError
 from elmo.system.stopping import half_written
+from elmo.system.types import PathLike
 
-PathLike = str | os.PathLike[str]
 FindForeign = Callable[[Path], Path | None]  # first thing in a directory that we did not write
 
 _KINDS = {
@@ -237,3 +238,9 @@ def replace_directory(new: Path, target: Path, find_foreign: FindForeign, source
             os.rename(old, target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def sha256_of(path: PathLike) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

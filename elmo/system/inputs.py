@@ -18,8 +18,7 @@ from io import BufferedReader
 from typing import BinaryIO, cast
 
 from elmo.errors import InputError
-
-PathLike = str | os.PathLike[str]
+from elmo.system.types import PathLike
 
 STANDARD_INPUT = "-"
 MAX_LINE_BYTES = 1 << 20  # of a line of any input: some 350,000 Chinese characters

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 
-PathLike = str | os.PathLike[str]
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 

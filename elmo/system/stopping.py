@@ -62,7 +62,7 @@ def stoppable() -> Iterator[None]:
 
     def stop(number: int, _: object) -> None:
         received.append(number)
-        raise _ending(number)
+        raise ending(number)
 
     def ignored(what: sys.UnraisableHookArgs) -> None:
         if not (received and issubclass(what.exc_type, KeyboardInterrupt | SystemExit)):
@@ -82,7 +82,7 @@ def stoppable() -> Iterator[None]:
         yield
     except Exception:
         if received:
-            raise _ending(received[0]) from None
+            raise ending(received[0]) from None
         raise
     finally:
         over.set()
@@ -93,7 +93,8 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _ending(number: int) -> BaseException:
+def ending(number: int) -> BaseException:
+    """What a program that a signal ends raises: its exit code is 130 after Ctrl-C, 143 after SIGTERM."""
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 

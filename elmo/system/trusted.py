@@ -7,15 +7,13 @@ is not (missing, cut, altered, another user's), the file is made again beside it
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import stat
 from pathlib import Path
 
 from elmo.errors import RunError
-from elmo.system.files import replacing, sync
-
-PathLike = str | os.PathLike[str]
+from elmo.system.files import replacing, sha256_of, sync
+from elmo.system.types import PathLike
 
 _ROOT = 0
 _DIGEST_SUFFIX = ".sha256"
@@ -97,7 +95,7 @@ def publish(temporary: Path, target: Path) -> None:
     temporary.chmod(0o700)
     _digest_path(target).unlink(missing_ok=True)  # a file that is replaced keeps its permissions
     with replacing(_digest_path(target)) as digest_file:
-        digest_file.write_text(_digest(temporary), encoding="ascii")
+        digest_file.write_text(sha256_of(temporary), encoding="ascii")
     sync(temporary)
     os.replace(temporary, target)
 
@@ -116,15 +114,10 @@ def is_sound(path: Path) -> bool:
     try:
         if not (is_ours(path) and is_ours(_digest_path(path))):
             return False
-        return _digest_path(path).read_text(encoding="ascii") == _digest(path)
+        return _digest_path(path).read_text(encoding="ascii") == sha256_of(path)
     except (OSError, ValueError):
         return False
 
 
 def _digest_path(path: Path) -> Path:
     return path.with_name(path.name + _DIGEST_SUFFIX)
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

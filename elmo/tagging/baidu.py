@@ -6,7 +6,6 @@ of bidirectional GRUs, a projection to the tags, and a CRF.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -19,6 +18,7 @@ from elmo.errors import InputError
 from elmo.nn.crf import FIRST
 from elmo.nn.gru import GRU
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.tagging.baidu_files import LacFiles, read_lac, save_lac
 from elmo.tagging.baidu_text import (
     LacReader,
@@ -31,11 +31,9 @@ from elmo.tagging.baidu_text import (
 )
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.projection import OUTSIDE
-from elmo.tagging.tagger import add_vectors
+from elmo.tagging.tagger import Reader
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import join_emoji
-
-PathLike = str | os.PathLike[str]
 
 NO_TAG = "w"  # in text, of a word without a tag
 
@@ -185,7 +183,7 @@ def format_tagged(words: Sequence[str], tags: Sequence[str], separator: str = " 
 # A tagger of ours that starts from Baidu's: its parameters and tokens, and beside them, if wanted, vectors of ELMo.
 
 
-class LacSentenceReader:
+class LacSentenceReader(Reader):
     """Makes a `TaggerInput` of the segmenter's words, with LAC's own inputs as tokens.
 
     A token has the vector of the segmenter's word in which its first character stands.
@@ -197,14 +195,8 @@ class LacSentenceReader:
     """
 
     def __init__(self, files: LacFiles, config: TaggerConfig, features: Features | None = None) -> None:
-        self.config, self.features = config, features
+        super().__init__(config, features)
         self._reader = LacReader(files)
-
-    def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
-        """Sentences from the segmenter's words of each, with their vectors."""
-        found = [self._read(words) for words in segmented]
-        add_vectors(found, self.features)
-        return found
 
     def _read(self, words: list[str]) -> TaggerInput:
         text = "".join(words)

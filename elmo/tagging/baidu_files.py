@@ -15,18 +15,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from elmo.convert.fluid import read_header, read_variable
 from elmo.convert.safety import check_finite, inside
 from elmo.errors import InputError
 from elmo.system.files import check_replaceable, replace_directory, temporary_directory
 from elmo.system.inputs import open_regular
-
-PathLike = str | os.PathLike[str]
-Array = npt.NDArray[Any]
+from elmo.system.types import Array, PathLike
 
 UNKNOWN = "OOV"
 _SETTINGS = ("args.ini", "word.dic", "tag.dic", "q2b.dic", "small_seg.dic")

@@ -15,10 +15,10 @@ from typing import Any
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.corpora.tagged import LAC_TAGS
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.tagging.baidu_files import UNKNOWN, LacFiles, numbered_lines
 from elmo.text.segment.dictionary import warn_of_entries
 
-PathLike = str | os.PathLike[str]
 RULES = ("longest", "original")  # which of the user's entries in a text become words
 
 WordsAndTags = tuple[list[str], list[str]]  # of one text, as many of both

@@ -11,12 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from elmo.corpora.lark_tsv import BEGIN
+from elmo.corpora.tagged import Tagged
 from elmo.errors import InputError
 from elmo.tagging.network import TaggerInput, TaggerNetwork
 from elmo.tagging.projection import Chunk, chunks, project, word_chunks
 from elmo.tagging.score import ChunkCounts, count_chunks
 from elmo.tagging.tagger import Reader, cut_all, load_segmenter
 from elmo.text.lengths import like_lengths
+from elmo.text.normalise import Normaliser
 from elmo.text.vocabulary import Vocabulary
 
 
@@ -55,6 +57,11 @@ class Examples:
             for numbers in (np.array(len(sentence.ids)), sentence.ids, sentence.labels):
                 digest.update(np.asarray(numbers, np.int64).tobytes())
         return digest.hexdigest()
+
+
+def normalise_gold(gold: Sequence[GoldSentence], normalise: Normaliser) -> list[Tagged]:
+    """Gold sentences with each word normalised; one of which nothing would be left stays as it is."""
+    return [Tagged([normalise(word) or word for word in each.words], list(each.tags), place_of(each)) for each in gold]
 
 
 def segment_gold(gold: Sequence[GoldSentence], segmenter: str = "jieba") -> list[list[str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from io import BufferedReader
@@ -18,13 +19,12 @@ from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, find_model
 from elmo.system.files import whole_file
 from elmo.system.inputs import MAX_LINE_BYTES, STANDARD_INPUT, find_codec, open_regular, too_long
+from elmo.system.types import PathLike
 from elmo.tagging.baidu import Lac, format_tagged
 from elmo.tagging.baidu_text import UserDictionary
 from elmo.tagging.tagger import Tagger
 from elmo.text.normalise import Normaliser
 from elmo.text.shards import undecodable
-
-PathLike = str | os.PathLike[str]
 
 _BLOCK_BYTES = 1 << 18  # of text at a time: enough lines for batches of like length
 
@@ -74,7 +74,7 @@ def tag_file(
     as_json: bool = False,
     separator: str = " ",
     encoding: str = "utf-8",
-    normalise: Sequence[str] = (),
+    normalise: Sequence[str] | None = None,
     batch_size: int = 64,
     report: Callable[[int], object] | None = None,
 ) -> int:
@@ -92,17 +92,21 @@ def tag_file(
         report: is told of so many lines more that are done.
         separator: between words of a text, see `elmo.tagging.baidu.format_tagged`.
         encoding: of the source, utf-8 or gb18030.
-        normalise: steps, see `elmo.text.normalise`.
+        normalise: steps, see `elmo.text.normalise`; None: those of a tagger's own training, of LAC none. Others than
+            the tagger's are warned about, and its own are taken all the same.
 
     Raises:
         InputError: the source can't be read or is not of the encoding (naming file, line and byte), the output can't be
             written, a word holds the separator, there is no such encoding or step, or `load_model` fails.
     """
-    count, codec, normaliser = 0, find_codec(encoding), Normaliser(normalise)
+    count, codec, normaliser = 0, find_codec(encoding), Normaliser(normalise or ())
     if not separator or "/" in separator or "\n" in separator:
         raise InputError(f"separator is {separator!r}: give something without a slash or a line end")
     with _opened(source) as file, written_whole(output) as write:
         tagger = load_model(model, features=features, user_dictionary=user_dictionary, batch_size=batch_size)
+        if normalise is not None and isinstance(tagger, Tagger) and normaliser.steps != tagger.normalise.steps:
+            theirs, ours = (", ".join(steps) or "none" for steps in (tagger.normalise.steps, normaliser.steps))
+            warnings.warn(f"{model}: its text was normalised by {theirs}, not by {ours}: leave it out", stacklevel=2)
         for lines in _read_blocks(file, _name(source), codec):
             tagged = tagger.tag([normaliser(line) for line in lines])
             if as_json:

@@ -23,10 +23,11 @@ from elmo.models import check_free
 from elmo.system.files import writable_file
 from elmo.system.locks import alone_in
 from elmo.system.project import project_data
+from elmo.system.types import PathLike
 from elmo.tagging.baidu import Lac, read_tokens
 from elmo.tagging.baidu_files import read_lac
 from elmo.tagging.baidu_text import LacReader
-from elmo.tagging.examples import place_of
+from elmo.tagging.examples import normalise_gold, place_of
 from elmo.tagging.files import load_model, written_whole
 from elmo.tagging.projection import OTHER, project, word_chunks
 from elmo.tagging.score import ChunkCounts, Score, count_chunks, oracle
@@ -34,8 +35,6 @@ from elmo.tagging.tagger import KIND, Tagger
 from elmo.tagging.train import TrainSettings, check_save_dir, train_tagger
 from elmo.text.shards import read_lines
 from elmo.text.units import read_words
-
-PathLike = str | os.PathLike[str]
 
 FORMATS = {  # and what a file of each is
     "tsv": "LARK's `token token<TAB>tag tag` a line",
@@ -136,6 +135,8 @@ def evaluate_tagger(model: Lac | Tagger, tokens: Sequence[Sequence[str]], gold: 
     Raises:
         InputError: a gold sentence is not as `elmo.tagging.projection` needs it; names its place.
     """
+    if isinstance(model, Tagger) and model.normalise.steps:
+        gold = normalise_gold(gold, model.normalise)
     words, tags = [sentence.words for sentence in gold], [sentence.tags for sentence in gold]
     straddling = 0
     for sentence, read in zip(gold, tokens, strict=True):
@@ -253,6 +254,7 @@ def train_from_files(
     word2vec: str | None = None,
     layers: str = "all",
     fine_tune: bool = False,
+    normalise: Sequence[str] = (),
     settings: TrainSettings | None = None,
     sizes: dict[str, Any] | None = None,
     resume: bool = False,
@@ -267,7 +269,7 @@ def train_from_files(
         train, dev, test: see `read_gold`; without `train` all three are the project's own small set. `dev` decides when
             to stop, and it and `test` are scored.
         form: of all three files.
-        tokens, settings, sizes, resume: see `elmo.tagging.train.train_tagger`.
+        tokens, normalise, settings, sizes, resume: see `elmo.tagging.train.train_tagger`.
         elmo, word2vec, layers, fine_tune: see `make_wanted_features`.
         overwrite: take the place of a training that is there.
         console: gets a table of the scores, of `test` if there is one.
@@ -300,6 +302,7 @@ def train_from_files(
         held_out.get("dev"),
         tags=_tags_of(gold, held_out.get("dev", [])),
         tokens=tokens,
+        normalise=normalise,
         features=features,
         fine_tune=fine_tuned,
         settings=settings,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from elmo.bilm import MIX_DECAY, ElmoEncoder, elmo_encoder
 from elmo.bilm_config import BiLMConfig, config_of_file
-from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole
+from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole, configuration_of
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.errors import InputError
 from elmo.models import ModelFiles
@@ -27,10 +27,10 @@ from elmo.nn.evaluating import evaluating
 from elmo.nn.gru import BidirectionalGRU, Packing
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.text.lengths import pad
+from elmo.text.normalise import STEPS
 from elmo.text.vocabulary import Vocabulary
-
-Tensor = Any
 
 TOKENS = ("words", "characters")
 PLACES = 4  # of a character in its segmenter's word: first, inner, last, alone
@@ -45,6 +45,7 @@ class TaggerConfig:
     num_words: int  # rows of the embedding
     tokens: str = "words"  # what a token is: a word of the segmenter, or a character
     segmenter: str = "jieba"
+    normalise: tuple[str, ...] = ()  # steps that its text went through, see `elmo.text.normalise`
     embedding_size: int = 128
     hidden_size: int = 128  # of each direction of a GRU
     num_layers: int = 2
@@ -58,6 +59,8 @@ class TaggerConfig:
         check_choice(self, "tokens", TOKENS)
         if not isinstance(self.segmenter, str):
             raise InputError(f"segmenter is {self.segmenter!r}: give a name such as jieba")
+        if not isinstance(self.normalise, tuple) or not set(self.normalise) <= set(STEPS):
+            raise InputError(f"normalise is {self.normalise!r}: give a list of some of {', '.join(STEPS)}")
         check_whole(self, "num_words", "embedding_size", "hidden_size")
         check_whole(self, "num_layers", most=MOST_LAYERS)
         check_whole(self, "feature_layers", least=0, most=MOST_LAYERS + 1)
@@ -96,7 +99,18 @@ class TaggerConfig:
         check_names(fields, cls, "the tagger's configuration", required=["tags", "num_words"])
         if not isinstance(fields["tags"], list | tuple):
             raise InputError(f"tags is {fields['tags']!r}: give a list of tags")
-        return cls(**{**fields, "tags": tuple(fields["tags"])})
+        steps = fields.get("normalise", ())
+        tuples = {"tags": tuple(fields["tags"]), "normalise": tuple(steps) if isinstance(steps, list) else steps}
+        return cls(**{**fields, **tuples})
+
+
+def config_of_tagger(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> TaggerConfig:
+    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
+    with configuration_of(place):
+        config = TaggerConfig.from_dict(fields)
+    if config.num_words != len(vocabulary):
+        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.num_words}")
+    return config
 
 
 @dataclass

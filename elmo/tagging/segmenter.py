@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
+
+from elmo.system.types import PathLike
 
 
 class LacSegmenter:
@@ -22,17 +23,15 @@ class LacSegmenter:
     def __init__(
         self,
         *,
-        model: str | os.PathLike[str] | None = None,
-        user_dictionary: str | os.PathLike[str] | None = None,
+        model: PathLike | None = None,
+        user_dictionary: PathLike | None = None,
     ) -> None:
         from elmo.tagging.baidu import Lac
 
         self._lac = Lac.from_pretrained(model, user_dictionary=user_dictionary)
 
     @classmethod
-    def check_options(
-        cls, model: str | os.PathLike[str] | None = None, user_dictionary: str | os.PathLike[str] | None = None
-    ) -> None:
+    def check_options(cls, model: PathLike | None = None, user_dictionary: PathLike | None = None) -> None:
         """Warn, before processes are started that can't, of entries that say nothing."""
         if user_dictionary is not None:
             from elmo.tagging.baidu_text import UserDictionary

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.runtime import paddle, use_device
+from elmo.system.types import PathLike
 from elmo.tagging.baidu_text import (
     UserDictionary,
     WithDictionary,
@@ -32,30 +33,38 @@ from elmo.tagging.network import (
     TaggerConfig,
     TaggerInput,
     TaggerNetwork,
+    config_of_tagger,
     fine_tuned_elmo,
 )
 from elmo.text.lengths import like_lengths
-from elmo.text.normalise import join_emoji
+from elmo.text.normalise import Normaliser, join_emoji
 from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
-
-PathLike = str | os.PathLike[str]
 
 KIND = "tagger"
 _SPACE_TAG = "w"  # of white space between words
 
 
-class Reader(Protocol):
-    """Makes a `TaggerInput` of the segmenter's words."""
+class Reader:
+    """Makes a `TaggerInput` of the segmenter's words; `_read` says what its tokens are."""
 
-    config: TaggerConfig
+    def __init__(self, config: TaggerConfig, features: Features | None = None) -> None:
+        self.config, self.features = config, features
 
     def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
         """Sentences from the segmenter's words of each, with their vectors."""
-        ...
+        found = [self._read(words) for words in segmented]
+        if self.features is not None:
+            encoded = self.features.encode([sentence.words for sentence in found])
+            for sentence, vectors in zip(found, encoded, strict=True):
+                sentence.vectors = vectors
+        return found
+
+    def _read(self, words: list[str]) -> TaggerInput:
+        raise NotImplementedError
 
 
-class SentenceReader:
+class SentenceReader(Reader):
     """Makes a `TaggerInput` of the segmenter's words.
 
     Args:
@@ -72,14 +81,8 @@ class SentenceReader:
         features: Features | None = None,
         elmo_vocabulary: Vocabulary | None = None,
     ) -> None:
-        self.vocabulary, self.config, self.features = vocabulary, config, features
-        self.elmo_vocabulary = elmo_vocabulary
-
-    def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
-        """Sentences from the segmenter's words of each, with their vectors."""
-        found = [self._read(words) for words in segmented]
-        add_vectors(found, self.features)
-        return found
+        super().__init__(config, features)
+        self.vocabulary, self.elmo_vocabulary = vocabulary, elmo_vocabulary
 
     def _read(self, words: list[str]) -> TaggerInput:
         if self.config.tokens == "words":
@@ -90,14 +93,6 @@ class SentenceReader:
         ids = np.array(self.vocabulary.encode(tokens), np.int64)
         elmo_ids = None if self.elmo_vocabulary is None else self.elmo_vocabulary.encode(words)
         return TaggerInput(tokens, ids, owners, places, list(words), elmo_ids=elmo_ids)
-
-
-def add_vectors(sentences: Sequence[TaggerInput], features: Features | None) -> None:
-    """Give each sentence the vectors of its words; without features, none."""
-    if features is not None:
-        encoded = features.encode([sentence.words for sentence in sentences])
-        for sentence, vectors in zip(sentences, encoded, strict=True):
-            sentence.vectors = vectors
 
 
 def characters_of(words: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -164,7 +159,7 @@ class Tagger(WithDictionary):
         self.elmo_vocabulary = elmo_vocabulary
         self.batch_size, self.provenance = batch_size, provenance or {}
         self.user_dictionary = open_dictionary(user_dictionary, config.tags)
-        self.segmenter = load_segmenter(config.segmenter)
+        self.segmenter, self.normalise = load_segmenter(config.segmenter), Normaliser(config.normalise)
         self._reader = SentenceReader(vocabulary, config, features, elmo_vocabulary)
         self._labels = config.labels
 
@@ -205,8 +200,8 @@ class Tagger(WithDictionary):
         batch_size: int = 64,
     ) -> Tagger:
         """Make one of what was read of a model; see `from_pretrained`."""
+        config = config_of_tagger(files.config, files.vocabulary, place)
         try:
-            config = TaggerConfig.from_dict(files.config)
             if isinstance(bilm := (config.features or {}).get("bilm"), dict):
                 shapes = {name.removeprefix("elmo.bilm."): array.shape for name, array in files.arrays.items()}
                 check_config("bilm", bilm, shapes, place)
@@ -220,10 +215,6 @@ class Tagger(WithDictionary):
                 features = make_features(config.features or {})
         except InputError as error:
             raise InputError(f"{place}: {error}") from None
-        if config.num_words != len(files.vocabulary):
-            raise InputError(
-                f"{place}: the vocabulary has {len(files.vocabulary)} tokens, the model {config.num_words}"
-            )
         with paddle.LazyGuard():  # no time and memory for first values that are thrown away
             network = TaggerNetwork(config, elmo)
         load_parameters(network, files.arrays, place)
@@ -254,9 +245,9 @@ class Tagger(WithDictionary):
         """Return words and tags of each text, in the texts' order; one text counts as a list of one.
 
         The words of a text, joined, are the text, whatever it holds: white space is a word of its own. An empty text
-        has no words.
+        has no words. Where the text of the training was normalised, the words are those of the text normalised so.
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
+        texts = self._as_trained([texts] if isinstance(texts, str) else texts)
         segmented = cut_all(self.segmenter, texts)
         characters = self.network.config.tokens == "characters"
         lengths = [sum(map(len, words)) if characters else len(words) for words in segmented]
@@ -270,10 +261,13 @@ class Tagger(WithDictionary):
 
     def tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """What the network reads of each text: words of the segmenter, or characters, without white space."""
-        segmented = cut_all(self.segmenter, texts)
+        segmented = cut_all(self.segmenter, self._as_trained(texts))
         if self.network.config.tokens == "characters":
             return [list("".join(words)) for words in segmented]
         return segmented
+
+    def _as_trained(self, texts: Iterable[str]) -> list[str]:
+        return [self.normalise(text) for text in texts] if self.normalise.steps else list(texts)
 
     def _read_off(self, text: str, labels: list[str]) -> WordsAndTags:
         """Words and tags of a text from the labels of its characters that are not white space.

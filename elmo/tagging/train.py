@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,14 +20,22 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.nn.native.precision import PRECISIONS, choose_precision
 from elmo.runtime import paddle, seed_everything
-from elmo.tagging.examples import Examples, GoldSentence, evaluate, make_examples, make_vocabulary, segment_gold
+from elmo.system.types import PathLike
+from elmo.tagging.examples import (
+    Examples,
+    GoldSentence,
+    evaluate,
+    make_examples,
+    make_vocabulary,
+    normalise_gold,
+    segment_gold,
+)
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork, describe_fine_tuned, fine_tuned_elmo
 from elmo.tagging.tagger import KIND, SentenceReader, Tagger
+from elmo.text.normalise import Normaliser
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints
 from elmo.training.early_stopping import EarlyStopping, Epoch, FitSettings, as_json
-
-PathLike = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
@@ -198,6 +205,7 @@ def train_tagger(
     tags: Sequence[str],
     tokens: str = "words",
     segmenter: str = "jieba",
+    normalise: Sequence[str] = (),
     features: Features | None = None,
     fine_tune: str | None = None,
     settings: TrainSettings | None = None,
@@ -213,6 +221,7 @@ def train_tagger(
         train, dev: gold sentences; dev decides when to stop, None for `max_epoch` epochs.
         tags: all tags there are.
         tokens: what the network reads, "words" of the segmenter or "characters".
+        normalise: steps that the words go through first, see `elmo.text.normalise`; in use the tagger takes them too.
         features: frozen vectors of the segmenter's words, see `elmo.encoding.features`.
         fine_tune: name or path of an ELMo that is trained along, in place of features.
         settings: how; sizes: fields of `TaggerConfig`, such as hidden_size or dropout.
@@ -233,6 +242,9 @@ def train_tagger(
         check_save_dir(save_dir, resume=resume, overwrite=overwrite)
     settings = settings or TrainSettings()
     seed_everything(settings.random_seed)
+    normaliser = Normaliser(normalise)
+    if normaliser.steps:
+        train, dev = normalise_gold(train, normaliser), None if dev is None else normalise_gold(dev, normaliser)
     segmented = segment_gold(train, segmenter)
     vocabulary = make_vocabulary(segmented, tokens, settings.min_count)
     pretrained = None if fine_tune is None else read_any(fine_tune, kind="bilm")
@@ -244,6 +256,7 @@ def train_tagger(
         "num_words": len(vocabulary),
         "tokens": tokens,
         "segmenter": segmenter,
+        "normalise": normaliser.steps,
         "features": described,
         "feature_layers": 0 if features is None else features.layers,
         "feature_size": 0 if features is None else features.size,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +14,12 @@ from elmo.encoding.text_encoders import TextEncoder
 from elmo.nn.crf import log_likelihood
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.tagging.network import best_labels, packed
 from elmo.tagging.projection import OUTSIDE, chunks
 from elmo.tagging.score import SentenceCounts, count_chunks
 from elmo.tasks.network import FrozenVectors, NetworkConfig, Text, TextNetwork, Texts
 
-Tensor = Any
 METRIC = "f1"
 
 

@@ -22,12 +22,10 @@ from elmo.nn.dropout import dropout
 from elmo.nn.gru import BidirectionalGRU, Packing
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
+from elmo.system.types import Ids, Tensor
 from elmo.tagging.network import PLACE_SIZE, PLACES, packed
 from elmo.tagging.tagger import characters_of, cut_all, load_segmenter
 from elmo.text.vocabulary import Vocabulary
-
-Tensor = Any
-Ids = npt.NDArray[np.int64]
 
 MAX_CHARACTERS = 126  # of a text: with [CLS] and [SEP] as many as a masked language model of 128 positions reads
 _MIN_COUNT = 2  # of a character with a vector of its own; the others teach the network what an unknown one is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,9 +16,8 @@ from elmo.errors import InputError
 from elmo.system.files import whole_file
 from elmo.system.inputs import open_regular, read_whole
 from elmo.system.locks import locked
+from elmo.system.types import PathLike
 from elmo.tagging.files import written_whole
-
-PathLike = str | os.PathLike[str]
 
 
 class RunFolder:

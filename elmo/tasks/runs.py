@@ -8,7 +8,6 @@ first steps (Kumar et al. 2022, "Fine-Tuning can Distort Pretrained Features"), 
 from __future__ import annotations
 
 import dataclasses
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -24,6 +23,7 @@ from elmo.models import load_parameters
 from elmo.runtime import paddle, seed_everything
 from elmo.statistics import load_student_quantile
 from elmo.system.project import project_data
+from elmo.system.types import PathLike
 from elmo.tasks.fit import fit, outcomes
 from elmo.tasks.material import SOLVERS, Material, primary
 from elmo.tasks.network import FrozenVectors
@@ -38,8 +38,6 @@ from elmo.tasks.plan import (
 )
 from elmo.tasks.run_folder import RunFolder
 from elmo.training.early_stopping import FitSettings
-
-PathLike = str | os.PathLike[str]
 
 _WAIT = 2.0  # seconds between two looks at what another process does
 

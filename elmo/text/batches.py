@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import threading
 import weakref
@@ -14,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.system.types import Ids, PathLike
 from elmo.text.encoded import encode_shards
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Vocabulary
-
-Ids = npt.NDArray[np.int64]
 
 _READ_AHEAD = 8  # batches that are ready before they are asked for
 _POLL_SECONDS = 0.2  # between two looks at whether they are still wanted
@@ -107,7 +105,7 @@ class SentenceIds:
         InputError: no file matches, or there is no sentence in them.
     """
 
-    def __init__(self, pattern: str | os.PathLike[str], vocabulary: Vocabulary, workers: int = 1) -> None:
+    def __init__(self, pattern: PathLike, vocabulary: Vocabulary, workers: int = 1) -> None:
         self.paths = find_shards(pattern)
         self.vocabulary = vocabulary
         self.text = encode_shards(self.paths, vocabulary, workers)

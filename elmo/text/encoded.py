@@ -24,14 +24,13 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.system.cache import CACHE_VARIABLE, cache_folder
-from elmo.system.files import sync, temporary_directory
+from elmo.system.files import sha256_of, sync, temporary_directory
 from elmo.system.inputs import open_regular
 from elmo.system.locks import locked
 from elmo.system.trusted import UntrustedError, private_folder
 from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import Vocabulary
 
-PathLike = str | os.PathLike[str]
 _FORMAT = "elmo-ids/1"
 _FLUSH_WORDS = 1 << 18  # so many ids are in memory while a shard is encoded
 _PARALLEL_BYTES = 32 << 20  # less text than this is encoded before other processes would have started
@@ -129,15 +128,10 @@ def _is_sound(folder: Path, scheme: Scheme, kind: str) -> bool:
         return (
             (meta["format"], meta["dtype"]) == (scheme.name, np.dtype(kind).str)
             and all((folder / name).stat().st_size == size for name, size in sizes.items())
-            and all(_digest(folder / name) == meta["sha256"][name] for name in sizes)
+            and all(sha256_of(folder / name) == meta["sha256"][name] for name in sizes)
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fingerprint(paths: Sequence[Path], vocabulary: Vocabulary, scheme: Scheme) -> str:
@@ -175,7 +169,7 @@ def _encode(
             "dtype": np.dtype(kind).str,
             "words": words,
             "sentences": sentences,
-            "sha256": {path.name: _digest(path) for path in sorted(temporary.iterdir())},
+            "sha256": {path.name: sha256_of(path) for path in sorted(temporary.iterdir())},
         }
         (temporary / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-Ids = npt.NDArray[np.int64]
+from elmo.system.types import Ids
+
 T = TypeVar("T")
 
 _BATCH_TOKENS = 1 << 14  # of a batch at most, unless one sentence alone has more

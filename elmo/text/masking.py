@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.system.types import Ids
 from elmo.text.batches import Order
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import ENTITY, ENTITY_UNIT, WORD, UnitText
-
-Ids = npt.NDArray[np.int64]
 
 STAGES = ("characters", "words", "entities")  # what is masked as one
 MASK_SHARE = 0.15  # of the characters of a sequence

@@ -27,6 +27,7 @@ from elmo.runtime import available_cores
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, opened
 from elmo.system.stopping import half_written
 from elmo.system.terminal import PlainConsole
+from elmo.system.types import PathLike
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import segment_chunks, segmenter_factory
 from elmo.text.segment.dictionary import describe_segmenter
@@ -57,8 +58,8 @@ class PreprocessReport:
 
 
 def preprocess(
-    inputs: Sequence[str | os.PathLike[str]],
-    output_dir: str | os.PathLike[str],
+    inputs: Sequence[PathLike],
+    output_dir: PathLike,
     *,
     segmenter: str = "jieba",
     segmenter_options: Mapping[str, Any] | None = None,
@@ -150,7 +151,7 @@ def preprocess(
     )
 
 
-def _find_documents(inputs: Sequence[str | os.PathLike[str]], is_output: Callable[[Path], bool]) -> list[str]:
+def _find_documents(inputs: Sequence[PathLike], is_output: Callable[[Path], bool]) -> list[str]:
     if isinstance(inputs, (str, os.PathLike)):
         inputs = [inputs]
     documents: dict[str, str] = {}

@@ -15,12 +15,11 @@ from typing import Any
 
 from elmo.errors import InputError
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, lines, open_regular, opened, read_whole
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
 
-PathLike = str | os.PathLike[str]
 
-
-def find_shards(pattern: str | os.PathLike[str]) -> list[Path]:
+def find_shards(pattern: PathLike) -> list[Path]:
     """Expand a path or glob of shards, in sorted order.
 
     Raises:
@@ -54,7 +53,7 @@ def read_text_records(paths: Iterable[PathLike]) -> list[dict[str, Any]]:
     return found
 
 
-def read_lines(path: str | os.PathLike[str], encoding: str | None = None) -> Iterator[str]:
+def read_lines(path: PathLike, encoding: str | None = None) -> Iterator[str]:
     r"""Yield every line of a file, or of standard input for "-", without its end (\n or \r\n); empty ones too.
 
     Args:

@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.encoded import Scheme, encode_shards
 from elmo.text.pieces import PieceTokenizer, PieceVocabulary
 from elmo.text.shards import find_shards, read_lines
 
-PathLike = str | os.PathLike[str]
 Units = npt.NDArray[np.uint8]
 
 ENTITY_TAGS = frozenset({"PER", "LOC", "ORG"})  # LAC's names of people, places and organisations

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Self
 from elmo.errors import InputError
 from elmo.system.files import replacing
 from elmo.system.inputs import blocks_of_lines, open_regular, read_whole
+from elmo.system.types import PathLike
 
 BOS = "<S>"
 EOS = "</S>"
@@ -43,7 +43,7 @@ class Vocabulary:
     bos, eos, unk = BOS, EOS, UNK  # how this kind of vocabulary writes them
     special_tokens: tuple[str, ...] = SPECIAL_TOKENS  # what it can't do without
 
-    def __init__(self, tokens: Iterable[str], *, source: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, tokens: Iterable[str], *, source: PathLike | None = None) -> None:
         self._tokens = tuple(tokens)
         self._ids = {token: token_id for token_id, token in enumerate(self._tokens)}
         problem = _find_problem(self._tokens, self._ids, self.special_tokens)
@@ -54,7 +54,7 @@ class Vocabulary:
         self._fingerprint = hashlib.sha256("\n".join(self._tokens).encode()).hexdigest()
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: PathLike) -> Self:
         r"""Read a file of one token a line, UTF-8, lines ended by \n or \r\n; no other character ends a line.
 
         Every line is kept exactly as it is. A byte order mark and empty lines at the end of the file are passed over.
@@ -96,7 +96,7 @@ class Vocabulary:
         ordered = sorted(words, key=lambda word: (-counts[word], word))
         return cls((*SPECIAL_TOKENS, *ordered)[:max_size])
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: PathLike) -> None:
         r"""Write one token a line, UTF-8, each line ended by \n; the file appears whole or not at all."""
         try:
             with replacing(path, parents=True) as temporary:
@@ -162,7 +162,7 @@ class Vocabulary:
         return f"Vocabulary({len(self._tokens)} tokens, fingerprint {self._fingerprint[:12]})"
 
 
-def count_words(paths: Iterable[str | os.PathLike[str]]) -> Counter[str]:
+def count_words(paths: Iterable[PathLike]) -> Counter[str]:
     """Count the words of segmented shards (UTF-8, words separated by white space), reading about a megabyte at a time.
 
     Raises:
@@ -243,7 +243,7 @@ def unknown_warning(unknown: int, total: int, what: str) -> str | None:
     )
 
 
-def invalid_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError, first_line: int = 1) -> InputError:
+def invalid_utf8(path: PathLike, error: UnicodeDecodeError, first_line: int = 1) -> InputError:
     """Name line and byte of a decoding error, in bytes that begin with line `first_line` of a file."""
     line = first_line + error.object.count(b"\n", 0, error.start)
     byte = error.start - error.object.rfind(b"\n", 0, error.start)
@@ -251,7 +251,7 @@ def invalid_utf8(path: str | os.PathLike[str], error: UnicodeDecodeError, first_
     return InputError(f"{path}:{line}: byte {byte} of the line, 0x{value:02x}, is not UTF-8; save the file as UTF-8")
 
 
-def _read_bytes(path: str | os.PathLike[str]) -> bytes:
+def _read_bytes(path: PathLike) -> bytes:
     try:
         return read_whole(path)
     except OSError as error:

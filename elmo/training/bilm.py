@@ -26,13 +26,14 @@ from elmo.runtime import paddle
 from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
+from elmo.system.types import Arrays
 from elmo.text.batches import Batch, Position, ReadAhead, SentenceIds
 from elmo.text.characters import Alphabet, Lexicon
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Coverage, Vocabulary, count_words, measure_coverage
 from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.settings import Arrays, PretrainSettings
+from elmo.training.settings import PretrainSettings
 from elmo.training.start import find_start, find_text_record, run
 
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`

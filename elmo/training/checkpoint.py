@@ -26,9 +26,9 @@ from safetensors.numpy import load_file, save_file
 
 from elmo.errors import InputError, RunError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, check_kind, write_model
-from elmo.system.files import check_replaceable, first_foreign, replace_directory
+from elmo.system.files import check_replaceable, first_foreign, replace_directory, sha256_of
+from elmo.system.types import PathLike
 
-PathLike = str | os.PathLike[str]
 TRAINING_FILE = "training.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
 POSITION_FILE = "position.safetensors"
@@ -81,7 +81,7 @@ def write_checkpoint(
         _save(temporary / OPTIMIZER_FILE, state.optimizer)
         _save(temporary / POSITION_FILE, state.position)
         record = asdict(replace(state, optimizer={}, position={}))
-        record["sha256"] = {path.name: _digest(path) for path in sorted(temporary.iterdir())}
+        record["sha256"] = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
         record["seal"] = _seal(record)
         _write_text(temporary / TRAINING_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         if in_place_of_all:
@@ -113,11 +113,6 @@ def _write_text(path: Path, text: str) -> None:
 def _seal(record: dict[str, Any]) -> str:
     """SHA-256 of all that training.json says but the seal itself."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_json(path: Path) -> Any:
@@ -174,7 +169,7 @@ def read_training_state(directory: PathLike) -> TrainingState:
     try:
         record = _read_record(folder / TRAINING_FILE)
         for name, digest in record.pop("sha256").items():
-            if not (folder / name).is_file() or _digest(folder / name) != digest:
+            if not (folder / name).is_file() or sha256_of(folder / name) != digest:
                 raise ValueError(f"{name} was cut or altered")
         arrays = {
             "optimizer": load_file(str(folder / OPTIMIZER_FILE)),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -16,13 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.checks import check_positive, check_seed, check_whole
 from elmo.errors import InputError, RunError
 from elmo.models import ModelFiles, load_parameters, read_model
 from elmo.nn.native.precision import products_in
 from elmo.runtime import paddle
+from elmo.system.types import Arrays, PathLike
 from elmo.training.checkpoint import (
     TrainingState,
     newest_checkpoint,
@@ -33,8 +32,6 @@ from elmo.training.checkpoint import (
 )
 from elmo.training.optimizer import load_optimizer, optimizer_arrays
 
-PathLike = str | os.PathLike[str]
-Arrays = dict[str, npt.NDArray[Any]]
 _KEPT = 2  # checkpoints: should the newest be damaged, there is the one before
 
 

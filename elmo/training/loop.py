@@ -20,8 +20,9 @@ from rich.progress import TaskID
 from elmo.errors import InputError, RunError
 from elmo.nn.native.precision import choose_precision, products_in
 from elmo.runtime import paddle
-from elmo.system.stopping import patient
+from elmo.system.stopping import ending, patient
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.training.checkpoint import (
     TrainingState,
     mark_best,
@@ -58,7 +59,7 @@ class Trainer:
         self,
         objective: Objective,
         settings: RunSettings,
-        save_dir: str | os.PathLike[str] | None = None,
+        save_dir: PathLike | None = None,
         provenance: dict[str, Any] | None = None,
         console: Console | None = None,
         ranks: Ranks = SINGLE,
@@ -85,7 +86,7 @@ class Trainer:
         self._text = objective.text_fingerprint()
         ranks.same_start(self.parameters)
 
-    def load_state(self, state: TrainingState, place: str | os.PathLike[str]) -> None:
+    def load_state(self, state: TrainingState, place: PathLike) -> None:
         """Go on from a checkpoint; the model's parameters are loaded already.
 
         Raises:
@@ -181,7 +182,7 @@ class Trainer:
 
         def stop(number: int, _: object) -> None:
             if self._stop:
-                raise _ending(number)
+                raise ending(number)
             self._stop = number
             if self.console.is_terminal and not self.console.is_jupyter:  # Rich may be at work: past it
                 os.write(2, b"\nstopping after this step; once more stops at once\n")
@@ -284,7 +285,7 @@ class Trainer:
     def _end_stopped(self) -> None:
         advice = "no checkpoint was saved" if self.save_dir is None else "go on with --resume True"
         tell(self.console, f"stopped after step {self.step}; {advice}")
-        raise _ending(self._stop)
+        raise ending(self._stop)
 
     def _log_epoch(self, record: dict[str, Any]) -> None:
         scores = {name: record[name] for name in record if name.endswith(("perplexity", "nats_per_character"))}
@@ -341,11 +342,6 @@ class Trainer:
     def _saves_to(self, folder: Path) -> bool:
         """Whether this rank is the one that writes, and writes there."""
         return self.save_dir is not None and not self.ranks.rank and self.save_dir.resolve() == folder.resolve()
-
-
-def _ending(number: int) -> BaseException:
-    """What a program that a signal ends raises: its exit code is 130 after Ctrl-C, 143 after SIGTERM."""
-    return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)
 
 
 def _plain(value: Any) -> Any:

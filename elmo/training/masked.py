@@ -21,12 +21,13 @@ from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
+from elmo.system.types import Arrays
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
 from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.settings import Arrays, RunSettings
+from elmo.training.settings import RunSettings
 from elmo.training.start import find_start, find_text_record, run
 
 MASKINGS = {

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 from elmo.training.settings import RunSettings
-
-Tensor = Any
 
 _MOMENTS = ("moment1", "moment2")
 _LONG_AGO = 10**6  # steps

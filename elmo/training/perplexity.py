@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
 from elmo.masked_lm import KIND, masked_lm_from_files
 from elmo.models import read_model
+from elmo.system.types import PathLike
 from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
+from elmo.text.segment.dictionary import warn_of_shards
 from elmo.text.units import UnitText
 from elmo.text.vocabulary import UNK, Vocabulary
 from elmo.training.bilm import BiLMObjective, find_lexicon
@@ -23,10 +24,10 @@ from elmo.training.settings import PretrainSettings
 
 
 def evaluate_perplexity(
-    path_or_name: str | os.PathLike[str],
+    path_or_name: PathLike,
     test_path: str,
     batch_size: int = 64,
-    common_vocabulary: str | os.PathLike[str] | None = None,
+    common_vocabulary: PathLike | None = None,
 ) -> dict[str, Any]:
     """Perplexity of a biLM on held-out shards with the full softmax (`BiLMObjective.evaluate`), and how it was trained.
 
@@ -49,6 +50,7 @@ def evaluate_perplexity(
     model = bilm_from_files(files, path_or_name)
     words, lexicon = find_lexicon(model.config, files.vocabulary, test_path)
     dev = SentenceIds(test_path, words)
+    warn_of_shards(files.provenance, path_or_name, dev.paths, words=True)
     settings = PretrainSettings(batch_size=batch_size)
     kept, of_both = None, {}
     if common_vocabulary is not None:
@@ -66,7 +68,7 @@ def evaluate_perplexity(
 
 
 def evaluate_masked(
-    path_or_name: str | os.PathLike[str], test_path: str, *, tagged: bool = False, batch_size: int = 32
+    path_or_name: PathLike, test_path: str, *, tagged: bool = False, batch_size: int = 32
 ) -> dict[str, Any]:
     """Perplexity of masked characters and of masked words on held-out shards (see `MaskedLMObjective.evaluate`).
 
@@ -78,6 +80,7 @@ def evaluate_masked(
     vocabulary = files.vocabulary
     assert isinstance(vocabulary, PieceVocabulary)
     text = UnitText(test_path, vocabulary, tagged=tagged, lower_case=model.config.lower_case)
+    warn_of_shards(files.provenance, path_or_name, text.paths, words=False)
     dev = MaskedSequences(text, model.config.max_length)
     settings = MaskedSettings(batch_size=batch_size)
     scores = MaskedLMObjective(model, vocabulary, dev, dev, settings).evaluate()

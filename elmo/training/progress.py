@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from elmo.errors import InputError
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.text.vocabulary import unknown_warning
 
 _FIRST_BATCHES, _FIRST_SECONDS = 20, 60.0  # after either, the speed is known
@@ -155,7 +156,7 @@ class Curves:
         InputError: VisualDL is not installed, or the folder can't be written.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: PathLike) -> None:
         try:
             from visualdl import LogWriter
         except ImportError as error:

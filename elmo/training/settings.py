@@ -12,8 +12,7 @@ import numpy.typing as npt
 from elmo.checks import check_choice, check_flag, check_positive, check_seed, check_whole
 from elmo.models import ModelFiles
 from elmo.nn.native.precision import PRECISIONS
-
-Arrays = dict[str, npt.NDArray[Any]]
+from elmo.system.types import Arrays
 
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")

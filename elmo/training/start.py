@@ -19,6 +19,7 @@ from elmo.nn import native
 from elmo.nn.native.precision import choose_precision, describe_precision
 from elmo.runtime import keep_freed_memory, paddle
 from elmo.system.terminal import tell
+from elmo.system.types import PathLike
 from elmo.text.shards import read_text_records
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints, newest_checkpoint, read_training_state
@@ -46,7 +47,7 @@ class Start:
 def find_start(
     kind: str,
     vocabulary: Vocabulary,
-    vocab_path: str | os.PathLike[str],
+    vocab_path: PathLike,
     *,
     para_save_dir: str | None,
     load_dir: str | None,

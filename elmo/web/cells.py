@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.encoding.encoder import Encoder
+from elmo.system.types import Floats
 from elmo.web.model_arrays import Arrays
-
-Floats = npt.NDArray[np.float64]
 
 QUOTATIONS = Path(__file__).with_name("quotations.txt")  # our own sentences, segmented, each with one quotation
 _OPENS, _CLOSES = "“", "”"

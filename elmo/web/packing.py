@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_INT8_MAX = 127
+from elmo.system.types import Array
 
-Array = npt.NDArray[Any]
+_INT8_MAX = 127
 
 
 def pack(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:

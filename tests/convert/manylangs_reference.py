@@ -10,11 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.models import ModelFiles
+from elmo.system.types import Array
 
-Array = npt.NDArray[Any]
 KINDS = {"<f4": "Float", "<f8": "Double", "<f2": "Half", "<i8": "Long", "<i4": "Int", "<i2": "Short", "|i1": "Char"}
 KINDS |= {"|u1": "Byte", "|b1": "Bool"}
 

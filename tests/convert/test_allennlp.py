@@ -11,15 +11,14 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from elmo.convert import hdf5, safety
 from elmo.convert.allennlp import is_allennlp, read_allennlp
 from elmo.errors import InputError
 from elmo.models import ModelFiles, read_model, write_model
+from elmo.system.types import Array
 
-Array = npt.NDArray[Any]
 Datasets = dict[str, Array]
 WORDS = "苹果 发布 了 新 手机".split()
 CELL = "RNN_{}/RNN/MultiRNNCell/Cell{}/LSTMCell"
@@ -640,6 +639,7 @@ def test_groups_that_go_in_circles_or_are_too_many_are_refused(folder: Path, mon
     assert "too many" in refused(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"libver": "latest"}, {"compression": "gzip", "shuffle": True}])
 def test_damaged_weights_end_in_a_line(tmp_path: Path, how: dict[str, Any]) -> None:
     generator = random.Random(2018)

@@ -173,6 +173,7 @@ def clauses(text):
     return [clause for clause in found if clause]
 
 
+@pytest.mark.slow
 def test_of_every_real_source_a_part_is_held_out_that_training_does_not_hold(shared, real_text):
     names = {path.name.removesuffix(".xz") for path in (shared / "corpora/pool").glob("*.xz")}
     assert {path.name for path in (real_text / "pool_dev").iterdir()} == names and len(names) == 30
@@ -193,6 +194,7 @@ def our_sentences(data):
         yield line.split("\t")[1].replace("____", line.split("\t")[2])
 
 
+@pytest.mark.slow
 def test_no_sentence_that_is_scored_is_in_the_training_text(real_text, data):
     marked = {line.split("\t")[3] for line in lines_of(data / "senses.tsv")[1:]}
     wanted = {sentence: parts for sentence in {*marked, *our_sentences(data)} if (parts := clauses(sentence))}

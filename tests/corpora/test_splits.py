@@ -177,6 +177,7 @@ def test_a_folder_that_lacks_a_corpus_is_refused_and_nothing_left(raw, lac, tmp_
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_no_scored_day_of_the_real_corpus_is_in_the_training_text(shared, tmp_path):
     split_raw(shared / "corpora/raw", tmp_path / "out", shared / "corpora/lac")
     written = lines_of(tmp_path / "out/train/peoples_daily_199801_01-24.txt")

@@ -297,6 +297,7 @@ def test_a_tagged_sentence_knows_its_text():
     assert Tagged(["雨", "停", "了"], ["n", "v", "u"]).text == "雨停了"
 
 
+@pytest.mark.slow
 def test_the_real_peoples_daily_keeps_its_text_and_uses_every_tag_of_the_table(shared):
     path = shared / "corpora/lac/peoples_daily_199801_01-24.txt"
     lines = path.read_text(encoding="utf-8").split("\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import WhitespaceSegmenter
 from elmo.text.vocabulary import Vocabulary
 from elmo.word_vectors import WordVectors
+from tests.commands import elmo
 
 WORDS = Vocabulary(["<S>", "</S>", "<UNK>", "我", "买", "苹果"])
 PIECES = PieceVocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "我", "买", "苹", "果"])
@@ -62,13 +62,7 @@ def models(tmp_path: Path, model: BiLM) -> dict[str, Path]:
 
 
 def run(*arguments: object) -> int:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments), "--use_gpu", "False"])
-        try:
-            cli.main()
-        except SystemExit as stop:
-            return int(stop.code or 0)
-    return 0
+    return elmo(*arguments, "--use_gpu", "False")
 
 
 # Memory

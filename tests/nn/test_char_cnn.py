@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from elmo.errors import InputError
-from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
+from elmo.nn.char_cnn import TokenEncoder
 from elmo.runtime import paddle
-from elmo.text.characters import SPECIAL_SYMBOLS, Alphabet, Lexicon, make_lexicon
+from elmo.text.characters import SPECIAL_SYMBOLS, Alphabet, Lexicon, TokenEncoderConfig, make_lexicon
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 WORDS = ["苹果", "果", "手机", "ab", "未知的词", ""]

@@ -49,6 +49,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip(f"compiled loops are {native.status()}")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("compiler")
 def test_processes_that_build_at_the_same_time_end_with_one_whole_library(run, tmp_path):
     assert all(answer(process).startswith("True on: ") for process in [run(), run()])

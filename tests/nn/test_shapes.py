@@ -12,7 +12,7 @@ from elmo.bilm import BiLM
 from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
 from elmo.nn import native
-from elmo.nn.char_cnn import TokenEncoder, TokenEncoderConfig
+from elmo.nn.char_cnn import TokenEncoder
 from elmo.nn.crf import log_likelihood, viterbi
 from elmo.nn.dropout import Dropout
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
@@ -23,7 +23,7 @@ from elmo.nn.shapes import check_range, check_shapes
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.nn.transformer import Block, Linear, Sizes, TransformerEncoder
 from elmo.runtime import paddle
-from elmo.text.characters import Lexicon
+from elmo.text.characters import Lexicon, TokenEncoderConfig
 
 SIZES = Sizes(11, 12, 1, 3, 20, 9, 2, 0, "gelu", 0.0, 0.0, 1e-12)
 FOUR_TOKENS_AND_EIGHT = Packing([4, 5, 3])  # 12 tokens

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from elmo import cli
 from elmo.corpora.lark_tsv import read_tag_dic, read_tsv
 from elmo.corpora.peoples_daily import read_peoples_daily
 from elmo.corpora.splits import split_raw
@@ -35,6 +34,7 @@ from elmo.text.segment import JiebaSegmenter
 from elmo.text.shards import read_lines, read_sentences
 from elmo.text.units import read_words
 from elmo.text.vocabulary import Vocabulary, count_words
+from tests.commands import elmo
 
 READERS: dict[str, Callable[[Path], object]] = {
     "lines": lambda path: list(read_lines(path)),
@@ -169,6 +169,7 @@ ENDLESS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "number"),
     [*((name, signal.SIGTERM) for name in ENDLESS), ("encode", signal.SIGINT), ("preprocess", signal.SIGINT)],
@@ -221,6 +222,7 @@ def wait_until_at_work(process: subprocess.Popen[bytes]) -> float:
     return before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_nothing_half_written_is_left_when_a_library_is_deaf(tmp_path, repository, number):
     code = (
@@ -250,6 +252,7 @@ def test_nothing_half_written_is_left_when_a_library_is_deaf(tmp_path, repositor
     process.stdout.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_where_python_drops_what_is_raised_ends_it_without_a_traceback(repository, number):
     code = (
@@ -274,6 +277,7 @@ def test_a_signal_where_python_drops_what_is_raised_ends_it_without_a_traceback(
     assert done.stderr == b"elmo: stopped; nothing half-written is left behind\n"
 
 
+@pytest.mark.slow
 def test_who_asks_for_patience_is_ended_by_the_second_signal(tmp_path, repository):
     code = (
         "import time\n"
@@ -357,10 +361,8 @@ def test_names_that_lead_nowhere_are_an_error_of_one_line(tmp_path, monkeypatch,
     (tmp_path / "text").write_text("我 买 苹果 。\n", encoding="utf-8")
     (tmp_path / "circle").symlink_to("circle")
     name = "9" * 5000 if kind == "long" else "circle"
-    monkeypatch.setattr(sys, "argv", ["elmo", *(part.format(n=name) for part in call)])
-    with pytest.raises(SystemExit) as stop:
-        cli.main()
+    code = elmo(*(part.format(n=name) for part in call))
     error = capsys.readouterr().err
     said = [line for line in error.splitlines() if line.startswith("elmo: ")]
     wrote = kind == "circle" and call[-1] == "{n}.npz"  # circle.npz is no link
-    assert (stop.value.code == 2 and len(said) == 1 and "Traceback" not in error) or wrote
+    assert (code == 2 and len(said) == 1 and "Traceback" not in error) or wrote

@@ -14,6 +14,7 @@ import pytest
 from elmo.system.stopping import stoppable
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals"),
     pytest.mark.timeout(120),
 ]

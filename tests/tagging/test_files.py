@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elmo import cli
 from elmo.errors import InputError
 from elmo.tagging import files as lac_command
 from elmo.tagging.baidu import Lac
@@ -21,6 +20,7 @@ from elmo.tagging.files import tag_file
 from elmo.tagging.segmenter import LacSegmenter
 from elmo.text.preprocess import preprocess
 from elmo.text.segment import get_segmenter
+from tests.commands import elmo as run
 
 LONG = ("我们明天去河边散步。" * 1000)[:10_000]
 LINES = ["我们明天去河边散步", "", "走了👍🏽\0 好 \t们", "\u3000", LONG, "河\u2028边\x85\r散\r", "ＡＢＣ　１２３abc"]
@@ -32,15 +32,6 @@ def text(tmp_path: Path) -> Path:
     path = tmp_path / "text.txt"
     path.write_bytes("\n".join(LINES).encode())
     return path
-
-
-def run(*arguments: object) -> int:
-    """Run the command in this process and return its exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    return int(stop.value.code or 0)
 
 
 def test_each_line_has_a_line_and_an_empty_one_an_empty_one(
@@ -213,6 +204,7 @@ def test_a_failure_while_writing_names_the_output_and_not_the_file_beside_it(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lac_model", "text.txt"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 @pytest.mark.parametrize("unbuffered", ["", "1"])  # Python's unbuffered output writes less than it is given
 def test_a_pipe_is_answered_at_once_and_may_be_closed_in_silence(tiny_lac: Path, unbuffered: str) -> None:
@@ -252,6 +244,7 @@ def document(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_preprocess_segments_by_lac_in_every_process(
     document: Path, tiny_lac: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import re
 import shutil
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from elmo import cli
 from elmo.corpora.tagged import Tagged
 from elmo.errors import InputError
-from elmo.models import read_model
+from elmo.explore.describe import describe
+from elmo.models import read_model, write_model
 from elmo.tagging import from_files as tagger_command
 from elmo.tagging.baidu import Lac
 from elmo.tagging.files import find_tagger, load_model
@@ -26,19 +26,12 @@ from elmo.tagging.network import TaggerNetwork
 from elmo.tagging.projection import word_chunks
 from elmo.tagging.score import count_chunks, oracle
 from elmo.tagging.tagger import Tagger
+from elmo.text.normalise import Normaliser
+from tests.commands import elmo as call
 
 SMALL = "--embedding_size 8 --hidden_size 6 --num_layers 1 --batch_size 6 --use_gpu False".split()
 PARTS = ("train", "dev", "test")
 ROWS = ["all", "segmentation", "words", "PER", "LOC", "ORG", "TIME", "coarse"]
-
-
-def call(*arguments: object) -> int:
-    """Run the command in this process and return its exit code."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-    return int(stop.value.code or 0)
 
 
 @pytest.fixture(scope="module")
@@ -315,6 +308,34 @@ def test_a_file_of_another_format_is_refused_with_what_was_expected(
     assert "\n" not in str(error.value)
 
 
+def test_a_tagger_reads_text_as_that_of_its_training_was_normalised(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = tmp_path / "wide.tsv"
+    wide.write_text("外婆 １２ 个\tn m q\n" * 6, encoding="utf-8")
+    options = ["--train", wide, "--save_dir", tmp_path / "run", *SMALL, "--max_epoch", 1]
+    assert call("lac", "train", *options, "--normalise", "width") == 0
+    model, text = tmp_path / "run/model", tmp_path / "text.txt"
+    assert "12" in Tagger.from_pretrained(model).vocabulary
+    text.write_text("外婆１２个\n", encoding="utf-8")
+    capsys.readouterr()
+    assert call("lac", "tag", text, "--model", model) == 0
+    out, err = capsys.readouterr()
+    assert "".join(re.sub("/[a-z]+", "", out).split()) == "外婆12个" and err == ""
+    assert call("lac", "tag", text, "--model", model, "--normalise", "none") == 0
+    assert "its text was normalised by width, not by none" in capsys.readouterr().err
+    assert evaluate_file(model, wide).sentences == 6
+
+
+def test_info_refuses_a_tagger_whose_configuration_no_one_could_load(trained: Path, tmp_path: Path) -> None:
+    assert describe(trained / "model").kind == "tagger"
+    files = read_model(trained / "model")
+    wrong = dataclasses.replace(files, config={**files.config, "tokens": "bytes"})
+    write_model(tmp_path / "wrong", wrong)
+    with pytest.raises(InputError, match=r"tokens is 'bytes': give words or characters|tokens"):
+        describe(tmp_path / "wrong")
+
+
 def test_a_user_dictionary_works_with_a_model_of_ours(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -450,7 +471,7 @@ def test_bad_calls_print_one_line_exit_with_2_and_write_nothing(
 
 class NeverAsked(Tagger):
     def __init__(self) -> None:
-        pass
+        self.normalise = Normaliser()
 
 
 def test_a_place_is_named_where_the_file_has_none() -> None:

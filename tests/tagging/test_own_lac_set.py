@@ -145,6 +145,7 @@ def test_at_least_180_sentences_were_written_for_this_set(data: Path, texts: dic
     assert sum(text not in documents for text in everything(texts)) >= 180
 
 
+@pytest.mark.slow
 def test_no_sentence_stands_in_the_public_corpora(shared: Path, texts: dict[str, list[str]]) -> None:
     corpora = shared / "corpora"
     for path in [*sorted((corpora / "raw").glob("*.txt")), *sorted((corpora / "lac").iterdir())]:

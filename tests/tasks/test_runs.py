@@ -252,6 +252,7 @@ def test_word_vectors_can_t_be_fine_tuned(encoders: dict[str, Path], own_sets: P
         material.network(0.1, material.texts.vectors, encoder)
 
 
+@pytest.mark.slow
 def test_all_tasks_with_all_encoders(
     encoders: dict[str, Path], own_sets: Path, tmp_path: Path, small_grid: None
 ) -> None:
@@ -367,6 +368,7 @@ def test_a_bad_call_is_told_in_one_line(tmp_path: Path, change: Callable[[Path],
     assert not (tmp_path / "r.json").exists()
 
 
+@pytest.mark.slow
 def test_the_command_writes_results_from_our_own_sets(
     data: Path, tiny_bert: Path, tmp_path: Path, small_grid: None
 ) -> None:

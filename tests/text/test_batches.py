@@ -232,6 +232,7 @@ def test_lines_keep_everything_but_their_ends(tmp_path, monkeypatch):
 # The order
 
 
+@pytest.mark.slow
 @given(st.integers(0, 3000), st.integers(0, 2**40), st.integers(1, 700))
 @settings(max_examples=100)
 def test_a_shuffle_has_every_number_once_however_it_is_asked_for(count, seed, step):

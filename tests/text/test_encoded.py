@@ -124,6 +124,7 @@ def test_processes_that_start_together_encode_once(shards: list[Path], cache: Pa
     assert {output[-1] for output in outputs} == {str(sum(map(len, expected(shards))))}
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_text(tmp_path: Path, repository: Path):
     """Ten times the text, at most 1.1 times the peak: encoding, shuffling and a whole pass of batches."""
     generator = np.random.default_rng(0)

@@ -253,6 +253,7 @@ def test_a_worker_that_dies_is_an_error_and_no_hang():
         list(segment_chunks(iter([(0, ["好"]), (1, ["好"])]), DyingSegmenter, 2))
 
 
+@pytest.mark.slow
 def test_jieba_takes_no_cache_that_others_could_have_written(tmp_path, monkeypatch):
     monkeypatch.setenv("ELMO_CACHE", str(tmp_path))
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda name: str(tmp_path))

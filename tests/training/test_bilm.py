@@ -449,6 +449,7 @@ def test_a_model_tells_all_runs_that_made_it(tmp_path):
 # Words by their characters
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alphabet", ["characters", "utf-8"])
 def test_a_bilm_that_reads_characters_learns(run, alphabet):
     sizes = {**SIZES, "token_encoder": module.token_encoder_sizes("char_cnn", alphabet)}
@@ -490,6 +491,7 @@ def test_perplexity_of_a_model_that_reads_characters_is_measured_on_any_text(run
     assert measured["perplexity"] == pytest.approx(history[0]["perplexity"], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_an_unknown_word_s_characters_tell_what_follows(text, tmp_path):
     # Each of two unknown words has a follower of its own: by word id both are <UNK>, by characters they differ.
     lines = ["赵 山 。", "钱 水 。"] * 60
@@ -671,6 +673,7 @@ def test_checkpoints_of_another_run_are_safe_from_one_that_goes_on_elsewhere(run
     run("new", load_dir=str(tmp_path / "mine/epoch_001"))
 
 
+@pytest.mark.slow
 def test_a_vocabulary_that_knows_nothing_has_a_low_perplexity_but_not_a_low_cost_per_character(run, tmp_path, text):
     sizes = {**SIZES, "dropout": 0.0}
     (tmp_path / "few.txt").write_text("<S>\n</S>\n<UNK>\n。\n很\n", encoding="utf-8")

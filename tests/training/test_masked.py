@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from elmo import cli
 from elmo.encoding.bert import Bert
 from elmo.errors import InputError
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
@@ -32,6 +30,7 @@ from elmo.training.masked import (
 )
 from elmo.training.perplexity import evaluate_masked
 from elmo.training.ranks import Ranks
+from tests.commands import elmo
 from tests.runs import assert_same_run
 
 SIZES = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_length": 18}
@@ -279,31 +278,14 @@ def test_masking_is_named_by_the_model_or_by_its_stages():
     assert parse_masking("characters,words") == ("characters", "words")
 
 
-def test_the_commands_make_a_vocabulary_train_and_score(text, tmp_path, monkeypatch, capsys):
+def test_the_commands_make_a_vocabulary_train_and_score(text, tmp_path, capsys):
     def run(*arguments: object) -> None:
-        monkeypatch.setattr(sys, "argv", ["elmo", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ending:
-            cli.main()
-        assert not ending.value.code, capsys.readouterr().err
+        assert elmo(*arguments) == 0, capsys.readouterr().err
 
     run("vocab", f"{text}/train_*", "-o", tmp_path / "v.txt", "--pieces", "True", "--tagged", "True")
     small = [f"--{name}={value}" for name, value in SIZES.items()]
     shards = ["--train_path", f"{text}/train_*", "--test_path", text / "dev", "--vocab_path", tmp_path / "v.txt"]
-    more = [
-        "--tagged",
-        "True",
-        "--max_epoch",
-        1,
-        "--schedule_epochs",
-        2,
-        "--batch_size",
-        4,
-        "--warmup_steps",
-        1,
-        "--use_gpu",
-        "False",
-    ]
-    more += ["--schedule_epochs", 2]
+    more = "--tagged True --max_epoch 1 --schedule_epochs 2 --batch_size 4 --warmup_steps 1 --use_gpu False".split()
     run("pretrain_masked", *shards, *small, *more, "--masking", "ernie", "--para_save_dir", tmp_path / "run")
     run("eval", "masked", tmp_path / "run/best", "--test_path", text / "dev", "--tagged", "True", "-o", tmp_path / "r")
     result = json.loads((tmp_path / "r").read_text(encoding="utf-8"))

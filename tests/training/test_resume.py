@@ -93,6 +93,7 @@ def newest_step(folder: Path) -> int:
 CHARACTERS = {**SIZES, "token_encoder": token_encoder_sizes("char_cnn")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sizes", "fields"),
     [
@@ -287,6 +288,7 @@ def flags(text: Path, save: Path, settings: PretrainSettings, **more: object) ->
 KILLS = int(os.environ.get("ELMO_TEST_KILLS", "24"))  # `make nightly` takes more, and another seed
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_at_many_moments_ends_like_one_that_is_not(tmp_path, driver, test_seed):
     """A moment is a change of a file or folder: what a kill leaves behind is the same until the next one."""
     print(f"ELMO_TEST_SEED={test_seed}")

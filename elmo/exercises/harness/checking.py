@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.comparing import Mistake, finding, no_number_hint, shape_asked, shape_hint, shape_words
 from elmo.exercises.harness.guard import Guard, Trouble, told
 from elmo.exercises.harness.plain import Other, changed_part, kind_of, odd_one, plain, printable, same, type_name
+from elmo.system.types import Array
 
 __all__ = ["Answer", "Mistake", "Result", "WrongAnswerError", "check", "exercise", "known_exercises"]
 
-Array = npt.NDArray[Any]
 Checker = Callable[["Answer", np.random.Generator], None]
 
 _CHECKERS: dict[str, Checker] = {}
@@ -108,7 +107,7 @@ def known_exercises() -> list[str]:
 
 def _find(number: str) -> Checker | None:
     """The checker of an exercise; only its chapter's module is imported."""
-    if chapter := re.fullmatch(r"([1-9]\d?)\.\d+", number):
+    if chapter := re.fullmatch(r"(0|[1-9]\d?)\.\d+", number):
         name = f"chapter{int(chapter.group(1)):02d}"
         if (Path(__file__).parents[1] / f"{name}.py").is_file():
             importlib.import_module(f"elmo.exercises.{name}")

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.plain import Other
-
-Array = npt.NDArray[Any]
+from elmo.system.types import Array
 
 _TOLERANCE = 1e-4  # of each number, and of the largest below 1: the package's sums in float32 agree to about 1e-6
 _WHOLE = 1e-9  # relative, where the right numbers are whole: a count is right or wrong

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.encoding.protocols import ContextEncoder, WordSpace
 from elmo.errors import InputError
@@ -29,9 +27,8 @@ from elmo.explore.polysemy.wic import WicOutcomes, wic_outcomes
 from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
+from elmo.system.types import Floats, PathLike
 
-Floats = npt.NDArray[np.float64]
-PathLike = str | os.PathLike[str]
 Record = dict[str, Any]
 Contrast = tuple[str, Row, str, Row]
 

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.scores import bootstrap_auc, pair_auc
 from elmo.explore.polysemy.senses import TargetVectors, Vectors
+from elmo.system.types import Floats
 
-Floats = npt.NDArray[np.float64]
 Row = tuple[str, str]  # vectors and variant, such as ("layer 2, hole", "centred")
 
 VARIANTS = {

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.statistics import item_counts, percentile_interval
+from elmo.system.types import Floats
 
-Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
 
 MAX_PAIRS = 100_000  # about 450 sentences; from more, resampled AUCs are approximated

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from elmo.errors import InputError
-from elmo.explore.polysemy.scores import MAX_PAIRS, Floats, Pairs, Vectors, centroid_accuracy
+from elmo.explore.polysemy.scores import MAX_PAIRS, Pairs, Vectors, centroid_accuracy
 from elmo.explore.polysemy.senses import SenseSentence
 from elmo.statistics import Estimate, item_counts, percentile_interval
+from elmo.system.types import Floats
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,12 +12,11 @@ from elmo.checks import is_count
 from elmo.corpora.splits import is_held_out_review
 from elmo.corpora.tables import read_table
 from elmo.errors import InputError
+from elmo.system.types import PathLike
 from elmo.text.sentences import split_sentences
 
-Floats = npt.NDArray[np.float64]
 Vectors = npt.NDArray[np.floating]
 Pick = Callable[[Vectors, range], Vectors]  # from an encoded sentence, [rows, dim] for the words at these places
-PathLike = str | os.PathLike[str]
 
 REVIEW_CATEGORIES = {"水果": "fruit", "平板": "company"}
 

@@ -13,8 +13,9 @@ import numpy as np
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.scores import resampled_roc_auc, roc_auc
-from elmo.explore.polysemy.wic_vectors import VARIANTS, Bools, Floats, Ints, PairVectors, pair_cosines
+from elmo.explore.polysemy.wic_vectors import VARIANTS, Ints, PairVectors, pair_cosines
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
+from elmo.system.types import Bools, Floats
 
 _INNER_FOLDS = 5
 

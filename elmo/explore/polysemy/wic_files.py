@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from typing import Any
 from elmo.checks import is_count
 from elmo.corpora.tables import read_text
 from elmo.errors import InputError
-
-PathLike = str | os.PathLike[str]
+from elmo.system.types import PathLike
 
 _SAME = {"T": True, "F": False}
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import Pick, check_shape, encode_each, mean_over
 from elmo.explore.polysemy.wic_files import Mention, WicPair
+from elmo.system.types import Bools, Floats
 
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.floating]
 

@@ -25,8 +25,7 @@ from elmo.nn.native.build import threads
 from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
 from elmo.nn.shapes import check_range, match_shapes, short_type
 from elmo.runtime import paddle
-
-Tensor = Any
+from elmo.system.types import Tensor
 
 _NO_CLIP = float("inf")
 _OUT_OF_MEMORY = 1  # oneDNN's number for it, and that of our own loops

@@ -10,8 +10,8 @@ from typing import Any
 from elmo.errors import InputError
 from elmo.nn.shapes import match_shapes, short_type
 from elmo.runtime import paddle
+from elmo.system.types import Tensor
 
-Tensor = Any
 Real = type[ctypes.c_float] | type[ctypes.c_double]
 
 _FLOATS: dict[str, Real] = {"float32": ctypes.c_float, "float64": ctypes.c_double}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import Any
 from elmo.errors import InputError
 from elmo.system.cache import cache_folder
 from elmo.system.trusted import UntrustedError, is_ours, private_folder
+from elmo.system.types import PathLike
 from elmo.text import SEGMENTERS, register_segmenter
 from elmo.text.normalise import Normaliser, cut_around_emoji
 from elmo.text.segment.dictionary import check_entries, read_dictionary, warn_of_entries
@@ -63,7 +63,7 @@ class JiebaSegmenter:
 
     name = "jieba"
 
-    def __init__(self, *, user_dictionary: str | os.PathLike[str] | None = None) -> None:
+    def __init__(self, *, user_dictionary: PathLike | None = None) -> None:
         added_words = "" if user_dictionary is None else read_dictionary(user_dictionary)
         jieba = _import_jieba()
         self._tokenizer = jieba.Tokenizer()
@@ -79,7 +79,7 @@ class JiebaSegmenter:
             warn_of_entries(check_entries(added_words, self._keeps, user_dictionary), user_dictionary)
 
     @classmethod
-    def check_options(cls, user_dictionary: str | os.PathLike[str] | None = None) -> None:
+    def check_options(cls, user_dictionary: PathLike | None = None) -> None:
         """Warn, before processes are started that can't, of entries that will not be kept whole."""
         if user_dictionary is not None:
             cls(user_dictionary=user_dictionary)

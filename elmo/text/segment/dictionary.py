@@ -9,16 +9,16 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
 from elmo.text import SEGMENTERS
-from elmo.text.normalise import STEPS
-
-PathLike = str | os.PathLike[str]
+from elmo.text.normalise import STEPS, Normaliser
+from elmo.text.shards import read_text_records
 
 _NAME_CHARS = 80  # of a name that a file gives, in a message
 _SHOWN = 20  # problems of a dictionary; the others are counted
@@ -125,11 +125,37 @@ class TextRecord:
                 f"its text was cut by {theirs}, not by {ours}: words that are cut otherwise are unknown to it; give "
                 "its own segmenter and user dictionary"
             )
-        if self.normalise != tuple(normalise):
-            theirs, ours = (", ".join(steps) or "none" for steps in (self.normalise, normalise))
-            advice = theirs.replace(" ", "")
-            found.append(f"its text was normalised by {theirs}, not by {ours}: give --normalise {advice}")
-        return found
+        return found + self.other_steps(normalise)
+
+    def other_steps(self, normalise: Sequence[str]) -> list[str]:
+        """What to warn of where text is normalised otherwise."""
+        if not self.is_known or self.normalise == tuple(normalise):
+            return []
+        theirs, ours = (", ".join(steps) or "none" for steps in (self.normalise, normalise))
+        return [f"its text was normalised by {theirs}, not by {ours}: give --normalise {theirs.replace(' ', '')}"]
+
+
+def warn_of_shards(provenance: Mapping[str, Any], place: object, paths: Iterable[PathLike], *, words: bool) -> None:
+    """Warn of shards that were made otherwise than a model's text; `words`: whether it matters to it how they are cut.
+
+    Nothing is said where the model or the shards don't say how they were made.
+    """
+    made = TextRecord.of(provenance)
+    for record in read_text_records(paths):
+        theirs = TextRecord.of({"text": record})
+        if theirs.is_known:
+            find = made.differences(theirs.segmenter, theirs.normalise) if words else made.other_steps(theirs.normalise)
+            for warning in find:
+                warnings.warn(f"{place}: {warning}", stacklevel=2)
+
+
+def steps_as_trained(provenance: Mapping[str, Any], place: object, normalise: Sequence[str] | None) -> tuple[str, ...]:
+    """Steps of normalisation: those given, or those of the model's text; warns where they differ."""
+    made = TextRecord.of(provenance)
+    steps = made.normalise if normalise is None else Normaliser(normalise).steps
+    for warning in made.other_steps(steps):
+        warnings.warn(f"{place}: {warning}", stacklevel=3)
+    return steps
 
 
 def _name_segmenter(described: Mapping[str, Any]) -> str:

@@ -69,6 +69,7 @@ def solution(number: str) -> Any:
     return pages.run(pages.solutions(page)[number], pages.starting_points(page)[number][1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", NUMBERS)
 def test_no_hostile_answer_escapes_or_is_right(number: str, capsys: pytest.CaptureFixture[str]) -> None:
     for what, answer in hostile.ANSWERS.items():
@@ -185,6 +186,7 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(number=NUMBER, make=TREES)
 def test_trees_of_hostile_values_are_wrong_in_one_sentence(number: str, make: Any) -> None:

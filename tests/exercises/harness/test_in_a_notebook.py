@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import nbclient
 import nbformat
+import pytest
 
 CELLS = [
     "from elmo.exercises import check\nfrom elmo.exercises.harness import guard\n"
@@ -24,6 +25,7 @@ SAID = [
 ]
 
 
+@pytest.mark.slow
 def test_the_kernel_lives_on_and_each_cell_says_what_happened() -> None:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     nbclient.NotebookClient(notebook, timeout=60, kernel_name="python3").execute()

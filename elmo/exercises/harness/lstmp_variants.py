@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.exercises.harness.checking import Mistake
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
-
-Array = npt.NDArray[Any]
+from elmo.system.types import Array
 
 CLIP = 0.5  # low enough to be reached by random weights
 _INPUT, _HIDDEN, _PROJ = 3, 5, 2  # all different, so that no wrong product fits
