@@ -180,7 +180,8 @@ def correlation_of(first: Floats, second: Floats, counts: Floats) -> Estimate:
 
 def _weighted_correlation(first: Floats, second: Floats, weights: Floats) -> float:
     covariance = np.cov(first, second, aweights=weights)
-    return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
+    with np.errstate(invalid="ignore"):  # a resample in which all professions are alike
+        return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
 
 def without_direction(space: WordVectors, names: Sequence[str], expected: npt.NDArray[np.str_]) -> Record:
