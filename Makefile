@@ -15,10 +15,11 @@ PADDLE := $(or $(GPU),$(INSTALLED),cpu)
 export PYTHONHASHSEED := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup book test test-fast nightly sanitize notebooks lab lint look format lock bench fuzz clean other-paddle
+.PHONY: help setup book pdf test test-fast nightly sanitize notebooks lab lint look slides format lock bench fuzz clean other-paddle
 
 help:
 	@echo "make book       build the book into _build/html/index.html (from the executed notebooks)"
+	@echo "make pdf        the book as one PDF, _build/pdf/elmo-from-the-inside.pdf (needs chromium or chrome)"
 	@echo "make test       ruff, mypy, spelling and pytest: what CI runs"
 	@echo "make test-fast  the quick tests only, without the book's: for the daily loop, within three minutes"
 	@echo "make nightly    kills at a hundred moments, another seed each night, and the fuzzer: make nightly SECONDS=600"
@@ -32,6 +33,7 @@ help:
 	@echo "                CASES=readers, commands or checkers tries these alone"
 	@echo "make lint       ruff, mypy and spelling only"
 	@echo "make look       open every built page in a headless Chromium: console, width, plots"
+	@echo "make slides     HTML slides of the chapters' figures and captions, into _build/slides/index.html"
 	@echo "make format     let ruff format the code and mend what it can"
 	@echo "make lock       resolve requirements.txt again from pyproject.toml (needs uv)"
 	@echo "make clean      remove what was built; .venv stays"
@@ -40,6 +42,9 @@ setup: $(READY)
 
 book: $(READY)
 	@$(BIN)/python -m book.tools.build
+
+pdf: book
+	@$(BIN)/python -m book.tools.pdf
 
 notebooks: $(READY)
 	@$(BIN)/python -m book.tools.notebooks $(if $(OUTPUT),--output "$(OUTPUT)")
@@ -79,6 +84,9 @@ lint: $(READY)
 
 look: $(READY)
 	@$(BIN)/python -m book.tools.look
+
+slides: $(READY)
+	@$(BIN)/python -m book.tools.slides
 
 format: $(READY)
 	$(BIN)/ruff check --fix

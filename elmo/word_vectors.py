@@ -27,7 +27,7 @@ class SkipGramConfig:
     vector_size: int = 128
     window: int = 5  # furthest context word; each word draws its own reach from 1 .. window
     negative: int = 5  # noise words that a pair is told from
-    sample: float = 1e-3  # words with a larger share of the text are thinned out; 0 keeps all
+    sample: float = 1e-3  # words with more than 2.62 times this share of the text are thinned out; 0 keeps all
     min_count: int = 5  # rarer words are left out, before windows are made
     epochs: int = 5  # passes over the text
     learning_rate: float = 0.025  # falls linearly with the words read ...

@@ -21,14 +21,16 @@ CORPORA=${CORPORA:-${ELMO_DATA_HOME:-}}
 WORK=${WORK:-.runs/elmo_zh}
 VOCAB_SIZE=${VOCAB_SIZE:-50000}
 MIX=${MIX:-}                       # sources that are not read whole, such as "laws=3 tvsub=2": every third, every second shard
-EMBED_SIZE=${EMBED_SIZE:-256}      # word vectors and projections, in each direction
-HIDDEN_SIZE=${HIDDEN_SIZE:-1024}   # cells of an LSTMP layer; two layers
+END_MIX=${END_MIX:-$MIX}           # the same for the end, in which the learning rate falls; laws=0 leaves a source out
+EMBED_SIZE=${EMBED_SIZE:-128}      # word vectors and projections, in each direction
+HIDDEN_SIZE=${HIDDEN_SIZE:-512}    # cells of an LSTMP layer; two layers
 CANDIDATES=${CANDIDATES:-2048}     # of the sampled softmax
 BATCH_SIZE=${BATCH_SIZE:-128}      # streams, of 20 words each in a step
 LEARNING_RATE=${LEARNING_RATE:-0.002}
 WARMUP_STEPS=${WARMUP_STEPS:-500}
 DROPOUT=${DROPOUT:-0.05}
-MAX_EPOCH=${MAX_EPOCH:-4}          # passes over the text
+MAX_EPOCH=${MAX_EPOCH:-4}          # passes over the text at a constant rate
+END_EPOCH=${END_EPOCH:-1}          # passes over the text of the end
 RANDOM_SEED=${RANDOM_SEED:-0}
 SAVE_INTERVAL=${SAVE_INTERVAL:-1000}
 WORD2VEC_EPOCHS=${WORD2VEC_EPOCHS:-5}
@@ -42,18 +44,27 @@ fi
 prepare_text "$CORPORA" "$WORK" "$VOCAB_SIZE"
 # shellcheck disable=SC2086  # MIX is several words
 mix "$WORK/shards" "$WORK/mix" $MIX
+# shellcheck disable=SC2086
+mix "$WORK/shards" "$WORK/end_mix" $END_MIX
 
-# 2. ELMo: the biLM. From where it stopped, if it did; what it prints is kept
+# pretrain TEXT FOLDER PASSES [FLAG ...]: the biLM, from where it stopped, if it did; what it prints is kept
+pretrain() {
+    local text=$1 folder=$2 passes=$3
+    shift 3
+    [ -d "$folder/epoch_$(printf '%03d' "$passes")" ] ||
+        elmo pretrain --train_path "$text/*" --test_path "$WORK/dev_raw/*" --vocab_path "$WORK/vocabulary.txt" \
+            --embed_size "$EMBED_SIZE" --hidden_size "$HIDDEN_SIZE" --tie_softmax True --dropout "$DROPOUT" \
+            --n_negative_samples_batch "$CANDIDATES" --batch_size "$BATCH_SIZE" --num_steps 20 --optim adam \
+            --learning_rate "$LEARNING_RATE" --warmup_steps "$WARMUP_STEPS" --max_epoch "$passes" \
+            --random_seed "$RANDOM_SEED" --save_interval "$SAVE_INTERVAL" --dev_interval "$SAVE_INTERVAL" \
+            --para_save_dir "$folder" --resume True "$@" 2> >(tee -a "$WORK/pretrain.log" >&2)
+}
+
+# 2. ELMo: the biLM. At a constant rate, which can be ended at any checkpoint; then a shorter end in which the rate falls
 last="$WORK/checkpoints/epoch_$(printf '%03d' "$MAX_EPOCH")"
-if [ ! -d "$last" ]; then
-    elmo pretrain --train_path "$WORK/mix/*" --test_path "$WORK/dev_raw/*" --vocab_path "$WORK/vocabulary.txt" \
-        --embed_size "$EMBED_SIZE" --hidden_size "$HIDDEN_SIZE" --tie_softmax True --n_negative_samples_batch "$CANDIDATES" \
-        --batch_size "$BATCH_SIZE" --num_steps 20 --optim adam --learning_rate "$LEARNING_RATE" --lr_schedule cosine \
-        --warmup_steps "$WARMUP_STEPS" --dropout "$DROPOUT" --max_epoch "$MAX_EPOCH" --random_seed "$RANDOM_SEED" \
-        --save_interval "$SAVE_INTERVAL" --dev_interval "$SAVE_INTERVAL" --para_save_dir "$WORK/checkpoints" --resume True \
-        2> >(tee -a "$WORK/pretrain.log" >&2)
-fi
-[ -d "$WORK/elmo-zh" ] || elmo export "$last" "$WORK/elmo-zh" --dtype float16 \
+pretrain "$WORK/mix" "$WORK/checkpoints" "$MAX_EPOCH" --lr_schedule constant
+pretrain "$WORK/end_mix" "$WORK/end" "$END_EPOCH" --lr_schedule cosine --load_pretraining_params "$last"
+[ -d "$WORK/elmo-zh" ] || elmo export "$WORK/end/epoch_$(printf '%03d' "$END_EPOCH")" "$WORK/elmo-zh" --dtype float16 \
     --note "Trained by runs/elmo_zh.sh on raw, pool and the training parts of lac" --licence Apache-2.0
 
 # 3. word2vec, its rival: the same words and the same text
@@ -74,6 +85,8 @@ reviews="$CORPORA/sentiment/shopping_reviews_7cats.csv" pairs="$CORPORA/senses/m
 [ -f "$reviews" ] && sets+=(--reviews "$reviews")
 [ -f "$pairs" ] && sets+=(--mcl_wic "$pairs")
 [ -f "$results/senses.json" ] || elmo eval senses "$model" --word2vec "$vectors" ${sets[@]+"${sets[@]}"} -o "$results/senses.json"
+[ -f "$results/senses_vectors.json" ] ||
+    elmo eval forms "$model" --word2vec "$vectors" ${sets[@]+"${sets[@]}"} -o "$results/senses_vectors.json"
 similarity=("$CORPORA"/words/wordsim-*.txt)
 all_sets=("${similarity[@]}")
 for analogies in "$CORPORA/words/analogy.txt" "$CORPORA/words/ca8_morphological.txt"; do

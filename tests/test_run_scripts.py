@@ -43,6 +43,15 @@ def made(work: Path) -> dict[str, int]:
     return {str(path.relative_to(work)): path.stat().st_mtime_ns for path in files}
 
 
+def last_perplexity(log: Path, run: int) -> float:
+    """The held-out perplexity at the end of a run of the log."""
+    epochs = re.findall(r"epoch (\d+): .*? perplexity ([\d.]+)", log.read_text(encoding="utf-8"))
+    ends = [
+        float(value) for (_, value), (after, _) in zip(epochs, [*epochs[1:], ("1", "")], strict=True) if after == "1"
+    ]
+    return ends[run - 1]
+
+
 @pytest.fixture(scope="module")
 def work(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "work"
@@ -56,7 +65,9 @@ def test_the_whole_way_ends_in_models_and_scores(work: Path) -> None:
     assert encoder.encode([["我", "买了", "苹果"]])[0].shape == (3, 3, 32)
     assert vectors.vectors.shape[1] == 128
     results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (work / "results").iterdir()}
-    assert results.keys() == {"perplexity_dev_raw", "perplexity_dev_pool", "senses", "words", "words_averages"}
+    perplexities, words = {"perplexity_dev_raw", "perplexity_dev_pool"}, {"words", "words_averages"}
+    assert results.keys() == perplexities | words | {"senses", "senses_vectors"}
+    assert results["perplexity_dev_raw"]["perplexity"] < last_perplexity(work / "pretrain.log", run=1)
     assert 1 < results["perplexity_dev_pool"]["perplexity"] < 2000  # a vocabulary of 2,000: it has learnt something
     assert results["senses"]["systems"].keys() == {"elmo", "word2vec"}
     assert "wordsim-240" in results["words"]["sets"]

@@ -18,11 +18,13 @@ from benchmarks.live_engine import Engine, compare_guesses, compare_layers, comp
 from book.tools.live import MODEL, SENSES, WORD_VECTORS
 from elmo.bilm import BiLM, BiLMConfig
 from elmo.encoding.encoder import Encoder, load_pretrained
+from elmo.encoding.substitutes import Substitutes
 from elmo.text.segment import WhitespaceSegmenter
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.web.cells import forward_cells
-from elmo.web.export import WebModel, web_model
+from elmo.web.export import STATIC, WebModel, web_model
 from elmo.web.model_arrays import model_arrays
+from elmo.web.packing import quantise
 from elmo.word_vectors import WordVectors
 
 PHONE = ["我", "新买", "了", "1", "个", "苹果", "X", "。"]
@@ -54,6 +56,27 @@ def tiny_encoder(**settings: object) -> Encoder:
         parameter.set_value(generator.choice([-0.75, 0, 0.75], parameter.shape).astype(np.float32))
     bilm.eval()
     return Encoder(bilm, vocabulary, WhitespaceSegmenter())
+
+
+@pytest.fixture(scope="module")
+def rounded(encoder: Encoder) -> Encoder:
+    """The encoder with weights as the page holds them, so that nothing but the arithmetic can differ."""
+    model = BiLM(encoder.model.config)
+    arrays = {name: parameter.numpy() for name, parameter in encoder.model.named_parameters()}
+    for name, parameter in model.named_parameters():
+        parameter.set_value(round_rows(name, arrays[name]))
+    model.eval()
+    return Encoder(model, encoder.vocabulary, encoder.segmenter)
+
+
+def round_rows(name: str, array: np.ndarray) -> np.ndarray:
+    """An array as packed and read again. The model has the rows of its LSTMs' matrices as columns."""
+    if array.ndim == 1:
+        return array
+    by_word = name in ("embedding_para", "softmax_weight")
+    steps, scales = quantise(array if by_word else array.T)
+    rows = steps * scales[:, None]
+    return rows if by_word else rows.T
 
 
 @pytest.mark.slow
@@ -105,7 +128,38 @@ def test_the_word_s_own_rank_and_share_are_those_of_the_softmax(engine: Engine, 
     assert found["share"] == pytest.approx(np.exp(own - np.logaddexp.reduce(scores)), rel=0.05)  # int8
 
 
-def test_both_readers_together_guess_words_and_their_probabilities_fit(engine: Engine):
+@pytest.mark.parametrize("tied", [False, True])
+def test_both_models_together_weigh_all_words_as_substitutes_does(tied: bool):
+    encoder = tiny_encoder(tie_softmax=tied)
+    engine, substitutes = Engine(web_model(encoder).script), Substitutes(encoder)
+    words = ["我", "吃", "没有", "。", "鱼"]
+    for place, guesses in enumerate(engine.ask("allGuesses", words=words)):
+        expected = substitutes.words(words, place)
+        assert [each["word"] for each in guesses["both"]["top"]] == [word for word, _ in expected]
+        shares = [each["share"] for each in guesses["both"]["top"]]
+        np.testing.assert_allclose(shares, [weight for _, weight in expected], rtol=1e-3, atol=1e-6)
+    vectors = np.array(engine.ask("expected", words=words))
+    np.testing.assert_allclose(vectors, substitutes.encode([words])[0], atol=1e-4)
+
+
+def test_page_and_package_expect_the_same_ten_words(engine: Engine, rounded: Encoder):
+    substitutes = Substitutes(rounded)
+    for text in ("我新买了1个苹果X。", "妈妈给我打电话。", "这个词是什么意思？"):
+        words = engine.ask("cut", text=text)["words"]
+        for place, guesses in enumerate(engine.ask("allGuesses", words=words)):
+            expected = [word for word, _ in substitutes.words(words, place)]
+            assert [each["word"] for each in guesses["both"]["top"]] == expected, words[place]
+
+
+def test_substitute_vectors_are_those_of_the_package(engine: Engine, encoder: Encoder):
+    chosen = [encoder.words(text) for text in sentences(10)]
+    for words, expected in zip(chosen, Substitutes(encoder).encode(chosen), strict=True):
+        found = np.array(engine.ask("expected", words=words))
+        lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(expected, axis=1)
+        assert ((found * expected).sum(axis=1) / lengths).min() > 0.999
+
+
+def test_both_models_together_guess_words_and_their_weights_fit(engine: Engine):
     found = engine.ask("guesses", words=PHONE, place=5)["both"]
     shares = [each["share"] for each in found["top"]]
     assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1
@@ -162,28 +216,45 @@ def test_the_gap_of_a_marked_sentence_falls_on_its_own_dot(engine: Engine, encod
     entry = engine.facts["senses"]["苹果"]
     text = entry["sentences"][0]["text"]
     words = encoder.words(text)
-    found = engine.ask("senses", words=words, place=words.index("苹果"), shares=[0, 0, 1])
-    spread = np.ptp(np.array(found["points"]), axis=0).max()
-    assert np.abs(np.subtract(found["own"], found["points"][0])).max() < 0.02 * spread  # vectors are int8
-    assert 0 not in {near["index"] for near in found["mixed"]["nearest"]}  # it is no neighbour of itself
-    for vote in (*found["layers"], found["mixed"]):
-        assert sum(vote["shares"].values()) == pytest.approx(1)
-        assert set(vote["shares"]) <= set(entry["senses"])
+    for shares in ([0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0.5, 0.5]):
+        found = engine.ask("senses", words=words, place=words.index("苹果"), shares=shares)
+        spread = np.ptp(np.array(found["points"]), axis=0).max()
+        assert np.abs(np.subtract(found["own"], found["points"][0])).max() < 0.02 * spread  # vectors are int8
+        assert 0 not in {near["index"] for near in found["mixed"]["nearest"]}  # it is no neighbour of itself
+        for vote in (*found["rows"], found["mixed"]):
+            assert sum(vote["shares"].values()) == pytest.approx(1)
+            assert set(vote["shares"]) <= set(entry["senses"])
+
+
+def test_the_senses_show_the_words_that_both_models_expect(engine: Engine):
+    found = engine.ask("senses", words=PHONE, place=5, shares=[0, 0, 0, 1])
+    both = engine.ask("guesses", words=PHONE, place=5)["both"]["top"]
+    assert found["expected"] == [each["word"] for each in both][: len(found["expected"])]
+    assert len(found["expected"]) >= 5
 
 
 def test_the_mix_moves_the_map_as_the_scalar_mix_does(engine: Engine):
     def points(*shares: float) -> np.ndarray:
         return np.array(engine.ask("senses", words=PHONE, place=5, shares=shares)["points"])
 
-    mixed = points(0.2, 0.3, 0.5)
-    expected = 0.2 * points(1, 0, 0) + 0.3 * points(0, 1, 0) + 0.5 * points(0, 0, 1)
-    np.testing.assert_allclose(mixed, expected, atol=1e-4)
-    assert np.abs(mixed - points(0, 0, 1)).max() > 0.1
+    mixed = points(0.2, 0.3, 0.4, 0.1)
+    single = [points(*shares) for shares in np.eye(4).tolist()]
+    np.testing.assert_allclose(mixed, np.tensordot([0.2, 0.3, 0.4, 0.1], single, 1), atol=1e-4)
+    assert all(np.abs(mixed - each).max() > 0.1 for each in single)
 
 
-def test_the_mix_of_the_top_layer_alone_votes_as_that_layer(engine: Engine):
-    found = engine.ask("senses", words=PHONE, place=5, shares=[0, 0, 1])
-    assert found["mixed"] == found["layers"][2]
+@pytest.mark.parametrize("row", range(4))
+def test_a_row_alone_votes_as_itself(engine: Engine, row: int):
+    found = engine.ask("senses", words=PHONE, place=5, shares=np.eye(4)[row].tolist())
+    assert len(found["rows"]) == 4
+    assert found["mixed"] == found["rows"][row]
+
+
+def test_each_pair_of_examples_shares_a_word_whose_senses_are_marked(engine: Engine):
+    labels = (STATIC / "labels.js").read_text(encoding="utf-8")
+    for pair in engine.evaluate(f"(() => {{ {labels}; return elmoLive.examples; }})()"):
+        first, second = (set(engine.ask("cut", text=text)["words"]) for text in pair)
+        assert first & second & set(engine.facts["senses"]), pair
 
 
 def test_gates_and_cells_are_those_of_the_formulas(engine: Engine, encoder: Encoder):

@@ -24,7 +24,7 @@ from elmo.web import export
 from elmo.web.cells import quotation_cell
 from elmo.web.export import ENGINE, PAGE, STATIC, export_web, web_model
 from elmo.web.packing import pack, quantise, script
-from elmo.web.senses import principal_axes
+from elmo.web.senses import map_axes, principal_axes
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"我你吃鱼", "苹果", "<script>"])
 
@@ -82,6 +82,15 @@ def test_the_axes_are_the_directions_of_the_widest_spread():
     axes = principal_axes((points - points.mean(axis=0)).astype(np.float32))
     assert np.abs(axes[0]).argmax() == 1 and np.abs(axes[1]).argmax() == 3
     assert principal_axes(np.zeros((1, 5), np.float32)).shape == (2, 5)
+
+
+def test_the_axes_of_a_mix_point_the_same_way():
+    states = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32) * np.float32([5, 2, 1, 1, 1, 1])
+    expected = -states[:, :3]  # as far to the other side
+    axes = map_axes(states, expected)
+    assert axes.shape == (2, 9) and axes.dtype == np.float32
+    on_map = states @ axes[:, :6].T, expected @ axes[:, 6:].T
+    assert all(np.corrcoef(*pair)[0, 1] > 0.9 for pair in zip(on_map[0].T, on_map[1].T, strict=True))
 
 
 def test_the_quotation_cell_is_the_one_that_was_built_for_it():

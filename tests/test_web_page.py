@@ -128,7 +128,7 @@ def test_a_reader_types_points_and_reads_and_nothing_leaves_the_page(folder: Pat
             await page.until(f"{WORDS}.join(' ') === '小米 发布 了 新手机 。'")
             await page.point(".word:nth-child(4)")
             await page.until(f"{CHOSEN} === '新手机'")
-            await page.until("document.querySelector('.rank').textContent.startsWith('新手机 is guess')")
+            await page.until("document.querySelector('.rank').textContent.startsWith('新手机 has rank')")
             assert await page.evaluate(LISTS) != first
             assert page.faults() == []
 
@@ -153,7 +153,7 @@ def test_every_view_answers_in_both_languages_and_on_a_telephone(folder: Path):
                 await page.until(f"!!document.querySelector('.panel {answers[view]}')")
                 width = await page.evaluate("document.scrollingElement.scrollWidth")
                 assert width <= 390, view
-            assert await page.evaluate("document.querySelector('[role=tab]').textContent") == "两个读者猜词"
+            assert await page.evaluate("document.querySelector('[role=tab]').textContent") == "两个模型猜词"
             assert page.faults() == []
 
     run(test)
@@ -167,6 +167,8 @@ def test_the_map_names_what_is_near_and_the_star_moves_with_the_sentence(folder:
             before = await page.until(star)
             text = await page.evaluate("document.querySelector('.map').getAttribute('aria-label')")
             assert text.startswith("Map of") and "fruit" in text
+            mix = "[...document.querySelectorAll('.sliders label')].map((each) => each.innerText.replace(/\\s+/g, ' '))"
+            assert await page.evaluate(mix) == ["Layer 0 0%", "Layer 1 0%", "Layer 2 0%", "Expected words 100%"]
             still = await page.evaluate("document.querySelector('.map.one').innerHTML")
             await page.type("苹果发布了新手机。")
             await page.until(f"{star} !== {json.dumps(before)}")
@@ -235,7 +237,7 @@ def test_nothing_and_far_too_much_are_answered_in_a_line(folder: Path):
             await page.until(f"{MESSAGE}.startsWith('Type a sentence')")
             assert await page.evaluate("document.querySelector('.panel').hidden")
             await page.type("喜歡😀 Ω " + "我吃苹果，" * 125)  # 500 words and more
-            await page.until(f"{MESSAGE} === 'Only the first 200 words are read.'")
+            await page.until(f"{MESSAGE} === 'The page reads only the first 200 words.'")
             assert await page.evaluate(f"{WORDS}.length") == 200
             assert page.faults() == []
 
@@ -294,7 +296,7 @@ def test_the_small_form_reads_the_model_only_when_it_is_touched(folder: Path, tm
 
     async def test() -> None:
         async with opened(front) as page:
-            await page.until(f"{MESSAGE}.startsWith('Type, or choose')")
+            await page.until(f"{MESSAGE}.startsWith('Type a sentence or choose')")
             assert not [event for event in page.browser.take_events() if MODEL_FILE in json.dumps(event)]
             await page.click(".chip:nth-of-type(2)")
             assert [len(words) for words in await page.until(f"{LISTS}.length === 3 && {LISTS}")] == [5, 5, 5]

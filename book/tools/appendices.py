@@ -61,6 +61,7 @@ def fragments() -> dict[str, str]:
         "terms": terms_page(),
         "timing": timing_table(),
         "status": status_page(),
+        "for_engineers": engineers_page(),
         "corpora": corpora_page(),
         "results": results_page(),
         "commands": commands_page(),
@@ -204,6 +205,12 @@ def _integers(node: ast.expr) -> Iterator[int]:
     elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "range":
         bounds = [value for argument in node.args for value in _integers(argument)]
         yield from range(*bounds) if len(bounds) == len(node.args) else ()
+
+
+def engineers_page() -> str:
+    """What chapters have moved to the appendix for engineers: book/for_engineers_NN_name.md, in their order."""
+    parts = sorted(BOOK.glob("for_engineers_*.md"))
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
 
 
 def corpora_page() -> str:

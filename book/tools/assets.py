@@ -29,7 +29,8 @@ def make_assets() -> Path:
     copy_mathjax(building / "mathjax")
     copy_plotly(building / "plotly")
     docstrings = (REPOSITORY / "elmo").rglob("*.py")  # the reference shows them
-    make_font(characters([*page_files(), *docstrings]), building / "fonts")
+    drawings = (BOOK / "tools/diagrams").glob("*.py")
+    make_font(characters([*page_files(), *docstrings, *drawings]), building / "fonts")
     extract_figures(BOOK.glob("*.ipynb"), building / "figures")
     shutil.rmtree(GENERATED, ignore_errors=True)
     building.rename(GENERATED)

@@ -21,7 +21,7 @@ from sphinx.util.docutils import ReferenceRole, SphinxDirective
 from book.tools import REPOSITORY
 from book.tools.assets import characters, make_font
 
-MODEL, WORD_VECTORS = "elmo-zh-small", "word2vec-zh-small"  # of data/models
+MODEL, WORD_VECTORS = "elmo-zh", "word2vec-zh"  # of data/models
 SENSES = REPOSITORY / "data/senses.tsv"
 PAGE = "book/live"
 FOLDER = "live"  # of the built pages' _static
@@ -135,7 +135,7 @@ def _fingerprint() -> str:
     """Of everything that the files are made from."""
     digest = hashlib.sha256(f"{MODEL} {WORD_VECTORS} {_FONT}".encode())
     models = [path for name in (MODEL, WORD_VECTORS) for path in sorted((REPOSITORY / "data/models" / name).iterdir())]
-    sources = sorted((REPOSITORY / "elmo/web").glob("*.*"))
+    sources = [*sorted((REPOSITORY / "elmo/web").glob("*.*")), REPOSITORY / "elmo/encoding/substitutes.py"]
     for path in [SENSES, Path(__file__), *models, *sources, *_scripts()]:
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -1,7 +1,8 @@
 """`python -m book.tools.look`: every page of the built book, as a headless Chromium shows it on a telephone.
 
-A fault is what the console reports as an error, what is wider than the screen, a plot that is not drawn, and a text of
-a plot that leaves the screen when its dot is touched. Needs chromium or chrome, and no network; CI does not run it.
+A fault is what the console reports as an error, what is wider than the screen, a plot that is not drawn, a text of a
+plot that leaves the screen when its dot is touched, and one of a diagram with less than 9 pixels. Needs chromium or
+chrome, and no network; CI does not run it.
 """
 
 from __future__ import annotations
@@ -65,7 +66,15 @@ _LOOK = """(async () => {
       }
     }
   }
-  return JSON.stringify({ screen: width, width: document.scrollingElement.scrollWidth, wide, plots });
+  const small = [];
+  for (const drawing of document.querySelectorAll("svg.diagram")) {
+    const scale = drawing.getBoundingClientRect().width / drawing.viewBox.baseVal.width;
+    for (const text of drawing.querySelectorAll("text, tspan")) {
+      const size = scale * parseFloat(getComputedStyle(text).fontSize);
+      if (size < 9) small.push(`${size.toFixed(1)} pixels: ${text.textContent}`);
+    }
+  }
+  return JSON.stringify({ screen: width, width: document.scrollingElement.scrollWidth, wide, plots, small });
 })()"""
 
 
@@ -165,6 +174,7 @@ def _seen(found: dict[str, Any]) -> Iterator[str]:
         wide = ", ".join(dict.fromkeys(found["wide"][-3:])) or "where?"
         yield f"is {found['width']} pixels wide on a screen of {found['screen']}: {wide}"
     yield from (f"a plot {fault}" for fault in found["plots"])
+    yield from (f"a diagram has a text of {text}" for text in found["small"])
 
 
 async def look(pages: list[Path], path: str, seconds: float) -> AsyncIterator[tuple[Path, list[str]]]:

@@ -24,8 +24,8 @@ def draw_three_views(path: Path) -> Path:
         ("word2vec: 邻近的词 nearby words, in no order", True, {target}, {1, 2, 4, 5}, ""),
         ("ELMo: 从左往右 from the left", True, {target}, {0, 1, 2}, "→"),
         ("ELMo: 从右往左 from the right", True, {target}, {4, 5}, "←"),
-        ("BERT: 遮盖的字 hidden characters", False, {3, 7}, set(range(11)) - {3, 7}, ""),
-        ("ERNIE: 遮盖的词 a hidden word", False, harbin, set(range(11)) - harbin, ""),
+        ("BERT: 掩码的字 masked characters", False, {3, 7}, set(range(11)) - {3, 7}, ""),
+        ("ERNIE: 掩码的词 a masked word", False, harbin, set(range(11)) - harbin, ""),
     ]
     with plt.rc_context({"svg.hashsalt": "three views", "svg.fonttype": "path"}):
         figure, axes = plt.subplots(figsize=(6, 5.6), layout="constrained")

@@ -24,22 +24,18 @@ def _interval(values: list[float], digits: int) -> str:
 
 
 def _senses() -> Iterator[tuple[str, ...]]:
-    results = _read("senses_small")
-    systems = results["systems"]
-    count = len(systems["elmo"]["senses"]["words"])
+    """Vectors that were chosen on other words than those they are scored on; word2vec averages the sentence's words."""
+    differences = _read("senses_vectors")["differences"]
     sets = {
-        f"{results['word']}, fruit or brand, in product reviews: AUC": ("reviews_held_out", "pair_auc"),
-        f"senses of {count} words, by the nearest sense's mean: accuracy": ("senses", "accuracy"),
+        "senses": "same sense or another, 42 words: AUC × 100",
+        "reviews": "苹果, fruit or brand, in product reviews: AUC × 100",
+        "mcl_wic": "MCL-WiC, Chinese: accuracy",
     }
-    for title, (part, score) in sets.items():
-        word, near = (found["value"] for found in systems["word2vec"][part][score])
-        best = max(systems["elmo"][part][score], key=lambda found: float(found["value"]))
-        yield (
-            title,
-            f"word2vec {word:.2f}, mean of the words around {near:.2f}",
-            f"ELMo {best['value']:.2f}",
-            _interval([best["low"], best["high"]], 2),
-        )
+    for name, title in sets.items():
+        found = differences[name]["chosen: ELMo less word2vec"]
+        ours, theirs = (100 * found[system]["value"] for system in ("elmo", "word2vec"))
+        gain = f"{100 * found['value']:+.1f} {_interval([100 * found['low'], 100 * found['high']], 1)}"
+        yield (title, f"word2vec {theirs:.1f}", f"ELMo {ours:.1f}", gain)
 
 
 def _lac() -> Iterator[tuple[str, ...]]:
@@ -108,7 +104,7 @@ def table() -> str:
         "Five kinds of tasks (two sets of question pairs), one small network on top, encoders of the same size that\n"
         "have read the same text (per cent; ± is the 95% interval over seeds; accuracy, F1 for MSRA, MRR for CMRC):\n"
     )
-    head = ("training step", "tokens/s in bfloat16", "beside our own float32", "beside PyTorch's bfloat16")
+    head = ("training step", "tokens/s in bfloat16", "relative to our own float32", "relative to PyTorch's bfloat16")
     speeds = _as_markdown(head, _speeds())
     how = (
         f"How fast a training step is ({_read('pretrain_speed')['latest']}; median of paired rounds, least to\n"

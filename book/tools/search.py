@@ -14,6 +14,10 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.search.zh import SearchChinese
 
+from book.tools import BOOK
+
+SCORER = BOOK / "tools" / "search_scorer.js"  # how what is found is ordered; _config.yml names it
+
 _PIECES = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+|[a-zA-Z0-9_]+")
 
 _SPLIT_QUERY = r"""

@@ -84,7 +84,7 @@ def files() -> list[Path]:
         "book/*.md",
         "book/src/*.md",
         "elmo/**/*.py",
-        "book/tools/*.py",
+        "book/tools/**/*.py",
         "benchmarks/*.py",
         "tests/**/*.py",
     )

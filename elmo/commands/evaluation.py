@@ -12,9 +12,11 @@ from elmo.system.project import project_data
 from elmo.system.terminal import say
 
 OWN_TASKS, OWN_SENSES, OWN_CLOZE = (project_data(name) for name in ("tasks", "senses.tsv", "cloze.tsv"))
+OWN_TAGGED, OWN_PROFESSIONS = project_data("lac"), project_data("professions.tsv")
 Senses = Annotated[
     Path, typer.Option("--senses", help="Marked sentences; by default data/senses.tsv.", show_default=False)
 ]
+AnyModels = Annotated[list[str], typer.Argument(help="ELMo, word2vec, BERT or ERNIE: paths or names.")]
 app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
 
 
@@ -190,14 +192,18 @@ def eval_forms(
         Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")
     ] = None,
 ) -> None:
-    """Score which vector tells senses apart: the word's own, the hole's, the mean around it, that of the sentence."""
+    """Score which vector tells senses apart: the word's own, the hole's, its substitutes', or a mean around it."""
     from elmo.encoding.encoder import load_pretrained
+    from elmo.encoding.substitutes import Substitutes
     from elmo.explore.polysemy.compare_forms import compare_forms
     from elmo.explore.report import write_results
     from elmo.word_vectors import WordVectors
 
     pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
-    result = compare_forms(load_pretrained(model), WordVectors.load(word2vec), senses, reviews, pairs)
+    encoder = load_pretrained(model)
+    substitutes = Substitutes(encoder) if encoder.model.config.softmax else None
+    space = WordVectors.load(word2vec)
+    result = compare_forms(encoder, space, senses, reviews, pairs, substitutes=substitutes)
     write_results(output, {"model": Path(model).name, "word2vec": Path(word2vec).name, **result})
     say(f"results in {output}")
 
@@ -219,6 +225,55 @@ def eval_cloze(
 
     runtime.select_device(use_gpu)
     result = evaluate_files(models, questions, batch_size=batch_size)
+    write_results(output, result)
+    for line in [*lines_of(result), f"results in {output}"]:
+        say(line)
+
+
+@app.command("probes")
+def eval_probes(
+    models: AnyModels,
+    output: ResultsFile,
+    tagged: Annotated[
+        Path, typer.Option("--tagged", help="Folder of tagged sentences; by default data/lac.", show_default=False)
+    ] = OWN_TAGGED,
+    senses: Senses = OWN_SENSES,
+    seeds: Annotated[int, typer.Option("--seeds", help="How often the sentences are dealt out into folds.")] = 3,
+    use_gpu: UseGpu = None,
+) -> None:
+    """Probe every layer of models for parts of speech, kinds of names and senses, with control tasks."""
+    from elmo import runtime
+    from elmo.explore.probing.probes import evaluate_probes, lines_of
+    from elmo.explore.report import write_results
+
+    runtime.select_device(use_gpu)
+    result = evaluate_probes(models, tagged, senses, seeds=seeds)
+    write_results(output, result)
+    for line in [*lines_of(result), f"results in {output}"]:
+        say(line)
+
+
+@app.command("prejudice")
+def eval_prejudice(
+    models: AnyModels,
+    output: ResultsFile,
+    professions: Annotated[
+        Path,
+        typer.Option(
+            "--professions",
+            help="Professions, and whom a stereotype has in them; by default data/professions.tsv.",
+            show_default=False,
+        ),
+    ] = OWN_PROFESSIONS,
+    use_gpu: UseGpu = None,
+) -> None:
+    """Ask models whom they expect in a profession, 他 (he) or 她 (she)."""
+    from elmo import runtime
+    from elmo.explore.probing.prejudice import evaluate_prejudice, lines_of
+    from elmo.explore.report import write_results
+
+    runtime.select_device(use_gpu)
+    result = evaluate_prejudice(models, professions)
     write_results(output, result)
     for line in [*lines_of(result), f"results in {output}"]:
         say(line)

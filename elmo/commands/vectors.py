@@ -35,7 +35,7 @@ def word2vec(
     window: Annotated[int, typer.Option("--window", help="Furthest context word.")] = 5,
     negative: Annotated[int, typer.Option("--negative", help="Noise words a pair is told from.")] = 5,
     sample: Annotated[
-        float, typer.Option("--sample", help="Words more frequent than this share are thinned out.")
+        float, typer.Option("--sample", help="Words with more than 2.62 times this share are thinned out.")
     ] = 1e-3,
     min_count: Annotated[int, typer.Option("--min_count", help="Rarer words are left out.")] = 5,
     max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the text.")] = 5,

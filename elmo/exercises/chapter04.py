@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-from elmo.exercises.lstmp_variants import (
+from elmo.exercises.harness.lstmp_variants import (
     CLIP,
     looks_like,
     package_step,

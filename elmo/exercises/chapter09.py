@@ -1,4 +1,4 @@
-"""Checkers of chapter 9, BERT: attention, padding, layer normalisation, and what takes the place of hidden tokens."""
+"""Checkers of chapter 9, BERT: attention, padding, layer normalisation, and what takes the place of masked tokens."""
 
 from __future__ import annotations
 
@@ -82,12 +82,12 @@ def padded_weights(answer: Answer, generator: np.random.Generator) -> None:
         ),
         Mistake(
             _softmax(np.where(np.arange(tokens) >= length - 1, _FAR, scores))[:length],
-            "the last real token is hidden, too",
+            "the last real token is masked out, too",
             "the padding begins at `length`",
         ),
         Mistake(
             _softmax(np.where(beyond, scores, _FAR))[:length],
-            "you hid the real tokens, and left the padding",
+            "you masked out the real tokens, and left the padding",
             "the padding's numbers are `length` and above",
         ),
         Mistake(

@@ -152,7 +152,7 @@ def fill(answer: Answer, generator: np.random.Generator) -> None:
         answer.wrong("you count units", "the budget is in characters: add up lengths")
     if total < budget - 1:
         answer.wrong(f"{total} characters are taken of {budget}, and more would fit", "go on to the end of the order")
-    answer.wrong(f"right is {right}, and yours is {taken}", "follow the order unit by unit, with the count beside it")
+    answer.wrong(f"right is {right}, and yours is {taken}", "follow the order unit by unit, with the count next to it")
 
 
 def fitting(lengths: Sequence[int], order: Sequence[int], budget: int) -> list[int]:

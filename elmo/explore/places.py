@@ -1,4 +1,4 @@
-"""Vectors of many numbers laid out in two dimensions, for plots; the only module that imports scikit-learn."""
+"""Vectors of many numbers laid out in two dimensions, for plots."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox, BboxBase
 
 from elmo.errors import InputError
@@ -133,6 +134,8 @@ def plot_tsne(
 def plot_cosine_matrix(matrix: Vectors, labels: Sequence[str], *, title: str = "") -> Figure:
     """Draw the cosines of n vectors as coloured squares, with their values where these fit.
 
+    The diagonal, which is 1 whatever the vectors are, is grey and leaves the colours to the others.
+
     Args:
         matrix: [n, n].
         labels: n of them, such as sentences; long ones are numbered, and their numbers stand below.
@@ -151,8 +154,11 @@ def plot_cosine_matrix(matrix: Vectors, labels: Sequence[str], *, title: str = "
         rows = [shorten(f"{number}  {label}", 28, lines) for number, label in enumerate(labels, start=1)]
         columns = [str(number) for number in range(1, size + 1)]
     figure, axes = _new_figure(height=4.5 if size > 3 else 3.2, layout="compressed")
-    low = min(0.0, float(values.min()))
-    image = axes.imshow(values, cmap="cividis", vmin=low, vmax=1)
+    is_other = ~np.eye(size, dtype=bool)
+    others = values[is_other] if size > 1 else np.zeros(1)
+    low, high = min(0.0, float(others.min())), max(float(others.max()), 0.1)
+    image = axes.imshow(np.ma.masked_array(values, ~is_other), cmap="cividis", vmin=low, vmax=high)
+    axes.set_facecolor("#bbbbbb")
     step = 1 if size <= _MAX_ROWS // 2 else 2
     axes.set_xticks(range(0, size, step), columns[::step])
     widest = max(text_width(line) for row in rows for line in row.split("\n"))
@@ -164,9 +170,11 @@ def plot_cosine_matrix(matrix: Vectors, labels: Sequence[str], *, title: str = "
     if size <= 10:
         for row, column in product(range(size), repeat=2):
             value = round(float(values[row, column]), 2) + 0.0  # no -0.00
-            colour = "black" if (value - low) / (1 - low) > 0.55 else "white"
+            is_light = row == column or (value - low) / (high - low) > 0.55
+            colour = "black" if is_light else "white"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=10)
-    figure.colorbar(image, ax=axes, shrink=0.8, label="余弦 cosine")
+    ticks = MaxNLocator(6, prune="both")  # at the ends they would leave the figure
+    figure.colorbar(image, ax=axes, shrink=0.8, label="余弦 cosine", ticks=ticks)
     return figure
 
 
@@ -176,6 +184,7 @@ def plot_two_dots(
     pair: tuple[int, int],
     *,
     names: tuple[str, str] = ("word2vec", "ELMo"),
+    expected: Sequence[Sequence[str]] = (),
 ) -> Figure:
     """Draw one word in two sentences: the one dot of its word vector, and its two dots among contextual vectors.
 
@@ -184,6 +193,7 @@ def plot_two_dots(
         items: the n sentences.
         pair: rows of the two sentences.
         names: what made the vectors of the left panel and of the right one.
+        expected: for each of the two, words that the model expects in the word's place.
 
     Raises:
         InputError: shapes do not fit, or there are no such rows.
@@ -211,6 +221,8 @@ def plot_two_dots(
         right.plot(*place, **look, markersize=size, markeredgecolor=edge, alpha=alpha, zorder=2 + is_large)
     handles = [Line2D([], [], **looks[row], markersize=9, markeredgecolor="black", linestyle="none") for row in pair]
     texts = [wrap(f"{mark} {items[row].sentence} ({senses[row]})", 82) for mark, row in zip("①②", pair, strict=True)]
+    for number, words in enumerate(expected):
+        texts[number] += "\n" + wrap(f"    期待 expects: {' '.join(words)}", 82)
     legend = figure.legend(handles, texts, loc="outside lower left", fontsize=11, handletextpad=0.2)
     for text, row in zip(legend.get_texts(), pair, strict=True):
         text.set_color(looks[row]["color"])

@@ -27,7 +27,14 @@ INSTALL_CPU = "pip install 'elmo[cpu]'"
 INSTALL_GPU = "paddlepaddle-gpu from Paddle's own package index, as Paddle's install guide says for your CUDA"
 # What comes with the project in `elmo.system.project.data_folder`.
 DATA = ("cloze.tsv", "dev", "documents", "lac", "results", "senses.tsv", "tasks", "train", "vocabulary_min5k.txt")
-MODELS = ("bert-zh-small", "elmo-zh-small", "ernie-zh-small", "word2vec-zh-small")
+MODELS = (
+    "bert-zh-small",
+    "elmo-zh",
+    "elmo-zh-small",
+    "ernie-zh-small",
+    "word2vec-zh",
+    "word2vec-zh-small",
+)
 MODEL_FILES = ("model.safetensors", "vocabulary.txt")
 _GIB = 1 << 30
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.encoding.encoder import Encoder
+from elmo.encoding.substitutes import Substitutes
 from elmo.explore.polysemy.senses import SenseSentence, TargetVectors, read_senses, target_vectors
 from elmo.word_vectors import WordVectors
 
@@ -26,11 +27,28 @@ class SenseData:
     arrays: dict[str, Floats]
 
 
+@dataclass(frozen=True)
+class _WordArrays:
+    """What is packed of one word; vectors are less the word's mean, as the comparison of senses asks for."""
+
+    layers: Floats  # [sentences, layers, dim], of the hole
+    means: Floats  # [layers, dim]
+    expected: Floats  # [sentences, dim / 2], substitute vectors, times `stretch`
+    expected_mean: Floats  # [dim / 2], before it was stretched
+    stretch: float
+
+    @classmethod
+    def of(cls, holes: Floats, substitutes: Floats) -> _WordArrays:
+        layers, expected = holes - holes.mean(axis=0), substitutes - substitutes.mean(axis=0)
+        stretch = _stretch(layers[:, -1], expected)
+        return cls(layers, holes.mean(axis=0), expected * np.float32(stretch), substitutes.mean(axis=0), stretch)
+
+
 def sense_data(encoder: Encoder, path: Path, word_vectors: WordVectors | None = None) -> SenseData:
     """Read and encode marked sentences.
 
     Args:
-        encoder: gives the vectors: those of the hole, which tell senses apart best.
+        encoder: gives the vectors: the states before the word is read, and the substitute vectors made of the last.
         path: tab-separated word, sense, gloss, sentence, position; see `elmo.explore.polysemy.senses.read_senses`.
         word_vectors: one vector a word, whose neighbours stand beside.
 
@@ -43,31 +61,22 @@ def sense_data(encoder: Encoder, path: Path, word_vectors: WordVectors | None = 
         encoder.words,
         pick=lambda vectors, places: vectors[:, places.start],
     )
+    substitutes = Substitutes(encoder).vectors(found.vectors[:, -1])
     words: dict[str, Any] = {}
-    rows: list[Floats] = []
-    means: list[Floats] = []
-    axes: list[Floats] = []
+    parts: list[_WordArrays] = []
     first = 0  # row of the word's first sentence
     for number, (word, places) in enumerate(_by_word(found).items()):
-        vectors = found.vectors[places]  # [sentences, layers, dim]
-        mean = vectors.mean(axis=0)
+        parts.append(_WordArrays.of(found.vectors[places], substitutes[places]))
         words[word] = {
             "number": number,
             "first": first,
+            "stretch": parts[-1].stretch,
             "senses": {found.items[place].sense: found.items[place].gloss for place in places},
             "sentences": [_described(found.items[place]) for place in places],
             "static": _static(word, word_vectors),
         }
         first += len(places)
-        rows.append(vectors - mean)
-        means.append(mean)
-        axes.append(principal_axes((vectors - mean)[:, -1]))
-    arrays = {
-        "senseVectors": np.concatenate([each.reshape(-1, each.shape[-1]) for each in rows]),
-        "senseMeans": np.concatenate([mean.ravel() for mean in means]),
-        "senseAxes": np.concatenate([axis.ravel() for axis in axes]),
-    }
-    return SenseData(words, arrays)
+    return SenseData(words, _packed(parts))
 
 
 def principal_axes(centred: Floats) -> Floats:
@@ -79,6 +88,33 @@ def principal_axes(centred: Floats) -> Floats:
     directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
     axes[: len(directions)] = directions
     return axes
+
+
+def map_axes(top: Floats, expected: Floats) -> Floats:
+    """Axes [2, dim + dim / 2] of a map on which states of the top layer and substitute vectors can be mixed.
+
+    Each has its own principal axes. Those of the substitute vectors point to where the same sentences have the states
+    on their side, so that a mix of both doesn't cancel out.
+    """
+    of_states, of_expected = principal_axes(top), principal_axes(expected)
+    agreement = ((top @ of_states.T) * (expected @ of_expected.T)).sum(axis=0)
+    return np.concatenate([of_states, of_expected * np.where(agreement < 0, -1, 1)[:, None]], axis=1, dtype=np.float32)
+
+
+def _packed(parts: list[_WordArrays]) -> dict[str, Floats]:
+    return {
+        "senseVectors": np.concatenate([part.layers.reshape(-1, part.layers.shape[-1]) for part in parts]),
+        "senseMeans": np.concatenate([part.means.ravel() for part in parts]),
+        "senseExpected": np.concatenate([part.expected for part in parts]),
+        "senseExpectedMeans": np.concatenate([part.expected_mean for part in parts]),
+        "senseAxes": np.concatenate([map_axes(part.layers[:, -1], part.expected).ravel() for part in parts]),
+    }
+
+
+def _stretch(states: Floats, expected: Floats) -> float:
+    """The factor that makes substitute vectors as long, in the mean square, as states, so that a mix has both."""
+    squares = float((expected**2).sum())
+    return float(np.sqrt((states**2).sum() / squares)) if squares else 1.0
 
 
 def _by_word(found: TargetVectors) -> dict[str, list[int]]:

@@ -45,7 +45,9 @@ TERMS = """# A chapter
 """
 
 
-EMPTY = "nn tasks explore explore.polysemy system encoding tagging corpora training web adapting".split()
+EMPTY = (
+    "nn tasks explore explore.polysemy explore.probing system encoding tagging corpora training web adapting".split()
+)
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +166,14 @@ def test_every_term_of_every_chapter_is_in_the_list_with_a_link(made: dict[str, 
             assert term.chinese in row and term.meaning in row and f"<{page.stem}>`" in row, term
     names = list(rows)[1:]  # without the head
     assert [name.casefold().lstrip("`$") for name in names] == sorted(name.casefold().lstrip("`$") for name in names)
+
+
+def test_what_chapters_move_to_the_engineers_is_on_their_page(made: dict[str, str]):
+    page = (BOOK / "for_engineers.md").read_text(encoding="utf-8")
+    assert "```{include} generated/for_engineers.md\n" in page
+    parts = [path.read_text(encoding="utf-8") for path in sorted(BOOK.glob("for_engineers_*.md"))]
+    assert all(part.startswith("## ") for part in parts), "the page has the heading above them"
+    assert made["for_engineers"] == "\n".join(parts)
 
 
 def test_a_table_of_terms_is_read_whole(tmp_path: Path):

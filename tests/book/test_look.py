@@ -40,6 +40,7 @@ def test_a_browser_finds_what_is_too_wide_and_what_fails(tmp_path: Path):
         "failing": "<script>nothing.at.all()</script>",
         "missing": '<script src="nowhere.js"></script>',
         "undrawn": '<div class="hover-plot"></div>',
+        "small": '<svg class="diagram" viewBox="0 0 780 20" width="390"><text y="15" font-size="12">Z</text></svg>',
     }
     pages = [tmp_path / f"{name}.html" for name in bodies]
     for page, body in zip(pages, bodies.values(), strict=True):
@@ -56,3 +57,4 @@ def test_a_browser_finds_what_is_too_wide_and_what_fails(tmp_path: Path):
     assert len(faults["failing"]) == 1 and "ReferenceError: nothing is not defined" in faults["failing"][0]
     assert len(faults["missing"]) == 1 and "nowhere.js" in faults["missing"][0]
     assert faults["undrawn"] == ["a plot is not drawn"]
+    assert faults["small"] == ["a diagram has a text of 6.0 pixels: Z"]

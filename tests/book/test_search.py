@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("sphinx", reason="the book needs the extra `book`")
 
-from book.tools.search import pages_with, split
+from book.tools.search import SCORER, pages_with, split
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,26 @@ def test_a_page_is_found_if_it_has_every_pair(tmp_path: Path):
         query: pages_with(tmp_path / "searchindex.js", query) for query in ("语言模型", "模型", "pretraining", "苹果")
     }
     assert found == {"语言模型": {"two"}, "模型": {"one", "two"}, "pretraining": {"one"}, "苹果": set()}
+
+
+def test_chapters_are_found_first_in_their_order_and_mentions_in_the_reference_last():
+    racer = pytest.importorskip("py_mini_racer", reason="the scorer needs V8: mini-racer, of the extra `dev`")
+    script = racer.MiniRacer()
+    script.eval(SCORER.read_text(encoding="utf-8"))
+    found = [  # page, title, place, what a name is, score: as Sphinx's search makes them
+        ("book/b_api_text", "Text", "", None, 16),
+        ("book/11_compared", "Compared", "", None, 5),
+        ("book/a_terms", "Terms", "", None, 15),
+        ("book/b_api_networks", "elmo.nn.lstmp.LSTMP", "", "Python class", 26),
+        ("book/05_bilm", "Two directions", "", None, 5),
+        ("book/00_how_to_use", "How to use this book", "", None, 5),
+    ]
+    scores = {page: script.eval(f"Scorer.score({json.dumps([page, *rest])})") for page, *rest in found}
+    assert sorted(scores, key=lambda page: -scores[page]) == [
+        "book/05_bilm",
+        "book/11_compared",
+        "book/b_api_networks",
+        "book/a_terms",
+        "book/00_how_to_use",
+        "book/b_api_text",
+    ]

@@ -107,7 +107,7 @@ def known_exercises() -> list[str]:
 
 def _find(number: str) -> Checker | None:
     """The checker of an exercise; only its chapter's module is imported."""
-    if chapter := re.fullmatch(r"([1-9]\d?)\.\d+", number):
+    if chapter := re.fullmatch(r"(0|[1-9]\d?)\.\d+", number):
         name = f"chapter{int(chapter.group(1)):02d}"
         if (Path(__file__).parents[1] / f"{name}.py").is_file():
             importlib.import_module(f"elmo.exercises.{name}")

@@ -11,7 +11,16 @@ import numpy as np
 from elmo.encoding.protocols import ContextEncoder, WordSpace
 from elmo.errors import InputError
 from elmo.explore.neighbours import ContextIndex
-from elmo.explore.polysemy.forms import BAG_FORMS, ELMO_FORMS, Forms, bag_forms, elmo_forms
+from elmo.explore.polysemy.forms import (
+    BAG_FORMS,
+    ELMO_FORMS,
+    SUBSTITUTES,
+    SUBSTITUTES_MEANING,
+    Forms,
+    SubstituteSpace,
+    bag_forms,
+    elmo_forms,
+)
 from elmo.explore.polysemy.row_scores import VARIANTS, Row, Scored, middle_of, score_words
 from elmo.explore.polysemy.senses import SenseSentence, TargetVectors, read_reviews, read_senses, target_vectors
 from elmo.explore.polysemy.wic import WicOutcomes, wic_outcomes
@@ -21,6 +30,7 @@ from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_int
 from elmo.system.types import Floats, PathLike
 
 Record = dict[str, Any]
+Contrast = tuple[str, Row, str, Row]
 
 WORD = "苹果"
 EXAMPLES = [
@@ -37,6 +47,7 @@ def compare_forms(
     reviews_path: PathLike | None = None,
     mcl_wic: tuple[PathLike, PathLike] | None = None,
     *,
+    substitutes: SubstituteSpace | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Record:
@@ -58,6 +69,7 @@ def compare_forms(
         senses_path: marked sentences, see `elmo.explore.polysemy.senses.read_senses`.
         reviews_path: see `elmo.explore.polysemy.senses.read_reviews`.
         mcl_wic: .data and .gold file.
+        substitutes: makes the row `SUBSTITUTES`, which is otherwise left out.
 
     Returns:
         a dictionary that JSON can hold. All estimates have value, low and high (95%); those of differences come from
@@ -69,7 +81,7 @@ def compare_forms(
     items = read_senses(senses_path)
     reviews = None if reviews_path is None else read_reviews(reviews_path, WORD, held_out=True)
     pairs = None if mcl_wic is None else read_mcl_wic(*mcl_wic)
-    systems = {"elmo": elmo_forms(encoder), "word2vec": bag_forms(space, _dim(space))}
+    systems = {"elmo": elmo_forms(encoder, substitutes), "word2vec": bag_forms(space, _dim(space))}
     scored: dict[str, dict[str, Scored]] = {}
     outcomes: dict[str, WicOutcomes] = {}
     neighbours: Record = {}
@@ -88,20 +100,23 @@ def compare_forms(
             vectors = pair_vectors(pairs, forms.encode, encoder.words, forms.pick)
             rows = {form: [place] for place, form in enumerate(forms.names)}
             outcomes[name] = wic_outcomes(vectors, rows, seed=seed)
-    top = encoder.num_layers - 1
+    contrasts = list(_contrasts(encoder.num_layers - 1, substitutes is not None))
     differences = {
-        set_name: _differences(scored["elmo"], scored["word2vec"], set_name, top) for set_name in scored["elmo"]
+        set_name: _differences(scored["elmo"], scored["word2vec"], set_name, contrasts) for set_name in scored["elmo"]
     }
     if pairs is not None:
         counts = draw_counts([pair.word for pair in pairs], resamples, seed)
         for name, answered in outcomes.items():
             records[name]["mcl_wic"] = _wic_table(answered, counts)
-        differences["mcl_wic"] = _wic_differences(outcomes["elmo"], outcomes["word2vec"], counts, top)
+        differences["mcl_wic"] = _wic_differences(outcomes["elmo"], outcomes["word2vec"], counts, contrasts)
     return {
         "word": WORD,
         "resamples": resamples,
         "seed": seed,
-        "forms": {"elmo": ELMO_FORMS, "word2vec": BAG_FORMS},
+        "forms": {
+            "elmo": ELMO_FORMS if substitutes is None else {**ELMO_FORMS, SUBSTITUTES: SUBSTITUTES_MEANING},
+            "word2vec": BAG_FORMS,
+        },
         "variants": VARIANTS,
         "sentences": {"senses": len(items), **({} if reviews is None else {"reviews": len(reviews)})},
         "systems": records,
@@ -140,7 +155,7 @@ def _estimate(value: float, drawn: Floats) -> dict[str, float]:
 # Differences
 
 
-def _contrasts(top: int) -> Iterator[tuple[str, Row, str, Row]]:
+def _contrasts(top: int, has_substitutes: bool) -> Iterator[Contrast]:
     """Rows to compare: the comparison's name, a row of the biLM, the other system, its row."""
     for variant in VARIANTS:
         for layer in range(1, top + 1):
@@ -149,9 +164,16 @@ def _contrasts(top: int) -> Iterator[tuple[str, Row, str, Row]]:
         for form in ELMO_FORMS:
             row, bag_row = (f"layer {top}, {form}", variant), (form, variant)
             yield f"ELMo less word2vec, {form}, {variant}", row, "word2vec", bag_row
+        if has_substitutes:
+            expected, in_hole = (SUBSTITUTES, variant), (f"layer {top}, hole", variant)
+            yield f"substitutes less hole, layer {top}, {variant}", expected, "elmo", in_hole
+            for form in ("hole", "sentence"):
+                yield f"substitutes less word2vec, {form}, {variant}", expected, "word2vec", (form, variant)
 
 
-def _differences(elmo: Mapping[str, Scored], bag: Mapping[str, Scored], set_name: str, top: int) -> Record:
+def _differences(
+    elmo: Mapping[str, Scored], bag: Mapping[str, Scored], set_name: str, contrasts: Sequence[Contrast]
+) -> Record:
     """Paired differences on one set, by name."""
     scored = {"elmo": elmo[set_name], "word2vec": bag[set_name]}
 
@@ -160,7 +182,7 @@ def _differences(elmo: Mapping[str, Scored], bag: Mapping[str, Scored], set_name
         return _estimate(value - other, drawn - other_drawn)
 
     record: Record = {}
-    for name, row, system, other_row in _contrasts(top):
+    for name, row, system, other_row in contrasts:
         first, second = scored["elmo"], scored[system]
         places = first.everywhere(first.rows.index(row)), second.everywhere(second.rows.index(other_row))
         record[name] = difference(places[0], system, places[1])
@@ -190,11 +212,11 @@ def _counted(rows: Sequence[Row], places: Sequence[int]) -> dict[str, int]:
     return {name: names.count(name) for name in dict.fromkeys(names)}
 
 
-def _wic_differences(elmo: WicOutcomes, bag: WicOutcomes, counts: Floats, top: int) -> Record:
+def _wic_differences(elmo: WicOutcomes, bag: WicOutcomes, counts: Floats, contrasts: Sequence[Contrast]) -> Record:
     """As `_differences`; "chosen" is chosen in folds within the training folds, among more variants."""
     outcomes = {"elmo": elmo, "word2vec": bag}
     record: Record = {}
-    for name, row, system, other_row in _contrasts(top):
+    for name, row, system, other_row in contrasts:
         other = outcomes[system]
         gain = elmo.right[elmo.rows.index(row)] - other.right[other.rows.index(other_row)]
         record[name] = dataclasses.asdict(mean_estimate(gain, counts))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from elmo.encoding.protocols import ContextEncoder, WordSpace
 from elmo.system.types import Vectors
@@ -16,6 +18,8 @@ ELMO_FORMS = {
     "window": "mean over the word and two words on either side",
     "sentence": "mean over all words of the sentence",
 }
+SUBSTITUTES = "substitutes"  # a row of its own: only the last layer predicts words
+SUBSTITUTES_MEANING = "mean of the vectors of the words that the readers expect in its place"
 BAG_FORMS = {
     "own": "the word's vector, the same in every sentence",
     "hole": "mean of all other words of the sentence",
@@ -35,15 +39,34 @@ class Forms:
     pick: Callable[[Vectors, range], Vectors]  # what was encoded of a sentence, places of its words -> [rows, dim]
 
 
-def elmo_forms(encoder: ContextEncoder) -> Forms:
-    """Each of `ELMO_FORMS` in each layer."""
+class SubstituteSpace(Protocol):
+    """Makes vectors of what is expected in holes, such as `elmo.encoding.substitutes.Substitutes`."""
+
+    def vectors(self, holes: npt.ArrayLike) -> Vectors:
+        """Return [n, size] for holes [n, dim]."""
+        ...
+
+
+def elmo_forms(encoder: ContextEncoder, substitutes: SubstituteSpace | None = None) -> Forms:
+    """Each of `ELMO_FORMS` in each layer, and `SUBSTITUTES` if something makes them."""
 
     def encode(sentences: list[list[str]]) -> list[Vectors]:
         both = zip(encoder.encode(sentences), encoder.encode(sentences, positions="hole"), strict=True)
         return [np.concatenate([own, hole]) for own, hole in both]  # [own and hole, layers in turn; words, dim]
 
     names = [f"layer {layer}, {form}" for form in ELMO_FORMS for layer in range(encoder.num_layers)]
-    return Forms(names, encode, pick_elmo_forms)
+    if substitutes is None:
+        return Forms(names, encode, pick_elmo_forms)
+    hole = names.index(f"layer {encoder.num_layers - 1}, hole")
+
+    def pick(vectors: Vectors, places: range) -> Vectors:
+        forms = pick_elmo_forms(vectors, places)
+        (expected,) = substitutes.vectors(forms[[hole]])
+        filled = np.zeros((1, forms.shape[1]), forms.dtype)
+        filled[0, : len(expected)] = expected  # zeros behind: no cosine changes
+        return np.concatenate([forms, filled])
+
+    return Forms([*names, SUBSTITUTES], encode, pick)
 
 
 def pick_elmo_forms(vectors: Vectors, places: range) -> Vectors:

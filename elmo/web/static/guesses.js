@@ -46,12 +46,15 @@ elmoEngine.push(function (elmo) {
     return rank;
   }
 
-  // Both readers together: P(word | left) P(word | right) / P(word), of words alone, made to sum to one. Each reader has
-  // counted how frequent the word is, and once is enough; by Zipf's law it is one divided by the word's rank.
+  // Both readers together, with the weights of `Substitutes` in elmo/encoding/substitutes.py: how many times more often
+  // than usual they expect a word, in the geometric mean, sqrt(P(word | left) P(word | right)) / P(word), made to sum to
+  // one. By Zipf's law P(word) is proportional to 1 / (rank + SHIFT); the vocabulary is ordered by frequency.
+  const SHIFT = 2.7;
+
   function together(model, left, right) {
     const shares = new Float32Array(left.length);
     let sum = 0;
-    for (let word = 0; word < left.length; word++) shares[word] = left[word] * right[word] * (word + 1);
+    for (let word = 0; word < left.length; word++) shares[word] = Math.sqrt(left[word] * right[word]) * (word + SHIFT);
     for (const name of ["bos", "eos", "unk"]) shares[model.config[name]] = 0;
     for (let word = 0; word < shares.length; word++) sum += shares[word];
     return scale(shares, 1 / (sum || 1));
@@ -88,9 +91,46 @@ elmoEngine.push(function (elmo) {
     });
   };
 
+  // {weights [words], vector [embed]} of what both readers expect at a place. The weights are those of `together`; the
+  // vector is the mean by these weights of the words' vectors in the softmax, each scaled to length 1. It takes a pass
+  // over all words, so it is remembered.
+  elmo.expected = function (model, reading, place) {
+    reading.expected = reading.expected || new Map();
+    if (!reading.expected.has(place)) {
+      const [[left, right]] = expectations(model, reading, [{ place, layer: model.config.layers }]);
+      const weights = together(model, left, right);
+      reading.expected.set(place, { weights, vector: meanDirection(model, weights) });
+    }
+    return reading.expected.get(place);
+  };
+
+  function meanDirection(model, weights) {
+    const { softmax } = model.matrices, { floats, size } = softmax, lengths = lengthsOf(softmax, weights.length);
+    const mean = new Float64Array(size);
+    for (let word = 0; word < weights.length; word++) {
+      const factor = weights[word] / lengths[word];
+      for (let k = 0; k < size; k++) mean[k] += factor * floats[word * size + k];
+    }
+    return Float32Array.from(mean.subarray(0, model.config.embed));
+  }
+
+  // Lengths of a matrix's first rows, computed once; 1 for a row of zeros.
+  function lengthsOf(matrix, count) {
+    if (!matrix.lengths) {
+      const { floats, size } = matrix;
+      matrix.lengths = new Float32Array(count);
+      for (let row = 0; row < count; row++) {
+        let sum = 0;
+        for (let k = row * size; k < (row + 1) * size; k++) sum += floats[k] * floats[k];
+        matrix.lengths[row] = Math.sqrt(sum) || 1;
+      }
+    }
+    return matrix.lengths;
+  }
+
   // What could stand in the word's place, best first, by layer. Layer 0 knows no sentence: the words nearest to the
   // word's own vector. Above, a word has to fit the gap and to resemble the word.
-  const LIKENESS = 8; // how many nats a cosine of 1 is worth
+  const LIKENESS = 8; // nats that a cosine of 1 adds
 
   elmo.substitutes = function (model, reading, place, count = 4) {
     const id = reading.ids[place], { config } = model;
@@ -112,19 +152,12 @@ elmoEngine.push(function (elmo) {
   };
 
   function cosines(model, id) {
-    const { floats, size } = model.matrices.embedding, { config, kernel, work } = model;
-    if (!model.lengths) {
-      model.lengths = new Float32Array(config.words);
-      for (let word = 0; word < config.words; word++) {
-        let sum = 0;
-        for (let k = word * size; k < (word + 1) * size; k++) sum += floats[k] * floats[k];
-        model.lengths[word] = Math.sqrt(sum) || 1;
-      }
-    }
+    const { embedding } = model.matrices, { floats, size } = embedding, { config, kernel, work } = model;
+    const lengths = lengthsOf(embedding, config.words);
     work.states.fill(0);
     work.states.set(floats.subarray(id * size, (id + 1) * size));
     kernel.one(floats, elmo.padded(config.words), size, work.states, work.results);
-    const found = new Float32Array(config.words), { lengths } = model;
+    const found = new Float32Array(config.words);
     for (let word = 0; word < config.words; word++) found[word] = work.results[word] / (lengths[id] * lengths[word]);
     return found;
   }

@@ -50,26 +50,26 @@
     draw("svg", { class: "map one", viewBox: "0 0 100 100", role: "img", "aria-label": text },
       draw("path", { class: "star still", d: STAR, transform: "translate(50 50)" }));
 
-  // {element, values(), show(label)}: one slider a layer; the weights are made to sum to one.
-  live.makeSliders = function (layers, changed) {
-    const sliders = Array.from({ length: layers }, (_, layer) =>
-      make("input", { type: "range", min: 0, max: 100, value: layer === layers - 1 ? 100 : 0, oninput: changed }));
+  // {element, values(), show(label, rows)}: one slider a row, at first all of the last; the weights are made to sum to one.
+  live.makeSliders = function (count, changed) {
+    const sliders = Array.from({ length: count }, (_, row) =>
+      make("input", { type: "range", min: 0, max: 100, value: row === count - 1 ? 100 : 0, oninput: changed }));
     const names = sliders.map(() => make("span")), numbers = sliders.map(() => make("output"));
     const title = make("legend"), help = make("p", { class: "help" });
     const values = () => {
       const raw = sliders.map((slider) => Number(slider.value)), sum = raw.reduce((a, b) => a + b, 0);
-      return raw.map((value) => (sum ? value / sum : 1 / layers));
+      return raw.map((value) => (sum ? value / sum : 1 / count));
     };
     return {
       element: make("fieldset", { class: "sliders" }, title, help,
-        sliders.map((slider, layer) => make("label", {}, names[layer], slider, numbers[layer]))),
+        sliders.map((slider, row) => make("label", {}, names[row], slider, numbers[row]))),
       values,
-      show(label) {
+      show(label, rows) {
         title.textContent = label("mix");
         help.textContent = label("mix_text");
-        values().forEach((value, layer) => {
-          names[layer].textContent = label("layer", { layer });
-          numbers[layer].textContent = live.percent(value);
+        values().forEach((value, row) => {
+          names[row].textContent = rows[row];
+          numbers[row].textContent = live.percent(value);
         });
       },
     };

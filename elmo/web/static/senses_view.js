@@ -1,4 +1,4 @@
-// Which sense? The gap of a word among marked sentences, how sure each layer is, and word2vec, which never moves.
+// Which sense? A word's place among marked sentences, how certain each row is, and word2vec, which never moves.
 ((live) => {
   const { make } = live;
   live.views = live.views || {};
@@ -11,10 +11,16 @@
     const { senses, config } = context.facts;
     const intro = make("p", { class: "intro" }), chips = make("p", { class: "chips" });
     const map = live.makeMap(), legend = make("ul", { class: "legend" }), aside = make("div", { class: "aside" });
-    const sliders = live.makeSliders(config.layers + 1, () => context.refresh());
+    const sliders = live.makeSliders(config.layers + 2, () => context.refresh());
     const votes = make("div", { class: "wide", "aria-live": "polite" }), nearest = make("div");
-    const list = make("details"), content = make("div", { class: "senses" },
-      make("div", {}, map.element, legend, sliders.element), make("div", {}, votes, aside, nearest));
+    const expected = make("p"), list = make("details"), content = make("div", { class: "senses" },
+      make("div", {}, map.element, legend, expected, sliders.element), make("div", {}, votes, aside, nearest));
+
+    const rowNames = (label, first) => [
+      first,
+      ...Array.from({ length: config.layers }, (_, index) => label("layer", { layer: index + 1 })),
+      label("expected"),
+    ];
 
     function chooseWord(label) {
       chips.replaceChildren(...Object.entries(senses).flatMap(([word, entry]) => [
@@ -44,9 +50,10 @@
         make("small", {}, entry.senses[name]))), make("li", {}, make("span", { class: "star-sign", "aria-hidden": "true" }, "★"), " ", label("yours")));
       const head = ["", ...names];
       const row = (name, { shares }) => [name, ...names.map((sense) => live.bar(shares[sense] || 0, live.percent(shares[sense] || 0)))];
-      const rows = found.layers.map((each, layer) => row(layer ? label("layer", { layer }) : label("layer_words"), each));
+      const rows = rowNames(label, label("layer_words")).map((name, index) => row(name, found.rows[index]));
       votes.replaceChildren(make("h4", {}, label("sure")),
         live.table(label("sure_text"), head, [...rows, row(label("mixed"), found.mixed)], { class: "votes" }));
+      expected.textContent = label("expected_here", { word, words: found.expected.join(" ") });
       const still = entry.static.length ? label("static_text", { word, neighbours: entry.static.join(" ") }) : null;
       aside.replaceChildren(...(still ? [live.oneDot(still), make("p", {}, make("b", {}, label("static_title")), ". ", still)] : []));
       nearest.replaceChildren(make("h4", {}, label("nearest")),
@@ -71,7 +78,7 @@
           chooseWord(label);
           return;
         }
-        sliders.show(label);
+        sliders.show(label, rowNames(label, label("layer", { layer: 0 })));
         intro.textContent = label("senses_intro", { word: state.words[place] });
         const found = await context.latest("senses", { words: state.words, place, shares: sliders.values() });
         if (found) show(state, senses[state.words[place]], found);

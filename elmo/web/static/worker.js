@@ -76,6 +76,11 @@ elmoEngine.push(function (elmo) {
         words.map((_, place) => elmo.vector(model, reading, layer, place, hole)),
       );
     },
+    // Substitute vectors of all words, [word] -> [embed]: what tests compare with `Substitutes.encode`.
+    *expected({ words }) {
+      const reading = yield* readingOf(words);
+      return words.map((_, place) => elmo.expected(model, reading, place).vector);
+    },
   };
 
   elmo.answer = (name, request) => handlers[name](request);

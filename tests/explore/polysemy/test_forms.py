@@ -131,3 +131,16 @@ def test_words_without_a_vector_count_as_zeros() -> None:
     (array,) = forms.encode([["苹果", "很", "甜"]])
     found = by_form(forms.pick(array, range(0, 1)), BAG_FORMS)
     assert (found["own"] == 0).all() and (found["hole"] == 3).all() and (found["sentence"] == 2).all()
+
+
+def test_what_is_expected_in_the_hole_is_a_row_of_its_own() -> None:
+    class Doubled:
+        def vectors(self, holes: Array) -> Array:
+            return np.asarray(holes)[:, :1] * 2
+
+    forms = elmo_forms(Reader(), Doubled())
+    item = SenseSentence("b", "s", "g", "abc", 1)
+    found = target_vectors([item], forms.encode, list, forms.pick)
+    rows = dict(zip(forms.names, found.vectors[0], strict=True))
+    assert forms.names[-1] == "substitutes" and len(forms.names) == 9
+    assert rows["substitutes"].tolist() == [2 * ord("a"), 0]  # zeros behind: the rows have one length
