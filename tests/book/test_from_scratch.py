@@ -166,7 +166,7 @@ def test_run_as_a_program_it_writes_its_scores(tmp_path: Path):
         (tmp_path / "data" / "documents" / part).mkdir(parents=True)
         (tmp_path / "data" / "documents" / part / "a.txt").write_text(text * 2, encoding="utf-8")
     rows = ["fruit\t\t奶奶洗苹果。\t3", "fruit\t\t我买苹果。\t2", "company\t\t我的苹果没电了。\t2"]
-    rows = [f"苹果\t{row}" for row in rows] + [f"生气\t{row.replace('苹果', '生气')}" for row in rows]
+    rows = [f"苹果\t{row}" for row in rows] + [f"算账\t{row.replace('苹果', '算账')}" for row in rows]
     table = "\n".join(["word\tsense\tgloss\tsentence\tposition", *rows])
     (tmp_path / "data" / "senses.tsv").write_text(table, encoding="utf-8")
     command = [sys.executable, str(copy), "--epochs", "1", "--seeds", "2", "--output", str(tmp_path / "scores.json")]
@@ -175,7 +175,7 @@ def test_run_as_a_program_it_writes_its_scores(tmp_path: Path):
     assert scores.keys() == {"0", "1"}
     for record in scores.values():
         assert record.keys() == {"untrained", "trained", "perplexity", "seconds"}
-        assert record["trained"].keys() == {"苹果", "生气", "all"} and 0 <= record["trained"]["all"] <= 1
+        assert record["trained"].keys() == {"苹果", "算账", "all"} and 0 <= record["trained"]["all"] <= 1
 
 
 def test_each_chapter_shows_its_part():
