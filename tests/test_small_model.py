@@ -89,12 +89,12 @@ def test_the_results_file_holds_what_the_model_gives(
             )
 
 
-@pytest.mark.slow
 @pytest.fixture(scope="module")
 def larger() -> Encoder:
     return elmo.load_pretrained("elmo-zh")
 
 
+@pytest.mark.slow
 def test_expected_words_tell_senses_apart_better_than_the_hole_the_word_and_the_bag(
     larger: Encoder, marked: list[SenseSentence], data: Path
 ) -> None:
