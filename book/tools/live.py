@@ -21,7 +21,7 @@ from sphinx.util.docutils import ReferenceRole, SphinxDirective
 from book.tools import REPOSITORY
 from book.tools.assets import characters, make_font
 
-MODEL, WORD_VECTORS = "elmo-zh", "word2vec-zh"  # of data/models
+MODEL, WORD_VECTORS = "elmo-zh-small", "word2vec-zh-small"  # of data/models
 SENSES = REPOSITORY / "data/senses.tsv"
 PAGE = "book/live"
 FOLDER = "live"  # of the built pages' _static
