@@ -144,4 +144,4 @@ def test_the_vocabulary_is_large_and_the_header_says_how_the_model_was_made(enco
 
 
 def test_released_models_are_small(data: Path) -> None:
-    assert sum(path.stat().st_size for path in (data / "models").rglob("*") if path.is_file()) < 40e6
+    assert sum(path.stat().st_size for path in (data / "models").rglob("*") if path.is_file()) < 100e6

@@ -26,7 +26,10 @@ PACKAGES = ("numpy", "jieba", "safetensors", "h5py")
 INSTALL_CPU = "pip install 'elmo[cpu]'"
 INSTALL_GPU = "paddlepaddle-gpu from Paddle's own package index, as Paddle's install guide says for your CUDA"
 # What comes with the project in `elmo.system.project.data_folder`.
-DATA = ("cloze.tsv", "dev", "documents", "lac", "results", "senses.tsv", "tasks", "train", "vocabulary_min5k.txt")
+DATA = (
+    *("cloze.tsv", "dev", "documents", "lac", "professions.tsv", "results", "senses.tsv", "tasks", "train"),
+    "vocabulary_min5k.txt",
+)
 MODELS = (
     "bert-zh-small",
     "elmo-zh",
