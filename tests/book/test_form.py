@@ -55,3 +55,15 @@ def test_every_name_is_defined(source: Path) -> None:
     ]
     done = subprocess.run(command, input=code, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_directive_has_a_backtick_in_its_first_line() -> None:
+    # a fence of backticks ends where its first line holds one: the directive and all behind it would be shown as code
+    pages = [*SOURCES, *SOURCES[0].parents[1].glob("*.md")]
+    assert len(pages) > 30
+    wrong = [
+        (page.name, line)
+        for page in pages
+        for line in re.findall(r"^```+\{[\w-]+\}.*`.*$", page.read_text("utf-8"), re.M)
+    ]
+    assert wrong == []
