@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from elmo.checks import optional_module
 from elmo.errors import InputError
 from elmo.explore.lines import wrap
 from elmo.explore.plots import MARKERS, PALETTE
@@ -111,6 +112,34 @@ def plot_hover(
             )
         )
     return HoverPlot(figure, alt)
+
+
+_STEPS_STYLE = """.steps input{position:absolute;opacity:0}.steps label{display:inline-block;padding:.15em .45em;
+margin:.1em;border:1px solid #76767688;border-radius:.3em;cursor:pointer}.steps div{display:none;margin-top:.6em}
+.steps table{font-size:.85em;border-collapse:collapse}.steps td,.steps th{padding:.25em .45em;text-align:left;
+font-weight:inherit}.steps .numbers td{text-align:right;font-variant-numeric:tabular-nums}
+.steps .numbers th{max-width:6.5em}.steps input:checked+label{background:#0072B2;color:#fff}
+.steps input:focus-visible+label{outline:2px solid #D55E00}"""
+
+
+def step_through(name: str, choices: Sequence[str], frames: Sequence[str], chosen: int) -> Any:
+    """Show one of several frames, by buttons that need no script: as HTML that a notebook shows.
+
+    Args:
+        name: of the buttons, one for each of its kind on a page.
+        choices: what stands on the buttons.
+        frames: HTML for each, such as a table; of class "numbers" if its columns are to be lined up.
+        chosen: which one is shown at first, from 0.
+    """
+    display = optional_module("IPython.display", "step_through")
+    buttons, rules = "", ""
+    for number, choice in enumerate(choices, 1):
+        checked = " checked" if number == chosen + 1 else ""
+        label = f'<label for="{name}-{number}">{html.escape(choice)}</label>'
+        buttons += f'<input type="radio" name="{name}" id="{name}-{number}"{checked}>{label}'
+        rules += f".steps input:nth-of-type({number}):checked~div:nth-of-type({number}){{display:block}}"
+    shown = "".join(f"<div>{frame}</div>" for frame in frames)
+    return display.HTML(f'<style>{_STEPS_STYLE}{rules}</style><div class="steps">{buttons}{shown}</div>')
 
 
 def sense_texts(items: Sequence[SenseSentence]) -> list[str]:

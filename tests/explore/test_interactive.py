@@ -14,7 +14,7 @@ from elmo.explore.polysemy.senses import SenseSentence, read_senses
 
 pytest.importorskip("plotly", reason="plots to point at need the extra `book`")
 
-from elmo.explore.interactive import plot_hover, sense_texts
+from elmo.explore.interactive import plot_hover, sense_texts, step_through
 from elmo.explore.plots import PALETTE
 
 PLACES = np.arange(8.0).reshape(4, 2)
@@ -89,3 +89,15 @@ def test_the_word_stands_in_brackets_where_it_was_marked():
 def test_what_cannot_be_drawn_is_refused(places, labels, alt, message):
     with pytest.raises(InputError, match=message):
         plot_hover(places, labels, TEXTS, alt=alt)
+
+
+def test_one_frame_is_shown_and_each_button_has_its_own() -> None:
+    shown = step_through("word", ["树", "<S>"], ["<p>one</p>", "<p>two</p>"], chosen=1).data
+    assert re.findall(r'<input type="radio" name="word" id="word-(\d)"( checked)?>', shown) == [
+        ("1", ""),
+        ("2", " checked"),
+    ]
+    assert '<label for="word-2">&lt;S&gt;</label>' in shown  # what readers type is text, never markup
+    for number in (1, 2):
+        assert f"input:nth-of-type({number}):checked~div:nth-of-type({number})" in shown
+    assert shown.count("<div><p>") == 2

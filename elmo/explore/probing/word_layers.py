@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
@@ -15,10 +14,8 @@ from elmo.encoding.protocols import Vectors
 from elmo.errors import InputError
 from elmo.explore.report import static_layers
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.masked_lm import masked_lm_from_files
 from elmo.system.types import PathLike
-from elmo.text.pieces import Piece, PieceVocabulary
-from elmo.text.segment import get_segmenter
+from elmo.text.pieces import Piece
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
 
@@ -46,10 +43,9 @@ def open_model(place: PathLike) -> tuple[str, AnyModel]:
     """
     files = read_any(place)
     if files.kind == BILM:
-        bilm = bilm_from_files(files, place, consume=True)
-        return BILM, Encoder(bilm, files.vocabulary, get_segmenter("jieba"), files.provenance)
-    if files.kind == MASKED_LM and isinstance(files.vocabulary, PieceVocabulary):
-        return MASKED_LM, Bert(masked_lm_from_files(files, place), files.vocabulary, files.provenance)
+        return BILM, Encoder.from_files(files, place)
+    if files.kind == MASKED_LM:
+        return MASKED_LM, Bert.from_files(files, place)
     if files.kind == WORD2VEC:
         return WORD2VEC, WordVectors.from_files(files, place)
     raise InputError(f"{place}: holds a {files.kind} model, which gives no vectors; give an ELMo, BERT or word2vec")
