@@ -309,6 +309,48 @@ def test_the_text_that_is_read_is_not_written_over(tmp_path, capsys, command):
     assert text.read_text(encoding="utf-8") == "今天 天气 好\n"
 
 
+def test_the_model_that_is_read_is_not_written_over(place, capsys):
+    (place / "text").write_text(SENTENCES, encoding="utf-8")
+    (place / "vectors.npz").symlink_to(place / "ck/epoch_001/model.safetensors")
+    before = tree(place)
+    for model in (place / "ck/epoch_001", place / "ck/../ck/epoch_001"):
+        call = ["encode", model, place / "text", "--output", place / "vectors.npz", "--segmenter", "whitespace"]
+        assert elmo(*call, "--overwrite", "True") == 2
+        assert "it is read for it" in capsys.readouterr().err
+    assert tree(place) == before
+
+
+@pytest.mark.parametrize("source", ["load_pretraining_params", "vocab_path"])
+def test_a_run_does_not_remove_the_checkpoint_that_it_starts_from(place, capsys, source):
+    before = tree(place)
+    given = {"vocab_path": place / "vocab.txt", source: place / "ck/epoch_001"}
+    if source == "vocab_path":
+        given[source] /= "vocabulary.txt"
+    options = [part for name, value in given.items() for part in (f"--{name}", value)]
+    call = ["pretrain", "--train_path", place / "shards/*", "--para_save_dir", place / "ck", *options]
+    assert elmo(*call, "--overwrite", "True", "--max_epoch", 1) == 2
+    assert "which is read for it: choose another place" in capsys.readouterr().err
+    assert tree(place) == before
+
+
+def test_lac_train_replaces_scores_only_when_it_is_told_to_and_never_its_own_text(place, capsys, data):
+    (place / "run").mkdir()
+    text = place / "train.tsv"
+    shutil.copyfile(data / "lac/dev.tsv", text)
+    scores = place / "run/scores.json"
+    call = ["lac", "train", "--train", text, "--save_dir", place / "run", "--max_epoch", 1]
+    for make in (lambda: scores.write_text("mine"), lambda: scores.symlink_to(text)):
+        make()
+        before = tree(place)
+        assert elmo(*call) == 2
+        assert "holds scores.json already" in capsys.readouterr().err
+        if scores.is_symlink():
+            assert elmo(*call, "--overwrite", "True") == 2
+            assert "it is read for it" in capsys.readouterr().err
+        assert tree(place) == before
+        scores.unlink()
+
+
 def test_what_has_the_name_of_a_directory_put_aside_stays(tmp_path):
     new, target, foreign = tmp_path / "new", tmp_path / "model", tmp_path / f".model.old.{os.getpid()}"
     for folder in (new, target, foreign):

@@ -297,6 +297,19 @@ def test_rubbish_from_a_launcher_is_named(monkeypatch, variables, wrong):
         assert wrong in str(caught.value) and len(str(caught.value)) < 250
 
 
+@pytest.mark.parametrize("endpoint", [None, "rubbish"])
+def test_processes_that_have_no_address_are_told_what_starts_them(repository, endpoint):
+    code = "from elmo.errors import InputError\nfrom elmo.training import ranks\ntry:\n    ranks.join(False)\n"
+    code += "except InputError as error:\n    print(error)"
+    environment = {**os.environ, "PYTHONPATH": str(repository), "PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ID": "0"}
+    environment |= {"CUDA_VISIBLE_DEVICES": ""}
+    if endpoint is not None:
+        environment |= {"PADDLE_CURRENT_ENDPOINT": endpoint, "PADDLE_TRAINER_ENDPOINTS": endpoint}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "2 processes can't be joined" in done.stdout and done.stdout.count("\n") == 1 and len(done.stdout) < 500
+
+
 @pytest.mark.parametrize("rank", ["rubbish", "-1", "", "9" * 5000])
 def test_a_rank_that_is_no_number_is_named_before_paddle_reads_it(rank, repository):
     code = "from elmo.errors import InputError\ntry:\n    from elmo.runtime import paddle\n"

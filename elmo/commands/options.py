@@ -5,6 +5,7 @@ A command writes `max_epoch: MaxEpoch = 10`: the name is the parameter's, the de
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import glob
 import math
@@ -19,6 +20,7 @@ from typer.core import TyperCommand
 from elmo.checks import LARGEST_SIZE, check_seed, short_number
 from elmo.errors import InputError
 from elmo.system.files import check_not_read
+from elmo.system.project import data_folder
 
 _OUTPUTS = frozenset({"output", "results"})  # options that name what is written
 _MOST = {"batch_size": 1 << 17, "num_steps": 1 << 17}  # what no memory would hold is refused before anything is read
@@ -98,11 +100,14 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _files(value: Any) -> Iterator[str]:
-    """What an option may name: files, or globs of them."""
+    """What an option may name: files, globs of them; the files of a folder, or of a model that the project has."""
     for each in value if isinstance(value, list | tuple) else [value]:
         if isinstance(each, str | os.PathLike):
-            yield os.fspath(each)
-            yield from glob.iglob(os.fspath(each))
+            path = os.fspath(each)
+            for found in (path, *glob.iglob(path), str(data_folder() / "models" / path)):
+                yield found
+                with contextlib.suppress(OSError):  # no folder, or none that can be looked into
+                    yield from (os.path.join(found, name) for name in os.listdir(found))
 
 
 def flag(name: str, text: str) -> Any:

@@ -108,7 +108,7 @@ def _configure(source: Path, theirs: dict[str, Any]) -> dict[str, Any]:
     for ours, name in _SIZES.items():
         value = theirs.get(name)
         if type(value) is not int or not 0 < value < _LARGEST:
-            raise InputError(f"{place}: {name} is {value!r}; a BERT's is a whole number above 0")
+            raise InputError(f"{place}: {name} is {value!r}; give a whole number from 1 to {_LARGEST - 1}")
         config[ours] = value
     config["task_type_vocab_size"] = 0
     if theirs.get("use_task_id", False):

@@ -20,7 +20,7 @@ from elmo.corpora.universal_dependencies import read_ud
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.models import check_free
-from elmo.system.files import writable_file
+from elmo.system.files import check_not_read, writable_file
 from elmo.system.locks import alone_in
 from elmo.system.project import project_data
 from elmo.system.types import PathLike
@@ -283,11 +283,12 @@ def train_from_files(
     """
     folder = Path(save_dir)
     check_save_dir(folder, resume=resume, overwrite=overwrite)
-    if not (resume or overwrite) and (folder / MODEL).exists():
-        raise InputError(f"{folder} holds a model already: choose another --save_dir, or give --overwrite True")
-    inputs = (train, dev, test, elmo, word2vec)
-    check_free(folder / MODEL, True, [path for path in inputs if path is not None], kind=KIND)
-    writable_file(folder / SCORES)
+    for name, what in ((MODEL, "a model"), (SCORES, SCORES)):
+        if not (resume or overwrite) and os.path.lexists(folder / name):
+            raise InputError(f"{folder} holds {what} already: choose another --save_dir, or give --overwrite True")
+    inputs = [path for path in (train, dev, test, elmo, word2vec) if path is not None]
+    check_free(folder / MODEL, True, inputs, kind=KIND)
+    check_not_read(writable_file(folder / SCORES), inputs)
     if train is None:
         if form != "tsv":
             raise InputError(f"--format {form} is given without a file: give --train too")

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import stat
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Sequence
@@ -108,7 +109,7 @@ def encode_shards(
             with locked(target.with_suffix(".lock")):  # others wait until one has encoded
                 if not _is_sound(target, scheme, kind):
                     for left in (target, *target.parent.glob(f".{target.name}.*")):  # damaged, or of a killed process
-                        shutil.rmtree(left, ignore_errors=True)
+                        _remove(left)
                     _encode(paths, vocabulary, target, workers, scheme, kind)
         return EncodedText(target)
     except UntrustedError as error:
@@ -118,9 +119,19 @@ def encode_shards(
         raise InputError(f"{target.parent}: can't be written ({reason}); name a folder by {CACHE_VARIABLE}") from error
 
 
+def _remove(path: Path) -> None:
+    """Remove a folder, or whatever stands in its place; a link alone, not what it leads to."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _is_sound(folder: Path, scheme: Scheme, kind: str) -> bool:
     """Whether a text that was encoded so is there, byte for byte as it was written."""
     try:
+        if not all(stat.S_ISREG(os.lstat(each.path).st_mode) for each in os.scandir(folder)) or folder.is_symlink():
+            return False  # a pipe would be waited for
         meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         words, sentences = meta["words"], meta["sentences"]
         sizes = {"ids.bin": words * np.dtype(kind).itemsize, "starts.bin": 8 * (sentences + 1)}

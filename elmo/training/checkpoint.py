@@ -14,7 +14,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -275,21 +275,25 @@ def find_foreign(directory: Path) -> Path | None:
     return None
 
 
-def check_removable(folder: PathLike, kind: str, *, only_best: bool = False) -> list[Path]:
+def check_removable(
+    folder: PathLike, kind: str, *, only_best: bool = False, sources: Iterable[PathLike] = ()
+) -> list[Path]:
     """Return all checkpoints in a folder, and `best`, or `best` alone.
 
     Args:
         kind: of the model that is trained now.
+        sources: what is read for its training.
 
     Raises:
         InputError: one of them holds something else than a checkpoint's files, or a model of another kind, or is a
-            link.
+            link, or is or holds a source.
     """
     best = Path(folder) / BEST
     found = [] if only_best else checkpoints(folder)
     found += [best] if os.path.lexists(best) else []
+    sources = list(sources)
     for path in found:
-        check_replaceable(path, find_foreign)
+        check_replaceable(path, find_foreign, sources=sources)
         check_kind(path, kind)
     return found
 

@@ -122,5 +122,12 @@ def join(local: bool) -> Ranks:
         return SINGLE
     if paddle.get_device() == "cpu":  # Paddle goes by what the launcher found and by its own build
         os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
-    paddle.distributed.init_parallel_env()
+    try:
+        paddle.distributed.init_parallel_env()
+    except ValueError as error:  # no endpoints, or none that are addresses
+        reason = f"{error}".strip().partition("\n")[0][:200]
+        raise InputError(
+            f"{count} processes can't be joined ({reason}): start them with Paddle's launcher, which sets "
+            "PADDLE_CURRENT_ENDPOINT and PADDLE_TRAINER_ENDPOINTS"
+        ) from None
     return Ranks(paddle.distributed.get_rank(), paddle.distributed.get_world_size())

@@ -73,7 +73,8 @@ def find_start(
     if resume:
         load_dir = _find_checkpoint(para_save_dir, load_dir, console) or load_dir
         load_pretraining_params = None if load_dir else load_pretraining_params
-    _check_save_dir(kind, para_save_dir, load_dir, overwrite or resume)
+    read = [vocab_path, *([load_pretraining_params] if load_pretraining_params else [])]
+    _check_save_dir(kind, para_save_dir, load_dir, overwrite or resume, read)
     source = load_dir or load_pretraining_params
     if not source:
         return Start()
@@ -153,12 +154,14 @@ def _find_checkpoint(save_dir: str | None, load_dir: str | None, console: Consol
     return None if found is None else str(found)
 
 
-def _check_save_dir(kind: str, save_dir: str | None, load_dir: str | None, overwrite: bool) -> None:
+def _check_save_dir(
+    kind: str, save_dir: str | None, load_dir: str | None, overwrite: bool, sources: Sequence[PathLike]
+) -> None:
     """Refuse a folder that holds checkpoints of another run, unless they may be overwritten and are nothing else."""
     if save_dir is None:
         return
     goes_on = bool(load_dir) and os.path.dirname(os.path.realpath(str(load_dir))) == os.path.realpath(save_dir)
-    check_removable(save_dir, kind, only_best=goes_on or not overwrite)
+    check_removable(save_dir, kind, only_best=goes_on or not overwrite, sources=sources)
     if overwrite or goes_on:
         return
     if earlier := checkpoints(save_dir):

@@ -177,7 +177,7 @@ def test_a_masked_lm_is_not_taken_for_a_bilm(tmp_path):
     [
         ({"model_type": "gpt2"}, "model_type is 'gpt2'; only bert and ernie are read"),
         ({"hidden_act": "swish"}, "hidden_act is 'swish'; only gelu, relu, gelu_new are supported"),
-        ({"hidden_size": None}, "hidden_size is None; a BERT's is a whole number above 0"),
+        ({"hidden_size": None}, "hidden_size is None; give a whole number from 1 to"),
         ({"num_hidden_layers": 1 << 40}, "num_hidden_layers is 1099511627776"),
         ({"num_attention_heads": 5}, "hidden_size 12 is no multiple of num_attention_heads 5"),
         ({"layer_norm_eps": 0.0}, "layer_norm_eps is 0.0"),

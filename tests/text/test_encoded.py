@@ -174,6 +174,15 @@ DAMAGES = {
     "meta says text": lambda folder: change(folder / "meta.json", words="many"),
     "meta of the version before": lambda folder: change(folder / "meta.json", sha256=None),
     "all is missing": lambda folder: [path.unlink() for path in folder.iterdir()],
+    "meta is a pipe": lambda folder: ((folder / "meta.json").unlink(), os.mkfifo(folder / "meta.json")),
+    "meta leads to an endless file": lambda folder: (
+        (folder / "meta.json").unlink(),
+        (folder / "meta.json").symlink_to("/dev/zero"),
+    ),
+    "a file is in its place": lambda folder: (shutil.rmtree(folder), folder.write_text("not ours")),
+    "a pipe is in its place": lambda folder: (shutil.rmtree(folder), os.mkfifo(folder)),
+    "a link is in its place": lambda folder: (folder.rename(folder.with_name("moved")), folder.symlink_to("moved")),
+    "a link to nothing is in its place": lambda folder: (shutil.rmtree(folder), folder.symlink_to("nothing")),
 }
 
 
