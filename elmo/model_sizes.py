@@ -42,6 +42,15 @@ def wrong_kind(place: object, kind: str, wanted: str) -> InputError:
     return InputError(f"{place}: holds a {kind} model where a {wanted} model is needed{opener}")
 
 
+def check_known_kind(kind: str, place: object) -> None:
+    """Refuse a model of a kind that this version does not know."""
+    if kind not in _CLASSES:
+        raise InputError(
+            f"{place}: holds a model of kind {_short(kind)}, and {', '.join(_CLASSES)} are known: a later version may "
+            "have written it; use that, or copy or download it again"
+        )
+
+
 def check_dimensions(shapes: Shapes, place: object) -> None:
     """Refuse a parameter of so many dimensions that no model has it."""
     for name, shape in shapes.items():

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from elmo.errors import InputError
-from elmo.model_sizes import check_config, wrong_kind
+from elmo.model_sizes import check_config, check_known_kind, wrong_kind
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
 from elmo.system.project import data_folder
 from elmo.system.types import PathLike
@@ -273,7 +273,13 @@ def load_vocabulary(directory: Path, kind: str) -> Vocabulary:
 
 
 def export_model(
-    source: PathLike, target: PathLike, *, dtype: str = "float16", note: str | None = None, licence: str | None = None
+    source: PathLike,
+    target: PathLike,
+    *,
+    dtype: str = "float16",
+    note: str | None = None,
+    licence: str | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Copy a model of any kind, in another precision, with a note and a licence in its provenance.
 
@@ -283,7 +289,8 @@ def export_model(
     files = read_model(source)
     added = {name: text for name, text in (("note", note), ("licence", licence)) if text is not None}
     provenance = {**files.provenance, **added}
-    return write_model(target, dataclasses.replace(files, provenance=provenance), dtype=dtype)
+    files = dataclasses.replace(files, provenance=provenance)
+    return write_model(target, files, dtype=dtype, overwrite=overwrite, sources=[find_model(source)])
 
 
 def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str, str]:
@@ -304,6 +311,8 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
         )
     if kind is not None and metadata.get("kind") != kind:
         raise wrong_kind(path, str(metadata.get("kind")), kind)
+    if "kind" in metadata:
+        check_known_kind(metadata["kind"], path)
     try:
         for name, text in (("config", metadata["config"]), ("provenance", metadata.get("provenance", "{}"))):
             if not isinstance(json.loads(text), dict):

@@ -18,14 +18,16 @@ import threading
 import warnings
 from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
+from importlib.abc import MetaPathFinder
 from pathlib import Path
-from types import ModuleType
-from typing import Any
-
-import numpy as np
+from types import FrameType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from elmo.checks import check_seed, is_count
 from elmo.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt (malloc.h)
 _MOST_THREADS = 4096  # more than any machine has processors for
@@ -84,10 +86,11 @@ def mkl_cpu_type(cpuinfo: str) -> str | None:
     return "7" if flags >= _AVX512_FLAGS else "5"
 
 
-def _are_too_many(threads: str) -> bool:
-    """Whether a value of OMP_NUM_THREADS asks for so many threads that the libraries crash."""
-    numbers = re.findall(r"[0-9]+", threads)
-    return any(len(number) > len(str(_MOST_THREADS)) or int(number) > _MOST_THREADS for number in numbers)
+def _is_usable(threads: str) -> bool:
+    """Whether a value of OMP_NUM_THREADS is a number of threads, or one a level, that the libraries can start."""
+    if not re.fullmatch(r"\s*[0-9]{1,9}\s*(,\s*[0-9]{1,9}\s*)*", threads, re.ASCII):
+        return False
+    return all(1 <= int(number) <= _MOST_THREADS for number in threads.split(","))
 
 
 def read_cpuinfo() -> str:
@@ -115,7 +118,7 @@ def prepare(cpuinfo: str | None = None, environment: MutableMapping[str, str] | 
     for name, value in wanted.items():
         if name in variables:
             kept[name] = variables[name]
-            if name == "OMP_NUM_THREADS" and _are_too_many(kept[name]):
+            if name == "OMP_NUM_THREADS" and not _is_usable(kept[name]):
                 warnings.warn(f"OMP_NUM_THREADS is {kept[name][:40]!r}: {value} are used", stacklevel=2)
                 variables[name] = value
         else:
@@ -187,6 +190,8 @@ def use_device(device: str | None) -> None:
 
 def seed_everything(seed: int) -> np.random.Generator:
     """Seed Python, NumPy and Paddle; return a NumPy generator of the same seed for what draws its own numbers."""
+    import numpy as np  # late: the package is imported in a third of the time
+
     check_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -226,15 +231,45 @@ def _import_paddle() -> ModuleType:
 
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
-    """Give signals their handlers of before again: Paddle sets its own, which print a trace and end the process."""
-    is_first = "paddle" not in sys.modules and threading.current_thread() is threading.main_thread()
+    """Hold signals until Paddle is imported, and give them their handlers of before again.
+
+    An exception in the midst of it makes Paddle complain of its own files; and it sets handlers that print a trace.
+    """
+    if "paddle" in sys.modules or threading.current_thread() is not threading.main_thread():
+        yield
+        return
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    holding = _HoldingSignals([number for number, handler in handlers.items() if callable(handler)])
+    sys.meta_path.insert(0, holding)
     try:
         yield
     finally:
+        sys.meta_path.remove(holding)
         for number, handler in handlers.items():
-            if is_first and handler is not None:  # None: not set by Python, so that Python can't set it
+            if handler is not None:  # None: not set by Python, so that Python can't set it
                 signal.signal(number, handler)
+        for received in holding.received[:1]:
+            signal.raise_signal(received)
+
+
+class _HoldingSignals(MetaPathFinder):
+    """Notes signals; takes them again, whoever has taken them meanwhile, whenever a module is looked for."""
+
+    def __init__(self, numbers: list[signal.Signals]) -> None:
+        self.received: list[int] = []
+        self._numbers = numbers
+        self._take()
+
+    def _take(self) -> None:
+        for number in self._numbers:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        self.received.append(number)
+
+    def find_spec(self, *_: Any) -> None:
+        """Find nothing, so that others are asked."""
+        self._take()
 
 
 def __getattr__(name: str) -> Any:

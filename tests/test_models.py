@@ -18,6 +18,7 @@ from elmo import models as model_files
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_parameters, export_model, find_model, read_header, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.commands import elmo
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, "苹果", "手机"])
 WEIGHTS, WORDS = "model.safetensors", "vocabulary.txt"
@@ -405,3 +406,25 @@ def test_others_may_read_a_model_as_far_as_the_umask_allows(tmp_path):
     finally:
         os.umask(before)
     assert (path / "model.safetensors").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_copy_takes_a_models_place_only_when_it_is_told_to(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "target"
+    files = ModelFiles("skipgram", {}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
+    write_model(source, files)
+    assert elmo("export", source, target) == 0
+    assert elmo("export", source, target, "--note", "later") == 2
+    assert "note" not in read_model(target).provenance
+    assert elmo("export", source, target, "--note", "later", "--overwrite") == 0
+    assert read_model(target).provenance["note"] == "later"
+    assert elmo("export", source, source, "--overwrite") == 2
+
+
+@pytest.mark.parametrize("command", [["info"], ["convert", "{source}", "{target}"], ["export", "{source}", "{target}"]])
+def test_a_kind_that_is_not_known_is_told_by_every_command(tmp_path, capsys, command):
+    source = tmp_path / "source"
+    write_model(source, ModelFiles("oracle", {}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)}))
+    call = [part.format(source=source, target=tmp_path / "target") for part in command]
+    assert elmo(*call, *([source] if len(call) == 1 else [])) == 2
+    assert "holds a model of kind 'oracle'" in capsys.readouterr().err
+    assert not (tmp_path / "target").exists()

@@ -559,6 +559,35 @@ def test_a_save_folder_that_can_be_none_is_refused_before_the_first_step(place, 
     assert (place / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize("make", ["a file", "a link", "a thesis"])
+@pytest.mark.parametrize("command", ["pretrain", "lac train"])
+def test_a_run_that_could_not_save_is_refused_before_it_goes_on(place, capsys, command, make):
+    if command == "pretrain":
+        call = [command, "--train_path", place / "shards/*", "--vocab_path", place / "vocab.txt"]
+        call += ["--embed_size", 4, "--hidden_size", 6, "--num_layers", 1, "--n_negative_samples_batch", 4]
+        call += ["--para_save_dir", place / "ck", "--resume", "True", "--max_epoch"]
+    else:
+        (place / "gold.tsv").write_text("\n".join(["text_a\tlabel", "我\x02买\tr-B\x02v-B"]) + "\n", encoding="utf-8")
+        call = ["lac", "train", "--train", place / "gold.tsv", "--save_dir", place / "ck2", "--embedding_size", 4]
+        call += ["--hidden_size", 4, "--num_layers", 1, "--resume", "True", "--max_epoch"]
+        assert elmo(*call, 1) == 0
+    folder = place / ("ck" if command == "pretrain" else "ck2")
+    next_one = folder / "epoch_002"
+    if make == "a file":
+        next_one.write_text("mine")
+    elif make == "a link":
+        next_one.symlink_to(place / "shards", target_is_directory=True)
+    else:
+        next_one.mkdir()
+        (next_one / "thesis.txt").write_text("four years")
+    before = tree(place)
+    capsys.readouterr()
+    assert elmo(*call, 2) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("elmo: ") and "epoch_002" in said, said
+    assert tree(place) == before
+
+
 # Checkpoints of other versions, and damaged ones
 
 

@@ -152,6 +152,26 @@ def test_importing_paddle_leaves_sigterm_to_whom_it_belongs(repository, handler,
     assert (done.returncode, done.stderr) == (code, "")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
+def test_paddle_says_nothing_of_a_signal_that_comes_while_it_is_imported(repository):
+    program = """
+import signal, sys
+from elmo import runtime
+from elmo.system.stopping import stoppable
+def told_to_end(name):
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except BaseException:
+        print("Error: Can not import paddle core", file=sys.stderr)
+        raise
+runtime.importlib.import_module = told_to_end
+with stoppable():
+    runtime.paddle
+"""
+    done = run_python(program, repository, check=False)
+    assert (done.returncode, done.stderr) == (143, "")
+
+
 def test_other_messages_of_the_import_do_reach_the_reader(monkeypatch, capsys):
     def noisy_import(name):
         print("OMP_NUM_THREADS should be 1\nsomething else is wrong", file=sys.stderr)

@@ -321,7 +321,7 @@ def test_a_rank_that_is_no_number_is_named_before_paddle_reads_it(rank, reposito
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("threads", ["3000000000", "9" * 40, "4,3000000000"])
+@pytest.mark.parametrize("threads", ["3000000000", "9" * 40, "4,3000000000", "0", "-1", "two", "", "2,", "²"])
 def test_threads_that_no_machine_has_are_not_asked_for(threads, repository):
     code = "import os, elmo; from elmo.runtime import paddle; paddle.ones([9, 9]) @ paddle.ones([9, 9])\n"
     code += (
@@ -331,6 +331,7 @@ def test_threads_that_no_machine_has_are_not_asked_for(threads, repository):
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) == runtime.available_cores() and "OMP_NUM_THREADS is" in done.stderr
+    assert "libgomp" not in done.stderr and "OMP:" not in done.stderr
 
 
 @pytest.mark.parametrize(

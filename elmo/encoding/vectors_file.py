@@ -109,7 +109,9 @@ def write_vectors(
     if dtype not in _DTYPES:
         raise InputError(f"dtype is {dtype!r}: choose one of {', '.join(_DTYPES)}")
     if os.path.lexists(target) and not overwrite:
-        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
+        raise InputError(
+            f"{target} exists already: choose another place, or give --overwrite True (in Python overwrite=True)"
+        )
     shown = ",".join(map(str, layers)) if isinstance(layers, tuple) else str(layers)
     header = dict(zip(_HEADER, (FORMAT, shown, pool, positions, model), strict=True))
     count = 0

@@ -185,7 +185,9 @@ def check_replaceable(
     if not os.path.lexists(target):
         return
     if not overwrite:
-        raise InputError(f"{target} exists already: choose another place, or overwrite it explicitly")
+        raise InputError(
+            f"{target} exists already: choose another place, or give --overwrite True (in Python overwrite=True)"
+        )
     if target.is_symlink():
         raise InputError(f"{target} is a symbolic link, which is not replaced: name the directory itself")
     if not target.is_dir():

@@ -27,6 +27,9 @@ def find_shards(pattern: PathLike) -> list[Path]:
     """
     names = [os.fspath(pattern)] if os.path.isfile(pattern) else sorted(glob.glob(os.fspath(pattern), recursive=True))
     paths = [Path(name) for name in names if os.path.isfile(name)]
+    for name in names if not paths else []:
+        if not os.path.isdir(name):
+            raise InputError(f"{name}: is no regular file, and only those are read; give shards of `elmo preprocess`")
     if not paths:
         raise InputError(
             f"{pattern}: no such file; give shards made by `elmo preprocess`, as in 'data/train/sentence_file_*'"

@@ -90,7 +90,8 @@ def write_checkpoint(
         replace_directory(temporary, target, find_foreign)
     except (OSError, SafetensorError, InputError) as error:
         raise RunError(
-            f"{target}: the checkpoint could not be written ({error}); earlier ones are untouched"
+            f"{target}: the checkpoint could not be written ({error}); earlier ones are untouched: when that is "
+            "mended, go on with --resume True"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -296,6 +297,17 @@ def check_removable(
         check_replaceable(path, find_foreign, sources=sources)
         check_kind(path, kind)
     return found
+
+
+def check_room(folder: PathLike, epoch: int, step: int) -> None:
+    """Refuse a folder where a run that has come this far could not write one of its next checkpoints.
+
+    Raises:
+        InputError: what has such a checkpoint's name is no checkpoint of ours.
+    """
+    for path in sorted(Path(folder).glob("*_*")):
+        if (match := _NAME.fullmatch(path.name)) and int(match[2]) > (epoch if match[1] == "epoch" else step):
+            check_replaceable(path, find_foreign)
 
 
 def _remove(path: Path) -> None:

@@ -24,6 +24,7 @@ from elmo.runtime import paddle
 from elmo.system.types import Arrays, PathLike
 from elmo.training.checkpoint import (
     TrainingState,
+    check_room,
     newest_checkpoint,
     read_training_state,
     remove,
@@ -141,6 +142,7 @@ class EarlyStopping(ABC):
             RunError: the loss is not finite, or a checkpoint can't be written.
         """
         if self.save_dir is not None:
+            check_room(self.save_dir, len(self.history), len(self.history) * self.steps_per_epoch)
             tidy(self.save_dir)
         self.best = self.best or self.arrays()
         while len(self.history) < self.settings.max_epoch and self.waited < self.settings.patience:

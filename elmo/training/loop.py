@@ -23,7 +23,7 @@ from elmo.runtime import paddle
 from elmo.system.stopping import ending, patient
 from elmo.system.terminal import tell
 from elmo.system.types import PathLike
-from elmo.training.checkpoint import TrainingState, mark_best, prune, tidy, write_checkpoint
+from elmo.training.checkpoint import TrainingState, check_room, mark_best, prune, tidy, write_checkpoint
 from elmo.training.optimizer import load_optimizer, make_optimizer, optimizer_arrays
 from elmo.training.progress import Curves, Pass, TimeEstimate, Window, progress_bar, scores_as_text
 from elmo.training.ranks import SINGLE, Ranks
@@ -119,8 +119,10 @@ class Trainer:
                 f"the ranks go on from steps {', '.join(map(str, steps))}: --para_save_dir must be a folder that all "
                 "of them share"
             )
-        if self.save_dir is not None and not self.ranks.rank:
-            tidy(self.save_dir)
+        if self.save_dir is not None:
+            check_room(self.save_dir, self.epoch, self.step)
+            if not self.ranks.rank:
+                tidy(self.save_dir)
         with patient(), self._stoppable(), progress_bar(self.console) as progress:
             self._announce()
             while self.epoch < self.settings.max_epoch and not self._has_settled():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from elmo.nn import native
 from elmo.nn.lstmp import LSTMP
+from elmo.nn.native import build
 from elmo.runtime import paddle
 
 REPORT = "from elmo.nn import native; print(native.library() is not None, native.status())"
@@ -71,6 +73,20 @@ def test_without_a_working_compiler_the_layer_works_all_the_same(run, compiler, 
     assert lines[0].startswith("False off: ")
     assert reason in lines[0]
     assert lines[1] == "(1, 5, 3)"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
+def test_a_compiler_that_takes_too_long_is_ended_with_its_children(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "_COMPILE_SECONDS", 0.5)
+    with pytest.raises(subprocess.TimeoutExpired):
+        build._run(["sh", "-c", f"sleep 600 & echo $! > {tmp_path}/child; wait"], tmp_path)
+    child = int((tmp_path / "child").read_text())
+    for _ in range(100):
+        if not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().rpartition(")")[2]:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the child is running still")
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(run, tmp_path):

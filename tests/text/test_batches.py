@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 from collections import Counter
 from types import SimpleNamespace
 
@@ -201,6 +202,10 @@ def test_bytes_that_are_not_utf8_are_named_with_line_and_byte(tmp_path):
 def test_a_missing_or_empty_corpus_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"no such file; give shards made by `elmo preprocess`"):
         SentenceIds(tmp_path / "nothing_*", VOCABULARY)
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", "/dev/null"):
+        with pytest.raises(InputError, match="is no regular file"):
+            SentenceIds(place, VOCABULARY)
     (tmp_path / "blank").write_text(" \n\n", encoding="utf-8")
     with pytest.raises(InputError, match="holds no sentence"):
         SentenceIds(tmp_path / "blank", VOCABULARY)

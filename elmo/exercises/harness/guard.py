@@ -1,6 +1,6 @@
 """Where a reader's code runs: it can raise anything, print much, ask for input, or never end, and the check goes on.
 
-Only `KeyboardInterrupt` passes. What nothing in Python can stop is one call into C that never comes back, such as
+Only the reader's own Ctrl-C passes. What nothing in Python can stop is one call into C that never comes back, such as
 `sum(itertools.count())`, and what ends the process itself, such as `os._exit`; there the kernel must be started again.
 """
 
@@ -60,7 +60,7 @@ class Guard:
         self._left_to_print = [_MOST_PRINTED]
 
     def run(self, work: Callable[[], Value]) -> Value:
-        """Return what the work returns; what it raises comes as `Trouble`, save `KeyboardInterrupt`.
+        """Return what the work returns; what it raises comes as `Trouble`, save the `KeyboardInterrupt` of a Ctrl-C.
 
         The work returns plain data: whatever else it holds dies in here, with its `__del__`.
         """
@@ -78,9 +78,9 @@ class Guard:
         with _everything_put_back(self._left_to_print), alarm:
             try:
                 value = alarm.run(work)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if alarm.was_interrupted(error):
+                    raise
                 found = error
         self._used += time.monotonic() - begin
         if alarm.rang and not issubclass(type(found), OutOfTime):  # the reader's code has caught it
@@ -96,10 +96,15 @@ class _Alarm:
         self._seconds = seconds
         self._stream = sys.stderr
         self._inside: FrameType | None = None  # the frame below which the reader's frames are
+        self._interrupts = 0
 
     def run(self, work: Callable[[], Value]) -> Value:
         self._inside = sys._getframe()
         return work()
+
+    def was_interrupted(self, error: BaseException) -> bool:
+        """Whether an error comes of Ctrl-C, and not of the reader's code, as far as that can be told here."""
+        return issubclass(type(error), KeyboardInterrupt) and (self._interrupts > 0 or self._watch is not None)
 
     def __enter__(self) -> None:
         self._begin = time.monotonic()
@@ -111,6 +116,9 @@ class _Alarm:
             return
         self._timer_before = signal.setitimer(signal.ITIMER_REAL, 0)
         self._handler_before = signal.signal(signal.SIGALRM, self._ring)
+        self._interrupt_before = signal.getsignal(signal.SIGINT)
+        if callable(self._interrupt_before):
+            signal.signal(signal.SIGINT, self._interrupt)
         # It rings again and again: the first may end a sleep only to find that the reader's code catches everything.
         signal.setitimer(signal.ITIMER_REAL, self._seconds, 0.01)
 
@@ -120,8 +128,15 @@ class _Alarm:
             return
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, self._handler_before)
+        if callable(self._interrupt_before):
+            signal.signal(signal.SIGINT, self._interrupt_before)
         if (before := self._timer_before)[0]:  # such as that of a test's own time limit
             signal.setitimer(signal.ITIMER_REAL, max(before[0] - (time.monotonic() - self._begin), 0.001), before[1])
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._interrupts += 1
+        if callable(self._interrupt_before):
+            self._interrupt_before(number, frame)
 
     def _ring(self, _: int, frame: FrameType | None) -> None:
         depth = 0
@@ -168,6 +183,7 @@ def _everything_put_back(left_to_print: list[int]) -> Iterator[None]:
     names = ("stdin", "stdout", "stderr")
     before = {name: getattr(sys, name) for name in names}
     ask, depth, hook = builtins.input, sys.getrecursionlimit(), sys.unraisablehook
+    folder = _working_directory()
     with np.errstate(all="ignore"), warnings.catch_warnings(), _exit_that_raises():
         sys.stdin = _NoInput()
         sys.stdout, sys.stderr = (_Bounded(before[name], left_to_print) for name in names[1:])
@@ -180,6 +196,15 @@ def _everything_put_back(left_to_print: list[int]) -> Iterator[None]:
             builtins.input, sys.unraisablehook = ask, hook
             for name in names:
                 setattr(sys, name, before[name])
+            if folder is not None and _working_directory() != folder:
+                with suppress(OSError):  # it was removed
+                    os.chdir(folder)
+
+
+def _working_directory() -> str | None:
+    with suppress(OSError):
+        return os.getcwd()
+    return None
 
 
 @contextmanager

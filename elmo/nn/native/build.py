@@ -10,6 +10,7 @@ import os
 import platform
 import shlex
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -115,18 +116,33 @@ def _build(compiler: list[str]) -> Path:
         return target
     with temporary_directory(target) as folder:  # of this process alone: several may compile at once
         compiled = folder / target.name
-        result = subprocess.run(
-            [*compiler, *_FLAGS, *_LINK_FLAGS, str(_SOURCES / "loops.cc"), "-o", str(compiled), *_LIBRARIES],
-            env={**os.environ, "TMPDIR": str(folder)},  # what a compiler that is ended leaves goes with the folder
-            capture_output=True,
-            text=True,
-            timeout=_COMPILE_SECONDS,
-            check=False,
-        )
-        if result.returncode:
-            raise RuntimeError(f"{compiler[0]} failed: {result.stderr.strip() or result.returncode}")
+        command = [*compiler, *_FLAGS, *_LINK_FLAGS, str(_SOURCES / "loops.cc"), "-o", str(compiled), *_LIBRARIES]
+        _run(command, folder)
         publish(compiled, target)
     return target
+
+
+def _run(command: list[str], folder: Path) -> None:
+    """Run a compiler whose temporary files go into a folder; all its processes end with us."""
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "TMPDIR": str(folder)},  # what a compiler that is ended leaves goes with the folder
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            _, said = process.communicate(timeout=_COMPILE_SECONDS)
+        except BaseException:
+            if hasattr(os, "killpg"):  # the compiler's own children too
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            raise
+    if process.returncode:
+        raise RuntimeError(f"{command[0]} failed: {said.strip() or process.returncode}")
 
 
 def _cpu() -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import os
 import re
 import signal
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -210,11 +212,35 @@ def test_plain_data_is_small_and_equal_to_itself_only(make: Any) -> None:
     assert seen <= MOST_ITEMS + 20
 
 
-def test_a_keyboard_interrupt_passes_and_leaves_everything_as_it_was() -> None:
-    before = sys.stdin, sys.stdout, sys.stderr, builtins.input, sys.getrecursionlimit()
+def test_ctrl_c_passes_and_leaves_everything_as_it_was() -> None:
+    def state() -> tuple[object, ...]:
+        switches = sys.stdin, sys.stdout, sys.stderr, builtins.input, sys.getrecursionlimit()
+        return (*switches, signal.getsignal(signal.SIGINT))
+
+    before = state()
     with pytest.raises(KeyboardInterrupt):
-        check("98.1", hostile._raises(KeyboardInterrupt()))
-    assert before == (sys.stdin, sys.stdout, sys.stderr, builtins.input, sys.getrecursionlimit())
+        check("98.1", lambda *_: signal.raise_signal(signal.SIGINT))
+    assert before == state()
+
+
+def test_an_interrupt_that_an_answer_raises_itself_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    result = check("98.1", hostile._raises(KeyboardInterrupt()))
+    assert not result and "raises KeyboardInterrupt" in result.message
+
+
+@pytest.mark.parametrize("removed", [False, True])
+def test_an_answer_that_goes_elsewhere_is_brought_back(tmp_path: Path, removed: bool) -> None:
+    def answer(*_: object) -> int:
+        folder = tmp_path / "elsewhere"
+        folder.mkdir()
+        os.chdir(folder)
+        if removed:
+            folder.rmdir()
+        return 0
+
+    before = os.getcwd()
+    check("98.1", answer)
+    assert os.getcwd() == before
 
 
 def test_a_checkers_own_mistake_is_not_the_readers() -> None:
