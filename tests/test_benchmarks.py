@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import cProfile
 import dataclasses
 import json
@@ -9,8 +10,11 @@ import pstats
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from benchmarks import scaling
 from benchmarks.bf16_learning import FirstBatches, summarise
+from benchmarks.lac import NumpyNetwork
 from benchmarks.pretrain import BEFORE, Program, System, programs
 from benchmarks.pretrain_bilm_systems import Ours, PlainPaddle
 from benchmarks.pretrain_masked_systems import is_linear
@@ -22,6 +26,10 @@ from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.native.processor import describe_processor
 from elmo.system.machine import processor_name
+from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
+from elmo.text.vocabulary import Vocabulary
+from elmo.training.bilm import pretrain
+from elmo.training.settings import PretrainSettings
 
 AMX = {"name": "Xeon", "cores": 2, "bfloat16": "AMX"}
 OLD = {"name": "Core 2", "cores": 2, "bfloat16": None}
@@ -236,3 +244,41 @@ def test_a_compiled_function_has_its_name_in_a_profile_and_a_product_its_shape()
     assert profiler.runcall(named.elmo_adam, 1) == 2
     found = {function for _, _, function in pstats.Stats(profiler).stats}
     assert {"elmo_product_float32 8 x 4, 2", "elmo_product_float32 8 x 4, 3", "elmo_adam"} <= found
+
+
+def test_lac_in_numpy_answers_as_paddle_does():
+    network = TaggerNetwork(TaggerConfig(("n", "v", "PER"), 11, embedding_size=5, hidden_size=4))
+    generator = np.random.default_rng(0)
+    sentences = []
+    for length in (3, 1, 6):
+        ids, zeros = generator.integers(11, size=length), np.zeros(length, np.int64)
+        sentences.append(TaggerInput(["字"] * length, ids, np.arange(length), zeros, ["字"] * length))
+    assert NumpyNetwork(network).decode(sentences) == network.decode(sentences)
+
+
+def test_a_study_of_sizes_reads_its_runs_and_measures_their_speed(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaling, "STEPS", 1)
+    text = tmp_path / "shard"
+    text.write_text("我 买 苹果 。\n他 走 了 。\n" * 20, encoding="utf-8")
+    Vocabulary.from_counts(dict.fromkeys("我买他走了。", 2)).save(tmp_path / "vocabulary.txt")
+    settings = PretrainSettings(max_epoch=1, batch_size=2, num_steps=5, n_negative_samples_batch=4)
+    sizes = {"embed_size": 4, "hidden_size": 6, "num_layers": 1}
+    folder = str(tmp_path / "run")
+    paths = [str(text), str(tmp_path / "vocabulary.txt")]
+    pretrain(*paths, test_path=str(text), para_save_dir=folder, sizes=sizes, settings=settings)
+    checkpoint = tmp_path / "run/epoch_001"
+    log = tmp_path / "log"
+    log.write_text(
+        "step 3: training loss 5.5, 10 tokens/s\nstep 3: perplexity 9.5, forward perplexity 9, backward perplexity 10\n"
+    )
+    arguments = argparse.Namespace(runs=[checkpoint], curve=log, end=checkpoint, end_after=4)
+    found = scaling.measure(arguments, Console())
+    (run,) = found["runs"]
+    assert (run["embed_size"], run["hidden_size"], run["num_layers"]) == (4, 6, 1)
+    assert 1 < run["perplexity"] < 20 and run["words"] > 100
+    assert run["core_hours"] == pytest.approx(run["words"] / run["words_per_core_second"]["median"] / 3600)
+    assert [(point["words"], point["perplexity"]) for point in found["long_run"]] == [(30, 9.5)]
+    assert found["end"]["words_before"] == 40 and found["end"]["core_hours"] > run["core_hours"]
+    with pytest.raises(InputError, match="held-out perplexity"):
+        pretrain(*paths, para_save_dir=str(tmp_path / "blind"), sizes=sizes, settings=settings)
+        scaling.read_run(tmp_path / "blind/epoch_001")
