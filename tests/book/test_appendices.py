@@ -5,12 +5,17 @@ Where a figure is asked for that a file does not hold, the build says so instead
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
+import runpy
+import shlex
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
+import typer
 from docutils.core import publish_doctree
 
 from book.tools import BOOK, REPOSITORY, SOURCES, appendices, results
@@ -19,6 +24,7 @@ from book.tools.docstrings import field_comments, plain
 from book.tools.pictures import draw_three_views
 from book.tools.reference import GROUPS, LEFT_OUT, commands, first_sentence, modules
 from book.tools.results import ResultsError, choices, figures, results_files
+from elmo import cli
 from elmo.bilm_config import BiLMConfig
 from elmo.corpora.datasets import DATASETS
 
@@ -310,3 +316,27 @@ def test_stars_bars_and_tables_of_a_docstring_are_read_as_they_look():
         "4",
     ]
     assert tree[-1].tagname == "bullet_list"
+
+
+@pytest.mark.parametrize("name", choices())
+def test_the_command_of_a_results_file_is_one_that_there_is(name: str, monkeypatch: pytest.MonkeyPatch):
+    """With all the arguments that it needs, and no others."""
+    program, *arguments = shlex.split(choices()[name]["command"])
+    if program == "elmo":
+        command: Any = typer.main.get_command(cli.app)
+        while hasattr(command, "commands"):
+            command = command.commands[arguments.pop(0)]
+        command.make_context("elmo", arguments)
+        return
+
+    class Parsed(Exception):  # noqa: N818
+        pass
+
+    def parse(self: argparse.ArgumentParser, *_: object) -> None:
+        parse_args(self, arguments[1:])
+        raise Parsed
+
+    parse_args = argparse.ArgumentParser.parse_args
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse)
+    with pytest.raises(Parsed):
+        runpy.run_path(str(REPOSITORY / arguments[0]), run_name="__main__")
