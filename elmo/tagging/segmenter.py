@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from elmo.system.types import PathLike
+from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 
 
 class LacSegmenter:
@@ -40,3 +42,16 @@ class LacSegmenter:
     def cut_all(self, sentences: Sequence[str]) -> list[list[str]]:
         """Return the words of each sentence; several at a time are many times as fast as one by one."""
         return [[part for word in words for part in word.split()] for words, _ in self._lac.tag(sentences)]
+
+
+@functools.cache
+def load_segmenter(name: str) -> Segmenter:
+    """Make the segmenter of this name, once: jieba takes a second."""
+    return get_segmenter(name)
+
+
+def cut_all(segmenter: Segmenter, texts: Sequence[str]) -> list[list[str]]:
+    """Words of each text; all at once where the segmenter can."""
+    if isinstance(segmenter, BatchSegmenter):
+        return segmenter.cut_all(texts)
+    return [segmenter.cut(text) for text in texts]

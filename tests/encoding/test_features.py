@@ -50,9 +50,24 @@ def test_a_word_has_its_vector_everywhere_and_one_without_has_zeros(tiny_word2ve
     assert not third[0, 4].any()
 
 
-def test_a_description_makes_the_same_again(tiny_elmo: Path, tiny_word2vec: Path) -> None:
+def test_vectors_are_of_what_the_vocabulary_has(tiny_elmo: Path, tiny_character_elmo: Path) -> None:
+    words, characters = ElmoFeatures(tiny_elmo), ElmoFeatures(tiny_character_elmo)
+    assert (words.unit, characters.unit) == ("words", "characters")
+    assert "unit" not in words.describe()  # as in taggers that were saved before there was another
+    assert characters.describe()["unit"] == "characters"
+    assert make_features(characters.describe()).unit == "characters"
+    older = {name: value for name, value in characters.describe().items() if name != "unit"}
+    assert make_features(older).unit == "words"
+    with pytest.raises(InputError, match=r"vocabulary has the word '.+': it reads words, not characters"):
+        ElmoFeatures(tiny_elmo, unit="characters")
+    with pytest.raises(InputError, match="unit is 'syllables': give one of words, characters"):
+        ElmoFeatures(tiny_elmo, unit="syllables")
+
+
+def test_a_description_makes_the_same_again(tiny_elmo: Path, tiny_character_elmo: Path, tiny_word2vec: Path) -> None:
     for features in (
         ElmoFeatures(tiny_elmo),
+        ElmoFeatures(tiny_character_elmo),
         ElmoFeatures(tiny_elmo, [1], ["reversed"]),
         WordVectorFeatures(tiny_word2vec),
     ):
@@ -88,6 +103,7 @@ def test_a_description_of_another_model_is_refused(tiny_elmo: Path, tmp_path: Pa
         ({"layers": "all"}, "layers 'all' and defects"),
         ({"defects": "all"}, "defects 'all'"),
         ({"defects": ["slow"]}, "'slow' is none of LARK's defects"),
+        ({"unit": ["characters"]}, "unit is \"['characters']\": give one of words, characters"),
     ],
 )
 def test_a_damaged_description_is_one_line(tiny_elmo: Path, fields: dict[str, Any], message: str) -> None:

@@ -113,9 +113,9 @@ def test_a_word_without_a_tag_is_named_with_its_place() -> None:
 
 def test_what_is_scored_is_what_the_tagger_answers(own_gold: Gold, make_tagger: Callable[[str], Tagger]) -> None:
     gold = [Tagged(s.words, ["n"] * len(s.words)) for s in own_gold["dev"]]
-    for kind in ("words", "characters", "elmo"):
+    for kind in ("words", "characters", "elmo", "character_elmo"):
         tagger = make_tagger(kind)
-        read = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features)
+        read = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features, dtype="float16")
         counts = evaluate(tagger.network, make_examples(gold, segment_gold(gold), read), batch_size=5)
         tagged = tagger.tag([sentence.text for sentence in gold])
         answers = count_chunks([word_chunks(s.words, s.tags) for s in gold], [word_chunks(*each) for each in tagged])
