@@ -108,14 +108,16 @@ def make_tagger(
 ) -> Callable[[str], Tagger]:
     """Gives an untrained tagger, whose answers are wild, of a kind.
 
-    Kinds are words, characters, elmo, character_elmo, word2vec, fine_tuned, fine_tuned_characters.
+    Kinds are words, characters, mixed, elmo, character_elmo, word2vec, fine_tuned, fine_tuned_characters.
     """
 
     @cache
     def make(kind: str) -> Tagger:
         segmented = segment_gold(own_gold["dev"][:20])
-        tokens = "characters" if "character" in kind else "words"
-        vocabulary = make_vocabulary(segmented, tokens)
+        tokens = "characters" if "character" in kind else "mixed" if kind == "mixed" else "words"
+        vocabulary = make_vocabulary(segmented, tokens, gold=own_gold["dev"][:20])
+        if kind == "mixed":
+            vocabulary = Vocabulary([*vocabulary, "我们", "河边"])
         features: Features | None = None
         described = None
         if kind == "elmo":

@@ -47,7 +47,7 @@ def lac_train(
         str | None,
         typer.Option(
             "--tokens",
-            help="What it reads: words (of jieba), the default, characters, or mixed (frequent words are kept whole).",
+            help="What it reads: words (jieba's; the default), characters, or mixed: frequent words whole.",
         ),
     ] = None,
     normalise: Normalise = "none",

@@ -44,9 +44,7 @@ class TaggerConfig:
 
     tags: tuple[str, ...]  # such as n, v, PER; each token gets one of them with -B or -I
     num_words: int  # rows of the embedding
-    tokens: str = (
-        "words"  # what a token is; mixed: a word that the vocabulary has, else a character; lac: as LAC has it
-    )
+    tokens: str = "words"  # what a token is; mixed: a word that is in the vocabulary, else a character
     segmenter: str = "jieba"
     normalise: tuple[str, ...] = ()  # steps that its text went through, see `elmo.text.normalise`
     embedding_size: int = 128

@@ -215,7 +215,8 @@ def test_runs_without_tuned_settings_are_left_out_unless_another_process_tunes(
     lines: list[str] = []
     Experiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-500-seed0"], lines.append).run()
     assert lines == [
-        "baseline-characters-pd-500-seed0 is left out: the settings of baseline are not tuned, nor will be"
+        "baseline-characters-pd-500-seed0 is left out: the settings of baseline are not tuned, nor will be",
+        "0 of 1 runs are done",
     ]
     waited: list[float] = []
 

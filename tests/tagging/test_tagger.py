@@ -26,7 +26,7 @@ from elmo.tagging.train import train_tagger
 from elmo.text.lengths import like_lengths
 from elmo.text.vocabulary import Vocabulary
 
-KINDS = ["words", "characters", "elmo", "character_elmo", "word2vec", "fine_tuned", "fine_tuned_characters"]
+KINDS = ["words", "characters", "mixed", "elmo", "character_elmo", "word2vec", "fine_tuned", "fine_tuned_characters"]
 LONG = ("我们明天去河边散步，👍🏽 ok。" * 1000)[:10_000]
 TEXTS = [
     "果园里的品种",

@@ -137,8 +137,9 @@ class Experiment:
                         self.report(f"{run.name} ({done} of {len(wanted)} runs are done)")
                         self._do(run)
             if not waits:
-                return
+                break
             time.sleep(_WAIT)
+        self.report(f"{sum(self.record(run) is not None for run in wanted)} of {len(wanted)} runs are done")
 
     def _will_be_tuned(self, run: Run, wanted: Sequence[Run]) -> bool:
         """Whether this process or another does what is missing of the tuning that a run waits for."""
