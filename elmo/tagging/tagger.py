@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Container, Iterable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,7 @@ from elmo.tagging.network import (
     config_of_tagger,
     fine_tuned_elmo,
 )
-from elmo.tagging.segmenter import cut_all, load_segmenter
+from elmo.tagging.segmenter import cut_all, load_segmenter, split_characters
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import Normaliser, join_emoji
 from elmo.text.vocabulary import Vocabulary
@@ -177,24 +176,6 @@ def make_reader(
     return SentenceReader(vocabulary, config, features, elmo_vocabulary, dtype="float16")
 
 
-def split_characters(
-    words: Sequence[str], whole: Container[str] = ()
-) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Characters of words, the number of each one's word, and its place there: first 0, inner 1, last 2, alone 3.
-
-    Args:
-        words: of a text.
-        whole: words that stay whole and stand alone.
-    """
-    parts = [[word] if word in whole else list(word) for word in words]
-    lengths = np.array([len(part) for part in parts], np.int64)
-    owners = np.repeat(np.arange(len(words)), lengths)
-    begins = np.cumsum(lengths) - lengths
-    inside = np.arange(len(owners)) - begins[owners]
-    places = np.where(inside == 0, 0, np.where(inside == lengths[owners] - 1, 2, 1))
-    return list(chain.from_iterable(parts)), owners, np.where(lengths[owners] == 1, 3, places)
-
-
 class Tagger(WithDictionary):
     """Cuts texts into words with their tags, by a network that `elmo.tagging.train` trained.
 
@@ -327,7 +308,7 @@ class Tagger(WithDictionary):
         has no words. Where the text of the training was normalised, the words are those of the text normalised so.
         """
         texts = self._as_trained([texts] if isinstance(texts, str) else texts)
-        segmented = cut_all(self.segmenter, texts)
+        segmented = self._cut(texts)
         are_words = self.network.config.tokens == "words"
         lengths = [len(words) if are_words else sum(map(len, words)) for words in segmented]
         labels: list[list[str]] = [[] for _ in texts]  # of each character that is not white space
@@ -340,7 +321,13 @@ class Tagger(WithDictionary):
 
     def tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """What the network reads of each text: words of the segmenter, or characters, without white space."""
-        return [self._reader.tokens(words) for words in cut_all(self.segmenter, self._as_trained(texts))]
+        return [self._reader.tokens(words) for words in self._cut(self._as_trained(texts))]
+
+    def _cut(self, texts: Sequence[str]) -> list[list[str]]:
+        """Words of the segmenter; without it where they decide nothing, neither tokens nor vectors."""
+        if self.network.config.lac is not None and self.features is None:
+            return [text.split() for text in texts]
+        return cut_all(self.segmenter, texts)
 
     def _as_trained(self, texts: Iterable[str]) -> list[str]:
         return [self.normalise(text) for text in texts] if self.normalise.steps else list(texts)

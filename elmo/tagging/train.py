@@ -328,4 +328,6 @@ def train_tagger(
         report(f"going on after epoch {len(trainer.history)}")
     history = trainer.run()
     provenance = {"settings": dataclasses.asdict(settings), "history": history, "paddle": paddle.__version__}
+    if start is not None:
+        provenance["note"] = "went on from the parameters of Baidu's LAC, with its dictionaries"
     return Tagger(network, vocabulary, features, elmo_vocabulary, provenance=provenance)

@@ -10,6 +10,7 @@ import pytest
 
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures, make_features
+from elmo.encoding.text_encoders import load_text_encoder
 from elmo.errors import InputError
 from elmo.models import export_model
 from elmo.word_vectors import WordVectors
@@ -62,6 +63,18 @@ def test_vectors_are_of_what_the_vocabulary_has(tiny_elmo: Path, tiny_character_
         ElmoFeatures(tiny_elmo, unit="characters")
     with pytest.raises(InputError, match="unit is 'syllables': give one of words, characters"):
         ElmoFeatures(tiny_elmo, unit="syllables")
+
+
+def test_a_task_reads_characters_where_the_elmo_does(tiny_elmo: Path, tiny_character_elmo: Path) -> None:
+    words, owners = ["今晚", "的"], np.array([0, 0, 1])
+    for path, units, expected in (
+        (tiny_elmo, words, [0, 0, 1]),
+        (tiny_character_elmo, ["今", "晚", "的"], [0, 1, 2]),
+    ):
+        encoder = load_text_encoder(path)
+        read, of_character = encoder.read("今晚 的", words, owners)
+        assert (read, of_character.tolist()) == (units, expected)
+        assert encoder.encode([read])[0].shape == (3, len(units), 10)
 
 
 def test_a_description_makes_the_same_again(tiny_elmo: Path, tiny_character_elmo: Path, tiny_word2vec: Path) -> None:

@@ -256,7 +256,7 @@ def test_the_command_goes_on_from_lac(
     assert call("lac", "tag", tmp_path / "text.txt", "--model", tmp_path / "run/model") == 0
     assert "".join(part.partition("/")[0] for part in capsys.readouterr().out.split()) == "明天去河边"
     assert call("info", tmp_path / "run/model") == 0
-    capsys.readouterr()
+    assert "went on from the parameters of Baidu's LAC" in capsys.readouterr().out
     for more, message in (
         (["--tokens", "characters"], "--tokens characters is given, and --start"),
         (["--hidden_size", 8], "sizes has 'hidden_size'"),

@@ -21,7 +21,8 @@ from elmo.errors import InputError
 from elmo.models import ModelFiles, export_model, read_model, write_model
 from elmo.tagging import tagger as tagger_module
 from elmo.tagging.projection import chunks, word_chunks
-from elmo.tagging.tagger import SentenceReader, Tagger, TaggerConfig, split_characters
+from elmo.tagging.segmenter import split_characters
+from elmo.tagging.tagger import SentenceReader, Tagger, TaggerConfig
 from elmo.tagging.train import train_tagger
 from elmo.text.lengths import like_lengths
 from elmo.text.vocabulary import Vocabulary

@@ -45,11 +45,12 @@ class Corpora:
 
     def __init__(self, folder: PathLike) -> None:
         self._folder = Path(folder) / "lac"
-        self._parts: dict[str, tuple[list[Tagged], list[list[str]]]] = {}
+        self._gold: dict[str, list[Tagged]] = {}
+        self._segmented: dict[str, list[list[str]]] = {}
 
-    def get(self, name: str) -> tuple[list[Tagged], list[list[str]]]:
+    def gold(self, name: str) -> list[Tagged]:
         """A part: "pd/train", "pd/dev", "pd/test" or "ud/test"; InputError where it can't be read."""
-        if name not in self._parts:
+        if name not in self._gold:
             corpus, part = name.split("/")
             if corpus == "pd":
                 sentences = read_peoples_daily(self._folder / "peoples_daily_199801_01-24.txt", (part,))
@@ -58,14 +59,22 @@ class Corpora:
             if part == "dev":
                 drawn = np.random.default_rng(0).permutation(len(sentences))[:DEV_SENTENCES]
                 sentences = [sentences[index] for index in sorted(drawn)]
-            self._parts[name] = sentences, segment_gold(sentences)
-        return self._parts[name]
+            self._gold[name] = sentences
+        return self._gold[name]
+
+    def get(self, name: str) -> tuple[list[Tagged], list[list[str]]]:
+        """A part with the segmenter's words of each sentence."""
+        gold = self.gold(name)
+        if name not in self._segmented:
+            self._segmented[name] = segment_gold(gold)
+        return gold, self._segmented[name]
 
     def sample(self, run: Run) -> tuple[list[Tagged], list[list[str]]]:
         """The training sentences of a run."""
-        sentences, segmented = self.get(f"{run.corpus}/train")
+        sentences = self.gold(f"{run.corpus}/train")
         drawn = np.random.default_rng([1, run.seed]).permutation(len(sentences))[: SIZES[run.size]]
-        return [sentences[index] for index in drawn], [segmented[index] for index in drawn]
+        chosen = [sentences[index] for index in drawn]
+        return chosen, segment_gold(chosen)
 
 
 class Experiment:

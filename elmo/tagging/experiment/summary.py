@@ -166,7 +166,7 @@ class Summary:
 
     def _sentences(self) -> dict[str, int]:
         return {
-            size: len(self._experiment.corpora.get("pd/train")[0]) if count is None else count
+            size: len(self._experiment.corpora.gold("pd/train")) if count is None else count
             for size, count in SIZES.items()
         }
 
