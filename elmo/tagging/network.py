@@ -79,9 +79,7 @@ class TaggerConfig:
             raise InputError(f"features is {self.features!r}: give what `Features.describe` returned, or none")
         check_unit(self.unit, self.tokens)
         if not isinstance(self.lac, dict | None) or (self.tokens == "lac") != (self.lac is not None):
-            raise InputError(
-                f"tokens is {self.tokens!r}: give lac to what starts from Baidu's LAC, and to nothing else"
-            )
+            raise InputError("tokens lac are for a tagger that starts from Baidu's LAC (--start), and for no other")
 
     @property
     def num_parameters(self) -> int:

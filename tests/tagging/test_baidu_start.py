@@ -235,7 +235,7 @@ def test_tokens_of_lac_need_its_reading(files: LacFiles, tmp_path: Path) -> None
     for change in ({"lac": None}, {"tokens": "words"}, {"lac": 3}):
         config = {**model.config, **change}
         write_model(tmp_path / "model", dataclasses.replace(model, config=config), overwrite=True)
-        with pytest.raises(InputError, match="give lac to what starts from Baidu's LAC, and to nothing else"):
+        with pytest.raises(InputError, match="tokens lac are for a tagger that starts from Baidu's LAC"):
             Tagger.from_pretrained(tmp_path / "model")
 
 

@@ -429,6 +429,7 @@ BAD_CALLS = [
     ([*WITH_FILE, "--format", "csv"], "format is 'csv': give one of tsv, tagged, peoples_daily, ud"),
     ([*TRAIN, "--format", "ud"], "--format ud is given without a file: give --train too"),
     ([*WITH_FILE, "--tokens", "syllables"], "tokens is 'syllables'"),
+    ([*WITH_FILE, "--tokens", "lac"], "tokens lac are for a tagger that starts from Baidu's LAC (--start)"),
     ([*WITH_FILE, "--elmo", "{t}/none"], "{t}/none: no such"),
     ([*WITH_FILE, "--elmo", "a", "--word2vec", "b"], "--elmo and --word2vec are both given: choose one"),
     ([*WITH_FILE, "--fine_tune", "True"], "--fine_tune is about ELMo: give --elmo too"),

@@ -18,6 +18,7 @@ from elmo.encoding.lark_defects import DEFECTS
 from elmo.encoding.text_encoders import file_fingerprint
 from elmo.errors import InputError
 from elmo.runtime import paddle, seed_everything
+from elmo.statistics import load_student_quantile
 from elmo.system.run_folder import RunFolder
 from elmo.system.types import PathLike
 from elmo.tagging.baidu import start_from_lac
@@ -99,6 +100,7 @@ class Experiment:
         only: Sequence[str] | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
+        load_student_quantile()  # which the summary needs: not to be missed after hours of training
         if odd := [name for name in models if name not in MODELS]:
             raise InputError(f"the model {odd[0]!r} is unknown: give some of {', '.join(MODELS)}")
         for part in only or ():
