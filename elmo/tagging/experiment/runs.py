@@ -116,13 +116,15 @@ class Experiment:
 
     def wanted(self) -> list[Run]:
         """The runs that are asked for and whose models are given."""
-        asked = [run for run in planned() if not self._only or any(part in run.name for part in self._only)]
-        return [run for run in asked if set(run.models) <= self.models.keys()]
+        return [run for run in self._asked() if set(run.models) <= self.models.keys()]
 
     def missing_models(self) -> list[str]:
-        """Models that would be needed for more runs."""
-        asked = [run for run in planned() if not self._only or any(part in run.name for part in self._only)]
-        return [name for name in MODELS if name not in self.models and any(name in run.models for run in asked)]
+        """Models that more of the runs that are asked for would need."""
+        needed = {name for run in self._asked() for name in run.models}
+        return [name for name in MODELS if name in needed and name not in self.models]
+
+    def _asked(self) -> list[Run]:
+        return [run for run in planned() if not self._only or any(part in run.name for part in self._only)]
 
     def run(self) -> None:
         """Do what nobody has done or is doing; wait for what others tune only where nothing else is left."""
@@ -167,11 +169,10 @@ class Experiment:
         if found is None:
             return None
         place = self.work.folder / f"{run.name}.json"
-        given = all(found.get(name) == value for name, value in dataclasses.asdict(run).items())
-        if not (given and isinstance(found.get("dev_f1"), float) and all(_is_score(found.get(p)) for p in PARTS)):
-            raise InputError(f"{place}: is no record of this run; remove it, and the run is done anew")
+        is_ours = all(found.get(name) == value for name, value in dataclasses.asdict(run).items())
+        has_scores = isinstance(found.get("dev_f1"), float) and all(_is_score(found.get(part)) for part in PARTS)
         models = found.get("models", {})
-        if not isinstance(models, dict):
+        if not (is_ours and has_scores and isinstance(models, dict)):
             raise InputError(f"{place}: is no record of this run; remove it, and the run is done anew")
         for name, fingerprint in models.items():
             if self.fingerprints.get(name, fingerprint) != fingerprint:
