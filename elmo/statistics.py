@@ -160,6 +160,7 @@ def bootstrap_difference(
     seed: int = 0,
     *,
     draw_runs: bool = False,
+    paired_runs: bool = False,
 ) -> Difference:
     """F1 of b less F1 of a, two systems on the same sentences, by the paired bootstrap.
 
@@ -177,9 +178,11 @@ def bootstrap_difference(
             runs'.
         draw_runs: draw runs with replacement too, each system's on its own, so that the interval holds the spread over
             seeds. Three runs or fewer show too little of that spread.
+        paired_runs: draw runs too, the first of a with the first of b and so on: they share their training sentences.
 
     Raises:
-        InputError: no run, runs whose gold counts differ, no sentence, or no resample.
+        InputError: no run, not as many of a as of b where they are paired, runs whose gold counts differ, no sentence,
+            or no resample.
     """
     all_a, all_b = (list(runs) if isinstance(runs, Sequence) else [runs] for runs in (runs_a, runs_b))
     if resamples < 1:
@@ -189,13 +192,18 @@ def bootstrap_difference(
     gold = all_a[0].gold
     if not len(gold) or not all(np.array_equal(run.gold, gold) for run in (*all_a, *all_b)):
         raise InputError("runs differ in their gold chunks, or have no sentence: give counts of the same sentences")
+    if paired_runs and len(all_a) != len(all_b):
+        raise InputError(f"{len(all_a)} runs of a and {len(all_b)} of b: give as many of both, or leave them unpaired")
     generator = np.random.default_rng(seed)
-    differences = np.concatenate(
-        [
-            _mean_f1(all_b, times_drawn, generator, draw_runs) - _mean_f1(all_a, times_drawn, generator, draw_runs)
-            for times_drawn in _draws(len(gold), resamples, generator)
-        ]
-    )
+    found = []
+    for times_drawn in _draws(len(gold), resamples, generator):
+        if paired_runs:
+            each = _f1_of(all_b, times_drawn) - _f1_of(all_a, times_drawn)
+            found.append(_drawn_mean(each, generator))
+        else:
+            ours, theirs = (_mean_f1(runs, times_drawn, generator, draw_runs) for runs in (all_b, all_a))
+            found.append(ours - theirs)
+    differences = np.concatenate(found)
     means = [float(np.mean([run.f1 for run in runs])) for runs in (all_a, all_b)]
     rarer_sign = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))
     p_value = min(1.0, 2 * (rarer_sign + 1) / (resamples + 1))
@@ -213,10 +221,19 @@ def _draws(size: int, resamples: int, generator: np.random.Generator) -> Iterato
 
 def _mean_f1(runs: Sequence[Run], times_drawn: Floats, generator: np.random.Generator, draw_runs: bool) -> Floats:
     """Mean over runs, or over runs drawn with replacement, of the F1 of each resample: [resamples]."""
-    scores = np.stack([run.resampled_f1(times_drawn) for run in runs], axis=1)  # [resamples, runs]
-    if draw_runs:
-        scores = np.take_along_axis(scores, generator.integers(len(runs), size=scores.shape), axis=1)
-    return np.asarray(scores.mean(axis=1))
+    scores = _f1_of(runs, times_drawn)
+    return _drawn_mean(scores, generator) if draw_runs else np.asarray(scores.mean(axis=1))
+
+
+def _f1_of(runs: Sequence[Run], times_drawn: Floats) -> Floats:
+    """F1 of each resample of each run: [resamples, runs]."""
+    return np.stack([run.resampled_f1(times_drawn) for run in runs], axis=1)
+
+
+def _drawn_mean(scores: Floats, generator: np.random.Generator) -> Floats:
+    """Mean over runs that are drawn with replacement, of scores [resamples, runs]: [resamples]."""
+    drawn = generator.integers(scores.shape[1], size=scores.shape)
+    return np.asarray(np.take_along_axis(scores, drawn, axis=1).mean(axis=1))
 
 
 # Seeds

@@ -188,6 +188,19 @@ def test_runs_of_a_system_are_averaged_and_drawn() -> None:
     assert one == bootstrap_difference([runs_a[0]] * 2, [runs_b[0]] * 2)
 
 
+def test_runs_that_belong_together_are_drawn_together() -> None:
+    """What both systems owe to a sample of training sentences is no part of their difference."""
+    runs_a = [runs_of_chance(100, seed, wrong=0.2 + 0.05 * seed) for seed in range(1, 5)]
+    alike = bootstrap_difference(runs_a, runs_a, paired_runs=True)
+    assert (alike.value, alike.low, alike.high, alike.p_value) == (0.0, 0.0, 0.0, 1.0)
+    runs_b = [runs_of_chance(100, seed, wrong=0.2) for seed in range(11, 15)]
+    fixed, drawn = (bootstrap_difference(runs_a, runs_b, paired_runs=paired) for paired in (False, True))
+    assert drawn.value == fixed.value
+    assert drawn.high - drawn.low > fixed.high - fixed.low
+    with pytest.raises(InputError, match="4 runs of a and 3 of b: give as many of both"):
+        bootstrap_difference(runs_a, runs_b[:3], paired_runs=True)
+
+
 def test_other_sentences_are_refused() -> None:
     counts = runs_of_chance(5, seed=1)
     shorter = runs_of_chance(4, seed=1)

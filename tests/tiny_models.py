@@ -73,12 +73,22 @@ def own_gold(data: Path) -> dict[str, list[Tagged]]:
 def tiny_elmo(own_gold: dict[str, list[Tagged]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an untrained biLM."""
     words = dict.fromkeys(word for sentence in own_gold["dev"] for word in sentence.words)
+    return _write_elmo(tmp_path_factory.mktemp("elmo") / "tiny-elmo", list(words))
+
+
+def _write_elmo(folder: Path, words: list[str]) -> Path:
     vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", *words])
     paddle.seed(5)
     config = BiLMConfig(len(vocabulary), embed_size=5, hidden_size=7)
     arrays = {name: parameter.numpy() for name, parameter in BiLM(config).named_parameters()}
-    files = ModelFiles("bilm", config.to_dict(), vocabulary, arrays)
-    return write_model(tmp_path_factory.mktemp("elmo") / "tiny-elmo", files)
+    return write_model(folder, ModelFiles("bilm", config.to_dict(), vocabulary, arrays))
+
+
+@pytest.fixture(scope="session")
+def tiny_character_elmo(own_gold: dict[str, list[Tagged]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an untrained biLM of characters."""
+    characters = dict.fromkeys(character for sentence in own_gold["dev"] for character in sentence.text)
+    return _write_elmo(tmp_path_factory.mktemp("elmo") / "tiny-characters", list(characters))
 
 
 @pytest.fixture(scope="session")
@@ -93,22 +103,31 @@ def tiny_word2vec(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def make_tagger(own_gold: dict[str, list[Tagged]], tiny_elmo: Path, tiny_word2vec: Path) -> Callable[[str], Tagger]:
-    """Gives an untrained tagger, whose answers are wild, of a kind: words, characters, elmo, word2vec, fine_tuned."""
+def make_tagger(
+    own_gold: dict[str, list[Tagged]], tiny_elmo: Path, tiny_character_elmo: Path, tiny_word2vec: Path
+) -> Callable[[str], Tagger]:
+    """Gives an untrained tagger, whose answers are wild, of a kind.
+
+    Kinds are words, characters, mixed, elmo, character_elmo, word2vec, fine_tuned, fine_tuned_characters.
+    """
 
     @cache
     def make(kind: str) -> Tagger:
         segmented = segment_gold(own_gold["dev"][:20])
-        tokens = "characters" if kind == "characters" else "words"
-        vocabulary = make_vocabulary(segmented, tokens)
+        tokens = "characters" if "character" in kind else "mixed" if kind == "mixed" else "words"
+        vocabulary = make_vocabulary(segmented, tokens, gold=own_gold["dev"][:20])
+        if kind == "mixed":
+            vocabulary = Vocabulary([*vocabulary, "我们", "河边"])
         features: Features | None = None
         described = None
         if kind == "elmo":
             features = ElmoFeatures(tiny_elmo)
+        elif kind == "character_elmo":
+            features = ElmoFeatures(tiny_character_elmo)
         elif kind == "word2vec":
             features = WordVectorFeatures(tiny_word2vec)
-        elif kind == "fine_tuned":
-            described = describe_fine_tuned(read_model(tiny_elmo), "gone")
+        elif kind.startswith("fine_tuned"):
+            described = describe_fine_tuned(read_model(tiny_elmo if tokens == "words" else tiny_character_elmo), "gone")
         config = TaggerConfig(
             ("n", "v", "PER", "w"),
             len(vocabulary),

@@ -1,4 +1,4 @@
-"""Commands for lexical analysis: `elmo lac train`, `eval`, `tag`."""
+"""Commands for lexical analysis: `elmo lac train`, `eval`, `tag`, `experiment`."""
 
 from __future__ import annotations
 
@@ -44,16 +44,33 @@ def lac_train(
     test: Annotated[Path | None, typer.Option("--test", help="Is scored at the end.")] = None,
     form: _Format = "tsv",
     tokens: Annotated[
-        str, typer.Option("--tokens", help="What the network reads: words (of jieba) or characters.")
-    ] = "words",
+        str | None,
+        typer.Option(
+            "--tokens",
+            help="What it reads: words (jieba's; the default), characters, or mixed: frequent words whole.",
+        ),
+    ] = None,
     normalise: Normalise = "none",
-    elmo_model: Annotated[str | None, typer.Option("--elmo", help="An ELMo whose vectors it reads too.")] = None,
+    elmo_model: Annotated[
+        str | None,
+        typer.Option(
+            "--elmo", help="An ELMo whose vectors it reads too: of words, or, if it knows nothing else, of characters."
+        ),
+    ] = None,
     fine_tune: Annotated[Any, flag("fine_tune", "Train the ELMo along, in place of keeping it as it is.")] = False,
     layers: Annotated[str, typer.Option("--layers", help="ELMo's layers to mix: all, or such as 0,2.")] = "all",
     word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors in place of ELMo.")] = None,
-    embedding_size: Annotated[int, typer.Option("--embedding_size", help="Of its own token vectors.")] = 128,
-    hidden_size: Annotated[int, typer.Option("--hidden_size", help="Of each direction of a GRU.")] = 128,
-    num_layers: Annotated[int, typer.Option("--num_layers", help="Bidirectional GRUs.")] = 2,
+    start: Annotated[
+        Path | None,
+        typer.Option("--start", help="Folder of Baidu's LAC: go on from its parameters, with its tokens, tags, sizes."),
+    ] = None,
+    embedding_size: Annotated[
+        int | None, typer.Option("--embedding_size", help="Of its own token vectors; 128 if unset.")
+    ] = None,
+    hidden_size: Annotated[
+        int | None, typer.Option("--hidden_size", help="Of each direction of a GRU; 128 if unset.")
+    ] = None,
+    num_layers: Annotated[int | None, typer.Option("--num_layers", help="Bidirectional GRUs; 2 if unset.")] = None,
     dropout: Annotated[float, typer.Option("--dropout", help="Before and after the GRUs.")] = 0.3,
     learning_rate: Annotated[float, typer.Option("--learning_rate", help="Adam's.")] = 1e-3,
     batch_size: Annotated[int, typer.Option("--batch_size", help="Sentences.")] = 32,
@@ -78,8 +95,10 @@ def lac_train(
         patience=patience,
         random_seed=random_seed,
         amp=amp,
+        embedding_rate=5.0 if start is None else 1.0,  # Baidu's vectors are trained already
     )
-    sizes = {"embedding_size": embedding_size, "hidden_size": hidden_size, "num_layers": num_layers, "dropout": dropout}
+    given = {"embedding_size": embedding_size, "hidden_size": hidden_size, "num_layers": num_layers, "dropout": dropout}
+    sizes = {name: value for name, value in given.items() if value is not None}
     runtime.select_device(use_gpu)
     train_from_files(
         save_dir,
@@ -92,6 +111,7 @@ def lac_train(
         word2vec=word2vec,
         layers=layers,
         fine_tune=fine_tune,
+        start=start,
         normalise=parse_steps(normalise),
         settings=settings,
         sizes=sizes,
@@ -170,3 +190,53 @@ def lac_tag(
         )
     if output is not None:
         say(f"{count:,} lines in {output}")
+
+
+@app.command("experiment")
+def lac_experiment(
+    corpora: Annotated[
+        Path, typer.Option("--corpora", help="Folder of the public corpora: People's Daily, Universal Dependencies.")
+    ],
+    work: Annotated[
+        Path, typer.Option("--work", help="Folder of the runs; goes on where it was stopped, several may share it.")
+    ] = Path("lac_runs"),
+    elmo_model: Annotated[str | None, typer.Option("--elmo", help="An ELMo of words.")] = None,
+    word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors of the same text.")] = None,
+    elmo_characters: Annotated[str | None, typer.Option("--elmo_characters", help="An ELMo of characters.")] = None,
+    baidu: Annotated[Path | None, typer.Option("--baidu", help="Folder of Baidu's LAC, to start from.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Only runs whose names hold this, such as -500-seed0; may be repeated."),
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option("--results", help="Folder of the results files, written of the runs there are.")
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Train nothing, write the results.")] = False,
+    use_gpu: UseGpu = None,
+) -> None:
+    """What ELMo adds to LAC: taggers with and without it, on 500 to all sentences of People's Daily, tuned alike.
+
+    Runs of a model that is not given are left out.
+    """
+    from elmo import runtime
+    from elmo.errors import InputError
+    from elmo.explore.report import write_results
+    from elmo.system.files import writable_file
+    from elmo.tagging.experiment.runs import Experiment
+    from elmo.tagging.experiment.summary import TABLES, Summary
+
+    if results is None and summary:
+        raise InputError("--summary writes results files: say in which folder with --results")
+    files = {} if results is None else {name: writable_file(results / f"{name}.json") for name in TABLES}
+    runtime.select_device(use_gpu)
+    given = {"elmo": elmo_model, "word2vec": word2vec, "elmo_characters": elmo_characters, "baidu": baidu}
+    models = {name: path for name, path in given.items() if path is not None}
+    experiment = Experiment(corpora, work, models, only, report=say)
+    if not summary:
+        experiment.run()
+    if files:
+        with busy("summing up"):
+            tables = Summary(experiment).tables()
+        for name, path in files.items():
+            write_results(path, tables[name])
+            say(f"{path}: {len(tables[name]['rows'])} rows")

@@ -19,7 +19,7 @@ from elmo.bilm import BiLM, init_pretraining_params
 from elmo.bilm_config import BiLMConfig
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
-from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
+from elmo.encoding.features import CHARACTERS, ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
 from elmo.models import ModelFiles, find_model
@@ -64,10 +64,10 @@ class TextEncoder(Protocol):
 
 
 class WordEncoder:
-    """word2vec or ELMo: a character has the vectors of the word that the segmenter put it into.
+    """word2vec or ELMo: a character has the vectors of its word, or its own where the ELMo reads characters.
 
     Args:
-        features: frozen vectors of words.
+        features: frozen vectors.
         elmo: what was read from the model's files, if it is an ELMo that may be fine-tuned.
     """
 
@@ -83,7 +83,9 @@ class WordEncoder:
             self._vocabulary = elmo.vocabulary
 
     def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[str], Owners]:
-        """The words themselves."""
+        """The words themselves, or their characters."""
+        if self._features.unit == CHARACTERS:
+            return list("".join(words)), np.arange(len(owners))
         return list(words), owners
 
     def encode(self, units: Sequence[list[str]]) -> list[Vectors]:

@@ -13,7 +13,6 @@ import os
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +26,7 @@ from elmo.convert.hdf5 import inner_dataset
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
 from elmo.system.files import whole_file
+from elmo.system.inputs import DAMAGE
 from elmo.system.types import PathLike, Vectors
 
 Layers = Literal["all", "average"] | int | tuple[int, ...]
@@ -40,10 +40,6 @@ POOLS = ("none", "mean")
 _DTYPES = ("float32", "float16")
 _SENTENCES = "sentences"
 _HEADER = ("format", "layers", "pool", "positions", "model")
-DAMAGE = (  # what readers of archives and of HDF5 raise
-    *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error),
-)
 _FILTERS = frozenset({h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE})
 _MOST_DEFLATED = 1032  # bytes that one of zlib's can stand for
 _BLOCK = 1024  # lists of words that are written together

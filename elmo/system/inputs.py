@@ -13,6 +13,8 @@ import functools
 import os
 import stat
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator
 from io import BufferedReader
 from typing import BinaryIO, cast
@@ -23,6 +25,11 @@ from elmo.system.types import PathLike
 STANDARD_INPUT = "-"
 MAX_LINE_BYTES = 1 << 20  # of a line of any input: some 350,000 Chinese characters
 MAX_FILE_BYTES = 1 << 30  # of a file that is read as a whole, such as a vocabulary
+
+DAMAGE = (  # what readers of archives and of HDF5 raise
+    *(OSError, EOFError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 _BLOCK_BYTES = 1 << 20
 _KINDS = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from elmo.nn.crf import FIRST
 from elmo.nn.gru import GRU
 from elmo.runtime import paddle, use_device
 from elmo.system.types import PathLike
-from elmo.tagging.baidu_files import LacFiles, read_lac, save_lac
+from elmo.tagging.baidu_files import UNKNOWN, LacFiles, read_lac, save_lac
 from elmo.tagging.baidu_text import (
     LacReader,
     UserDictionary,
@@ -31,7 +30,6 @@ from elmo.tagging.baidu_text import (
 )
 from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork
 from elmo.tagging.projection import OUTSIDE
-from elmo.tagging.tagger import Reader
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import join_emoji
 
@@ -58,9 +56,8 @@ def build_network(files: LacFiles) -> TaggerNetwork:
     """
     parameters, size = files.parameters, files.hidden_size
     num_words, embedding_size = parameters["word_emb"].shape
-    tags = dict.fromkeys(label.removesuffix(BEGIN).removesuffix(INSIDE) for label in files.tags if label != OUTSIDE)
     config = LacConfig(
-        tuple(tags),
+        tags_of(files),
         num_words,
         embedding_size=embedding_size,
         hidden_size=size,
@@ -183,68 +180,57 @@ def format_tagged(words: Sequence[str], tags: Sequence[str], separator: str = " 
 # A tagger of ours that starts from Baidu's: its parameters and tokens, and beside them, if wanted, vectors of ELMo.
 
 
-class LacSentenceReader(Reader):
-    """Makes a `TaggerInput` of the segmenter's words, with LAC's own inputs as tokens.
-
-    A token has the vector of the segmenter's word in which its first character stands.
-
-    Args:
-        files: Baidu's model.
-        config: of the network; see `start_from_lac`.
-        features: give vectors; None for none.
-    """
-
-    def __init__(self, files: LacFiles, config: TaggerConfig, features: Features | None = None) -> None:
-        super().__init__(config, features)
-        self._reader = LacReader(files)
-
-    def _read(self, words: list[str]) -> TaggerInput:
-        text = "".join(words)
-        ids, tokens = read_tokens(self._reader, text)
-        begins = np.cumsum([0, *map(len, tokens[:-1])])
-        word_of = np.repeat(np.arange(len(words)), [len(word) for word in words])
-        places = np.zeros(len(ids), np.int64)
-        return TaggerInput(tokens, np.array(ids, np.int64), word_of[begins], places, list(words))
-
-
-def read_tokens(reader: LacReader, text: str) -> tuple[list[int], list[str]]:
-    """LAC's inputs for a text: their ids, and what they are of the text."""
-    ids, lengths = reader.read(text)
-    return ids, [text[begin:end] for begin, end in pairwise(accumulate(lengths, initial=0))]
+def tags_of(files: LacFiles) -> tuple[str, ...]:
+    """The tags that Baidu's model gives, but for O, which it gives to hardly anything."""
+    labels = (label for label in files.tags if label != OUTSIDE)
+    return tuple(dict.fromkeys(label.removesuffix(BEGIN).removesuffix(INSIDE) for label in labels))
 
 
 def start_from_lac(
-    files: LacFiles, tags: Sequence[str], features: Features | None = None, dropout: float = 0.3
+    files: LacFiles,
+    tags: Sequence[str],
+    features: Features | None = None,
+    dropout: float = 0.3,
+    normalise: Sequence[str] = (),
+    segmenter: str = "jieba",
 ) -> TaggerNetwork:
     """Build a network that answers as Baidu's does; what is beside that, from zero weights on.
 
-    Baidu's label O, which it gives to hardly anything, is left out.
+    Baidu's label O is left out. The network's vocabulary is `LacDictionaries.vocabulary`.
 
     Args:
         files: Baidu's model.
         tags: ours, each of which Baidu's model has.
         features: their vectors get weights of zero in the first layer, so that they change nothing at first.
         dropout: of the network in training.
+        normalise: steps that the text goes through, see `elmo.text.normalise`.
+        segmenter: whose words have the vectors.
 
     Raises:
         InputError: Baidu's model lacks one of the tags.
     """
-    num_words, embedding_size = files.parameters["word_emb"].shape
+    released = build_network(files)
+    words = released.embedding.weight.numpy()[: len(files.word_ids)]
     config = TaggerConfig(
         tuple(tags),
-        num_words,
-        embedding_size=embedding_size,
+        len(files.vocabulary),
+        tokens="lac",
+        segmenter=segmenter,
+        normalise=tuple(normalise),
+        embedding_size=words.shape[1],
         hidden_size=files.hidden_size,
         num_layers=files.num_layers,
         dropout=dropout,
         feature_layers=0 if features is None else features.layers,
         feature_size=0 if features is None else features.size,
         features=None if features is None else features.describe(),
+        lac=files.as_json(),
     )
     if missing := [label for label in config.labels if label not in files.tags]:
         raise InputError(f"LAC's model has no tag {missing[0][:-2]!r}: leave it out, or give it one that it has")
-    network, released = TaggerNetwork(config), build_network(files)
-    network.embedding.weight.set_value(released.embedding.weight)
+    network = TaggerNetwork(config)
+    unknown = np.tile(words[files.word_ids[UNKNOWN]], (len(files.vocabulary) - len(words), 1))  # is never looked up
+    network.embedding.weight.set_value(np.concatenate([words, unknown]))
     theirs = dict(released.layers.named_parameters())
     for name, parameter in network.layers.named_parameters():
         more = parameter.shape[0] - theirs[name].shape[0]  # inputs that Baidu's first layer has not

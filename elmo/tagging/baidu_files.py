@@ -11,10 +11,11 @@ import importlib.util
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
+from typing import Any
 
 from elmo.convert.fluid import read_header, read_variable
 from elmo.convert.safety import check_finite, inside
@@ -22,6 +23,7 @@ from elmo.errors import InputError
 from elmo.system.files import check_replaceable, replace_directory, temporary_directory
 from elmo.system.inputs import open_regular
 from elmo.system.types import Array, PathLike
+from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
 UNKNOWN = "OOV"
 _SETTINGS = ("args.ini", "word.dic", "tag.dic", "q2b.dic", "small_seg.dic")
@@ -31,22 +33,78 @@ _GET_IT = (
     "lac==2.1.2 --no-deps`, unpack LAC-2.1.2.tar.gz and give its folder as the model (--model)"
 )
 _DICTIONARY_BYTES = 64 << 20  # far beyond any dictionary of LAC's
+_PIECE_CHARACTERS = 64  # far beyond any piece; all that a piece begins with is kept
 _LAYERS = 16  # far beyond any depth of LAC's
 _TAG = re.compile(r".+-[BI]|O")
 
 
-@dataclass(frozen=True)
-class LacFiles:
+@dataclass(frozen=True, kw_only=True)
+class LacDictionaries:
+    """How LAC makes its inputs of a text, checked."""
+
+    word_ids: dict[str, int]
+    replacements: dict[str, str]  # a character for a character, such as a full-width one's half-width form
+    pieces: dict[str, bool]  # True for a piece, False for what a piece begins with
+    log_total: float  # of the pieces' counts
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words by their ids, and behind them what every vocabulary of ours has.
+
+        Raises:
+            InputError: there is a word that no vocabulary can hold.
+        """
+        return Vocabulary([*sorted(self.word_ids, key=self.word_ids.__getitem__), *SPECIAL_TOKENS])
+
+    def as_json(self) -> dict[str, Any]:
+        """All but the words, for the configuration of a model that has them as its vocabulary."""
+        pieces = [piece for piece, is_whole in self.pieces.items() if is_whole]
+        return {"pieces": "\n".join(pieces), "log_total": self.log_total, "replacements": self.replacements}
+
+
+def lac_dictionaries(fields: Mapping[str, Any], vocabulary: Vocabulary) -> LacDictionaries:
+    """What `LacDictionaries.as_json` and `LacDictionaries.vocabulary` returned, back again.
+
+    Raises:
+        InputError: they are damaged.
+    """
+    pieces, total, replacements = (fields.get(name) for name in ("pieces", "log_total", "replacements"))
+    if fields.keys() != {"pieces", "log_total", "replacements"} or not isinstance(pieces, str):
+        raise _damaged("its parts")
+    if not isinstance(total, float) or not 0 <= total < 100:  # of more than anybody can count
+        raise _damaged("the count of its pieces")
+    if not isinstance(replacements, dict) or not all(isinstance(new, str) and new for new in replacements.values()):
+        raise _damaged("what it replaces")
+    found: dict[str, bool] = {}
+    for piece in pieces.split("\n"):
+        if not 0 < len(piece) <= _PIECE_CHARACTERS:
+            raise _damaged("a piece")
+        _add_piece(found, piece)
+    *words, first, second, third = vocabulary.tokens
+    if UNKNOWN not in words or (first, second, third) != SPECIAL_TOKENS:
+        raise _damaged("its vocabulary")
+    word_ids = {word: index for index, word in enumerate(words)}
+    return LacDictionaries(word_ids=word_ids, replacements=replacements, pieces=found, log_total=total)
+
+
+def _damaged(what: str) -> InputError:
+    return InputError(f"how the tagger reads text, as Baidu's LAC does, is damaged: {what}; copy the model again")
+
+
+def _add_piece(pieces: dict[str, bool], piece: str) -> None:
+    pieces[piece] = True
+    for end in range(1, len(piece)):
+        pieces.setdefault(piece[:end], False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LacFiles(LacDictionaries):
     """What the files hold, checked."""
 
     parameters: dict[str, Array]  # by the name of the file
     num_layers: int  # bidirectional ones
     hidden_size: int  # of each direction
-    word_ids: dict[str, int]
     tags: list[str]  # by their ids, such as "n-B"
-    replacements: dict[str, str]  # a character for a character, such as a full-width one's half-width form
-    pieces: dict[str, bool]  # True for a piece, False for what a piece begins with
-    log_total: float  # of the pieces' counts
     folder: Path  # that they were read from
 
 
@@ -123,7 +181,17 @@ def read_lac(path: PathLike | None = None) -> LacFiles:
     check_finite(parameters, folder / "model")
     pieces, total = _read_pieces(inside(folder, "conf/small_seg.dic"))
     replacements = _read_replacements(inside(folder, "conf/q2b.dic"))
-    return LacFiles(parameters, num_layers, hidden_size, word_ids, tags, replacements, pieces, log(total), folder)
+    return LacFiles(
+        parameters=parameters,
+        num_layers=num_layers,
+        hidden_size=hidden_size,
+        word_ids=word_ids,
+        tags=tags,
+        replacements=replacements,
+        pieces=pieces,
+        log_total=log(total),
+        folder=folder,
+    )
 
 
 def numbered_lines(path: PathLike) -> Iterator[tuple[int, str]]:
@@ -246,9 +314,9 @@ def _read_pieces(path: Path) -> tuple[dict[str, bool], int]:
     total = 0
     for piece, count, wrong in _fields(path, " ", "a piece, a space and its count"):
         total += _number(count, wrong)
-        pieces[piece] = True
-        for end in range(1, len(piece)):
-            pieces.setdefault(piece[:end], False)
+        if len(piece) > _PIECE_CHARACTERS:
+            raise wrong(f"the piece {piece[:20]!r}... has {len(piece):,} characters, more than {_PIECE_CHARACTERS}")
+        _add_piece(pieces, piece)
     if not total:
         raise InputError(f"{path}: has no piece; copy the dictionary again")
     return pieces, total

@@ -8,7 +8,7 @@ from __future__ import annotations
 import abc
 import os
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from math import log
 from typing import Any
 
@@ -16,7 +16,7 @@ from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.corpora.tagged import LAC_TAGS
 from elmo.errors import InputError
 from elmo.system.types import PathLike
-from elmo.tagging.baidu_files import UNKNOWN, LacFiles, numbered_lines
+from elmo.tagging.baidu_files import UNKNOWN, LacDictionaries, numbered_lines
 from elmo.text.segment.dictionary import warn_of_entries
 
 RULES = ("longest", "original")  # which of the user's entries in a text become words
@@ -29,12 +29,12 @@ _JOINED = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456
 class LacReader:
     """Cuts texts into the network's inputs, of mixed granularity: a piece that `word.dic` knows, else a character."""
 
-    def __init__(self, files: LacFiles) -> None:
-        self._pieces, self._word_ids, self._replacements = files.pieces, files.word_ids, files.replacements
-        self._unknown = files.word_ids[UNKNOWN]
-        longest = max(map(len, files.pieces))
+    def __init__(self, given: LacDictionaries) -> None:
+        self._pieces, self._word_ids, self._replacements = given.pieces, given.word_ids, given.replacements
+        self._unknown = given.word_ids[UNKNOWN]
+        longest = max(map(len, given.pieces))
         # In this order of operations, so that paths that tie in the original tie here.
-        self._scores = [log(max(length, 1)) - files.log_total for length in range(longest + 1)]
+        self._scores = [log(max(length, 1)) - given.log_total for length in range(longest + 1)]
 
     def cut(self, text: str) -> list[str]:
         """Cut a text into pieces of `small_seg.dic`, runs of single Latin letters and digits, and single characters.
@@ -83,6 +83,12 @@ class LacReader:
 
     def _id(self, word: str) -> int:
         return self._word_ids.get(self._replacements.get(word, word), self._unknown)
+
+
+def read_tokens(reader: LacReader, text: str) -> tuple[list[int], list[str]]:
+    """LAC's inputs for a text: their ids, and what they are of the text."""
+    ids, lengths = reader.read(text)
+    return ids, [text[begin:end] for begin, end in pairwise(accumulate(lengths, initial=0))]
 
 
 def spread_tags(tags: Iterable[str], lengths: Iterable[int]) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,8 @@ from elmo.errors import InputError
 from elmo.tagging.network import TaggerInput, TaggerNetwork
 from elmo.tagging.projection import Chunk, chunks, project, word_chunks
 from elmo.tagging.score import ChunkCounts, count_chunks
-from elmo.tagging.tagger import Reader, cut_all, load_segmenter
+from elmo.tagging.segmenter import cut_all, load_segmenter
+from elmo.tagging.tagger import Reader
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import Normaliser
 from elmo.text.vocabulary import Vocabulary
@@ -34,6 +36,10 @@ class GoldSentence(Protocol):
     def tags(self) -> Sequence[str]:
         """Their tags, such as n or PER."""
         ...
+
+
+_WHOLE_COUNT = 20  # occurrences in the training sentences that a word needs to be a token of mixed ones
+_WHOLE_CUT = 0.01  # share of them in which the gold sentence may be cut within it
 
 
 @dataclass
@@ -69,23 +75,70 @@ def segment_gold(gold: Sequence[GoldSentence], segmenter: str = "jieba") -> list
     return cut_all(load_segmenter(segmenter), ["".join(sentence.words) for sentence in gold])
 
 
-def make_vocabulary(segmented: Sequence[Sequence[str]], tokens: str, min_count: int = 1) -> Vocabulary:
-    """Vocabulary of the training sentences' tokens, "words" or "characters", the most frequent first."""
+def make_vocabulary(
+    segmented: Sequence[Sequence[str]], tokens: str, min_count: int = 1, gold: Sequence[GoldSentence] = ()
+) -> Vocabulary:
+    """Vocabulary of the training sentences' tokens, the most frequent first.
+
+    Args:
+        segmented: the segmenter's words of each sentence.
+        tokens: "words"; "characters"; or "mixed", characters and the words that stay whole, see `whole_words`.
+        min_count: words or characters that occur less often are left out.
+        gold: the sentences, for "mixed".
+    """
     counts: Counter[str] = Counter()
     for words in segmented:
         counts.update(words if tokens == "words" else "".join(words))
+    if tokens == "mixed":
+        counts.update(whole_words(gold, segmented))
     return Vocabulary.from_counts(counts, min_count)
 
 
-def make_examples(gold: Sequence[GoldSentence], segmented: Sequence[list[str]], reader: Reader) -> Examples:
+def whole_words(gold: Sequence[GoldSentence], segmented: Sequence[Sequence[str]]) -> Counter[str]:
+    """Words of the segmenter that a tagger may read as one token, and how often they occur.
+
+    They have two characters or more, are frequent, so that there is enough to learn from, and hardly ever hold a place
+    where the gold sentence is cut: a token that does would have no right label. As with LAC's pieces, all other words
+    are read by their characters, so that a mistake of the segmenter in rare words costs nothing.
+    """
+    counts: Counter[str] = Counter()
+    cut: Counter[str] = Counter()  # of them how many hold such a place
+    for sentence, words in zip(gold, segmented, strict=True):
+        ends = set(accumulate(len("".join(word.split())) for word in sentence.words))
+        begin = 0
+        for word in words:
+            counts[word] += 1
+            cut[word] += any(place in ends for place in range(begin + 1, begin + len(word)))
+            begin += len(word)
+    return Counter(
+        {
+            word: count
+            for word, count in counts.items()
+            if len(word) > 1 and count >= _WHOLE_COUNT and cut[word] <= _WHOLE_CUT * count
+        }
+    )
+
+
+def make_examples(
+    gold: Sequence[GoldSentence],
+    segmented: Sequence[list[str]],
+    reader: Reader,
+    report: Callable[[str], None] = lambda line: None,
+) -> Examples:
     """Read sentences and give each token its label; sentences without tokens are left out.
+
+    Args:
+        gold: the sentences.
+        segmented: the segmenter's words of each.
+        reader: makes what the network reads of them.
+        report: is told how many sentences have their vectors.
 
     Raises:
         InputError: a gold tag is not among the configuration's, or words, tags and tokens do not fit; names the place.
     """
     labels = {label: index for index, label in enumerate(reader.config.labels)}
     pairs = [(sentence, words) for sentence, words in zip(gold, segmented, strict=True) if words]
-    sentences = reader.read([words for _, words in pairs])
+    sentences = reader.read([words for _, words in pairs], report)
     straddling = num_tokens = 0
     for (sentence, _), read in zip(pairs, sentences, strict=True):
         try:

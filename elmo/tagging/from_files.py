@@ -24,9 +24,9 @@ from elmo.system.files import check_not_read, writable_file
 from elmo.system.locks import alone_in
 from elmo.system.project import project_data
 from elmo.system.types import PathLike
-from elmo.tagging.baidu import Lac, read_tokens
+from elmo.tagging.baidu import Lac, tags_of
 from elmo.tagging.baidu_files import read_lac
-from elmo.tagging.baidu_text import LacReader
+from elmo.tagging.baidu_text import LacReader, read_tokens
 from elmo.tagging.examples import normalise_gold, place_of
 from elmo.tagging.files import load_tagger, written_whole
 from elmo.tagging.projection import OTHER, project, word_chunks
@@ -249,11 +249,12 @@ def train_from_files(
     test: PathLike | None = None,
     *,
     form: str = "tsv",
-    tokens: str = "words",
+    tokens: str | None = None,
     elmo: str | None = None,
     word2vec: str | None = None,
     layers: str = "all",
     fine_tune: bool = False,
+    start: PathLike | None = None,
     normalise: Sequence[str] = (),
     settings: TrainSettings | None = None,
     sizes: dict[str, Any] | None = None,
@@ -271,6 +272,7 @@ def train_from_files(
         form: of all three files.
         tokens, normalise, settings, sizes, resume: see `elmo.tagging.train.train_tagger`.
         elmo, word2vec, layers, fine_tune: see `make_wanted_features`.
+        start: folder of Baidu's LAC, to go on from its parameters; then the tags are its own.
         overwrite: take the place of a training that is there.
         console: gets a table of the scores, of `test` if there is one.
         report: is told of each epoch.
@@ -281,12 +283,16 @@ def train_from_files(
     Raises:
         InputError: bad files or settings. RunError: the run failed. KeyboardInterrupt: `resume` goes on.
     """
+    if start is not None and tokens is not None:
+        raise InputError(
+            f"--tokens {tokens} is given, and --start reads text as Baidu's LAC does: leave one of them out"
+        )
     folder = Path(save_dir)
     check_save_dir(folder, resume=resume, overwrite=overwrite)
     for name, what in ((MODEL, "a model"), (SCORES, SCORES)):
         if not (resume or overwrite) and os.path.lexists(folder / name):
             raise InputError(f"{folder} holds {what} already: choose another --save_dir, or give --overwrite True")
-    inputs = [path for path in (train, dev, test, elmo, word2vec) if path is not None]
+    inputs = [path for path in (train, dev, test, elmo, word2vec, start) if path is not None]
     check_free(folder / MODEL, True, inputs, kind=KIND)
     check_not_read(writable_file(folder / SCORES), inputs)
     if train is None:
@@ -294,6 +300,7 @@ def train_from_files(
             raise InputError(f"--format {form} is given without a file: give --train too")
         own_set = project_data("lac")
         train, dev, test = own_set / "train.tsv", dev or own_set / "dev.tsv", test or own_set / "test.tsv"
+    lac = None if start is None else read_lac(start)
     gold = read_gold(train, form, "train")
     paths = {"dev": dev, "test": test}
     held_out = {part: read_gold(path, form, part) for part, path in paths.items() if path is not None}
@@ -301,11 +308,12 @@ def train_from_files(
     tagger = train_tagger(
         gold,
         held_out.get("dev"),
-        tags=_tags_of(gold, held_out.get("dev", [])),
-        tokens=tokens,
+        tags=_tags_of(gold, held_out.get("dev", [])) if lac is None else tags_of(lac),
+        tokens=tokens or "words",
         normalise=normalise,
         features=features,
         fine_tune=fine_tuned,
+        start=lac,
         settings=settings,
         sizes=sizes,
         save_dir=folder,
@@ -320,7 +328,8 @@ def train_from_files(
         found[part] = evaluate_tagger(tagger, read, sentences)
     epochs = tagger.provenance["history"]
     scores = {part: evaluation.as_json() for part, evaluation in found.items()}
-    _write_json(folder / SCORES, {"tokens": tokens, "elmo": elmo, "word2vec": word2vec, **scores, "epochs": epochs})
+    read_as = tagger.network.config.tokens
+    _write_json(folder / SCORES, {"tokens": read_as, "elmo": elmo, "word2vec": word2vec, **scores, "epochs": epochs})
     if console is not None and found:
         part = list(found)[-1]
         console.print(table(found[part], f"{part}: {Path(paths[part] or '').name}"))

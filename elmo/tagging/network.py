@@ -19,6 +19,7 @@ from elmo.bilm import MIX_DECAY, ElmoEncoder, elmo_encoder
 from elmo.bilm_config import BiLMConfig, config_of_file
 from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole, configuration_of
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
+from elmo.encoding.features import CHARACTERS, UNITS, WORDS, unit_of
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.nn.crf import log_likelihood, viterbi
@@ -32,7 +33,7 @@ from elmo.text.lengths import pad
 from elmo.text.normalise import STEPS
 from elmo.text.vocabulary import Vocabulary
 
-TOKENS = ("words", "characters")
+TOKENS = ("words", "characters", "mixed", "lac")
 PLACES = 4  # of a character in its segmenter's word: first, inner, last, alone
 PLACE_SIZE = 16  # of a place's vector
 
@@ -43,7 +44,7 @@ class TaggerConfig:
 
     tags: tuple[str, ...]  # such as n, v, PER; each token gets one of them with -B or -I
     num_words: int  # rows of the embedding
-    tokens: str = "words"  # what a token is: a word of the segmenter, or a character
+    tokens: str = "words"  # what a token is; mixed: a word that is in the vocabulary, else a character
     segmenter: str = "jieba"
     normalise: tuple[str, ...] = ()  # steps that its text went through, see `elmo.text.normalise`
     embedding_size: int = 128
@@ -54,6 +55,7 @@ class TaggerConfig:
     feature_size: int = 0
     feature_dropout: float = 0.5
     features: dict[str, Any] | None = None  # what `make_features` or `fine_tuned_elmo` makes them from
+    lac: dict[str, Any] | None = None  # how Baidu's LAC reads, see `elmo.tagging.baidu_files.lac_dictionaries`
 
     def __post_init__(self) -> None:
         check_choice(self, "tokens", TOKENS)
@@ -75,6 +77,9 @@ class TaggerConfig:
             raise InputError(f"{len(self.tags)} tags, {len(set(self.tags))} of them different: give each tag once")
         if not isinstance(self.features, dict | None):
             raise InputError(f"features is {self.features!r}: give what `Features.describe` returned, or none")
+        check_unit(self.unit, self.tokens)
+        if not isinstance(self.lac, dict | None) or (self.tokens == "lac") != (self.lac is not None):
+            raise InputError("tokens lac are for a tagger that starts from Baidu's LAC (--start), and for no other")
 
     @property
     def num_parameters(self) -> int:
@@ -87,6 +92,16 @@ class TaggerConfig:
     def labels(self) -> list[str]:
         """What the network tells apart: `n-B`, `n-I`, ..."""
         return [tag + place for tag in self.tags for place in (BEGIN, INSIDE)]
+
+    @property
+    def reads_places(self) -> bool:
+        """Whether a token has a vector for its place in the segmenter's word."""
+        return self.tokens in ("characters", "mixed")
+
+    @property
+    def unit(self) -> Any:
+        """What the vectors from elsewhere are of; see `elmo.encoding.features`."""
+        return (self.features or {}).get("unit", WORDS)
 
     @property
     def fine_tunes(self) -> bool:
@@ -104,6 +119,14 @@ class TaggerConfig:
         return cls(**{**fields, **tuples})
 
 
+def check_unit(unit: Any, tokens: str) -> None:
+    """InputError where vectors are of no unit that there is, or of characters and the tagger reads whole words."""
+    if unit not in UNITS:
+        raise InputError(f"the unit of the features is {unit!r}: give one of {', '.join(UNITS)}")
+    if unit == CHARACTERS and tokens == "words":
+        raise InputError("this ELMo reads characters, and the tagger words: give --tokens characters")
+
+
 def config_of_tagger(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> TaggerConfig:
     """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
     with configuration_of(place):
@@ -119,11 +142,11 @@ class TaggerInput:
 
     tokens: list[str]
     ids: npt.NDArray[np.int64]  # of the tokens, in the tagger's vocabulary
-    owners: npt.NDArray[np.int64]  # for each token the number of the segmenter's word that it is (of)
-    places: npt.NDArray[np.int64]  # of a character in that word; zeros for words
-    words: list[str]  # of the segmenter
-    vectors: npt.NDArray[np.floating[Any]] | None = None  # [layers, words, size], of the segmenter's words
-    elmo_ids: list[int] | None = None  # of the segmenter's words, where the biLM is part of the network
+    owners: npt.NDArray[np.int64]  # for each token the number of the unit whose vector it has
+    places: npt.NDArray[np.int64]  # of a character in the segmenter's word; zeros for words
+    units: list[str]  # that have vectors: the segmenter's words, or characters
+    vectors: npt.NDArray[np.floating[Any]] | None = None  # [layers, units, size]
+    elmo_ids: list[int] | None = None  # of the units, where the biLM is part of the network
     labels: npt.NDArray[np.int64] | None = None  # one a token, for training
 
 
@@ -143,7 +166,7 @@ class TaggerNetwork(paddle.nn.Layer):
             config.num_words, config.embedding_size, weight_attr=paddle.ParamAttr(initializer=uniform)
         )
         size = config.embedding_size
-        if config.tokens == "characters":
+        if config.reads_places:
             self.place_embedding = paddle.nn.Embedding(PLACES, PLACE_SIZE)
             size += PLACE_SIZE
         self.elmo = elmo
@@ -164,7 +187,7 @@ class TaggerNetwork(paddle.nn.Layer):
         """Emissions [tokens, labels] of a batch, packed, and the packing."""
         packing = Packing([len(sentence.ids) for sentence in sentences])
         hidden = self.embedding(packed([sentence.ids for sentence in sentences], packing))
-        if self.config.tokens == "characters":
+        if self.config.reads_places:
             places = self.place_embedding(packed([sentence.places for sentence in sentences], packing))
             hidden = paddle.concat([hidden, places], axis=1)
         hidden = dropout(hidden, self.config.dropout, self.training)
@@ -219,7 +242,7 @@ def best_labels(emissions: Tensor, transitions: Tensor, packing: Packing) -> lis
     return [part.tolist() for part in np.split(best, ends[:-1])]
 
 
-def describe_fine_tuned(files: ModelFiles, source: str | None) -> dict[str, Any]:
+def describe_fine_tuned(files: ModelFiles, source: str | None, unit: str | None = None) -> dict[str, Any]:
     """`TaggerConfig.features` of a network that a biLM is part of: all that `fine_tuned_elmo` needs.
 
     Raises:
@@ -230,6 +253,8 @@ def describe_fine_tuned(files: ModelFiles, source: str | None) -> dict[str, Any]
         raise InputError("this ELMo reads words by their characters and can't be fine-tuned here: use it frozen")
     sizes = dataclasses.replace(config, softmax=False).to_dict()
     description = {"kind": "elmo", "fine_tuned": True, "source": source}
+    if (unit := unit_of(files.vocabulary, unit)) != WORDS:
+        description["unit"] = unit
     return {**description, "bilm": sizes, "vocabulary": list(files.vocabulary.tokens)}
 
 

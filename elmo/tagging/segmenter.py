@@ -1,10 +1,19 @@
-"""LAC among the segmenters of `elmo.text.segment`; `import elmo` registers it, and imports no Paddle yet."""
+"""LAC among the segmenters of `elmo.text.segment`, and what a tagger reads of a segmenter's words.
+
+`import elmo` registers LAC, and imports no Paddle yet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Container, Sequence
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
 
 from elmo.system.types import PathLike
+from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 
 
 class LacSegmenter:
@@ -40,3 +49,34 @@ class LacSegmenter:
     def cut_all(self, sentences: Sequence[str]) -> list[list[str]]:
         """Return the words of each sentence; several at a time are many times as fast as one by one."""
         return [[part for word in words for part in word.split()] for words, _ in self._lac.tag(sentences)]
+
+
+@functools.cache
+def load_segmenter(name: str) -> Segmenter:
+    """Make the segmenter of this name, once: jieba takes a second."""
+    return get_segmenter(name)
+
+
+def cut_all(segmenter: Segmenter, texts: Sequence[str]) -> list[list[str]]:
+    """Words of each text; all at once where the segmenter can."""
+    if isinstance(segmenter, BatchSegmenter):
+        return segmenter.cut_all(texts)
+    return [segmenter.cut(text) for text in texts]
+
+
+def split_characters(
+    words: Sequence[str], whole: Container[str] = ()
+) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Characters of words, the number of each one's word, and its place there: first 0, inner 1, last 2, alone 3.
+
+    Args:
+        words: of a text.
+        whole: words that stay whole and stand alone.
+    """
+    parts = [[word] if word in whole else list(word) for word in words]
+    lengths = np.array([len(part) for part in parts], np.int64)
+    owners = np.repeat(np.arange(len(words)), lengths)
+    begins = np.cumsum(lengths) - lengths
+    inside = np.arange(len(owners)) - begins[owners]
+    places = np.where(inside == 0, 0, np.where(inside == lengths[owners] - 1, 2, 1))
+    return list(chain.from_iterable(parts)), owners, np.where(lengths[owners] == 1, 3, places)

@@ -6,56 +6,101 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
-from elmo.encoding.features import Features, make_features
+from elmo.encoding.features import CHARACTERS, Features, make_features
 from elmo.errors import InputError
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, load_parameters, read_model, write_model
 from elmo.runtime import paddle, use_device
 from elmo.system.types import PathLike
+from elmo.tagging.baidu_files import LacDictionaries, lac_dictionaries
 from elmo.tagging.baidu_text import (
+    LacReader,
     UserDictionary,
     WithDictionary,
     WordsAndTags,
     open_dictionary,
+    read_tokens,
     spread_tags,
     words_of_labels,
 )
-from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork, config_of_tagger, fine_tuned_elmo
+from elmo.tagging.network import (
+    TaggerConfig,
+    TaggerInput,
+    TaggerNetwork,
+    check_unit,
+    config_of_tagger,
+    fine_tuned_elmo,
+)
+from elmo.tagging.segmenter import cut_all, load_segmenter, split_characters
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import Normaliser, join_emoji
-from elmo.text.segment import BatchSegmenter, Segmenter, get_segmenter
 from elmo.text.vocabulary import Vocabulary
 
 KIND = "tagger"
 _SPACE_TAG = "w"  # of white space between words
+_BLOCK = 2048  # sentences whose vectors are computed before they are made smaller
 
 
 class Reader:
-    """Makes a `TaggerInput` of the segmenter's words; `_read` says what its tokens are."""
+    """Makes a `TaggerInput` of the segmenter's words; `_read` says what its tokens are.
 
-    def __init__(self, config: TaggerConfig, features: Features | None = None) -> None:
-        self.config, self.features = config, features
+    Args:
+        config: says what a token is.
+        features: give vectors; None for none.
+        dtype: in which vectors are kept. Half precision ("float16") is enough: a sentence has some thousand numbers a
+            word.
 
-    def read(self, segmented: Sequence[list[str]]) -> list[TaggerInput]:
-        """Sentences from the segmenter's words of each, with their vectors."""
+    Raises:
+        InputError: the vectors are of characters, and the tokens are words.
+    """
+
+    def __init__(self, config: TaggerConfig, features: Features | None = None, dtype: str = "float32") -> None:
+        self.config, self.features, self.dtype = config, features, dtype
+        self.unit = config.unit if features is None else features.unit
+        check_unit(self.unit, config.tokens)
+
+    def read(
+        self, segmented: Sequence[list[str]], report: Callable[[str], None] = lambda line: None
+    ) -> list[TaggerInput]:
+        """Sentences from the segmenter's words of each, with their vectors; many are reported block by block."""
         found = [self._read(words) for words in segmented]
         if self.features is not None:
-            encoded = self.features.encode([sentence.words for sentence in found])
-            for sentence, vectors in zip(found, encoded, strict=True):
-                sentence.vectors = vectors
+            add_vectors(found, self.features, self.dtype, report)
         return found
+
+    def tokens(self, words: list[str]) -> list[str]:
+        """What the network reads of the segmenter's words of a text."""
+        return self._read(words).tokens
 
     def _read(self, words: list[str]) -> TaggerInput:
         raise NotImplementedError
+
+    def _units(self, words: Sequence[str], tokens: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """What has vectors, and for each token the number of the unit in which its first character stands."""
+        units = list("".join(words)) if self.unit == CHARACTERS else list(words)
+        unit_of = np.repeat(np.arange(len(units)), np.array([len(unit) for unit in units], np.int64))
+        lengths = np.array([len(token) for token in tokens], np.int64)
+        return units, unit_of[np.cumsum(lengths) - lengths]
+
+
+def add_vectors(
+    sentences: Sequence[TaggerInput], features: Features, dtype: str, report: Callable[[str], None]
+) -> None:
+    """Give sentences their vectors, block by block, so that those of one block alone are there in full precision."""
+    for begin in range(0, len(sentences), _BLOCK):
+        block = sentences[begin : begin + _BLOCK]
+        for sentence, vectors in zip(block, features.encode([each.units for each in block]), strict=True):
+            sentence.vectors = vectors.astype(dtype, copy=False)
+        if len(sentences) > _BLOCK:
+            report(f"vectors of {begin + len(block):,} of {len(sentences):,} sentences")
 
 
 class SentenceReader(Reader):
@@ -63,8 +108,7 @@ class SentenceReader(Reader):
 
     Args:
         vocabulary: of the tokens.
-        config: says what a token is.
-        features: give vectors; None for none.
+        config, features, dtype: see `Reader`.
         elmo_vocabulary: of a biLM that is part of the network; None for none.
     """
 
@@ -74,42 +118,62 @@ class SentenceReader(Reader):
         config: TaggerConfig,
         features: Features | None = None,
         elmo_vocabulary: Vocabulary | None = None,
+        *,
+        dtype: str = "float32",
     ) -> None:
-        super().__init__(config, features)
+        super().__init__(config, features, dtype)
         self.vocabulary, self.elmo_vocabulary = vocabulary, elmo_vocabulary
 
     def _read(self, words: list[str]) -> TaggerInput:
-        if self.config.tokens == "words":
-            tokens, owners = list(words), np.arange(len(words))
-            places = np.zeros(len(words), np.int64)
-        else:
-            tokens, owners, places = split_characters(words)
+        tokens, places = list(words), np.zeros(len(words), np.int64)
+        if self.config.reads_places:
+            tokens, _, places = split_characters(words, self.vocabulary if self.config.tokens == "mixed" else ())
+        units, owners = self._units(words, tokens)
         ids = np.array(self.vocabulary.encode(tokens), np.int64)
-        elmo_ids = None if self.elmo_vocabulary is None else self.elmo_vocabulary.encode(words)
-        return TaggerInput(tokens, ids, owners, places, list(words), elmo_ids=elmo_ids)
+        elmo_ids = None if self.elmo_vocabulary is None else self.elmo_vocabulary.encode(units)
+        return TaggerInput(tokens, ids, owners, places, units, elmo_ids=elmo_ids)
 
 
-def split_characters(words: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Characters of words, the number of each one's word, and its place there: first 0, inner 1, last 2, alone 3."""
-    lengths = np.array([len(word) for word in words], np.int64)
-    owners = np.repeat(np.arange(len(words)), lengths)
-    begins = np.cumsum(lengths) - lengths
-    inside = np.arange(len(owners)) - begins[owners]
-    places = np.where(inside == 0, 0, np.where(inside == lengths[owners] - 1, 2, 1))
-    return list("".join(words)), owners, np.where(lengths[owners] == 1, 3, places)
+class LacSentenceReader(Reader):
+    """Makes a `TaggerInput` of the segmenter's words, with the inputs of Baidu's LAC as tokens.
+
+    A token has the vector of the segmenter's word, or of the character, in which its first character stands.
+
+    Args:
+        dictionaries: by which LAC reads.
+        config, features, dtype: see `Reader`.
+    """
+
+    def __init__(
+        self,
+        dictionaries: LacDictionaries,
+        config: TaggerConfig,
+        features: Features | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        super().__init__(config, features, dtype)
+        self._reader = LacReader(dictionaries)
+
+    def _read(self, words: list[str]) -> TaggerInput:
+        ids, tokens = read_tokens(self._reader, "".join(words))
+        units, owners = self._units(words, tokens)
+        return TaggerInput(tokens, np.array(ids, np.int64), owners, np.zeros(len(ids), np.int64), units)
 
 
-@functools.cache
-def load_segmenter(name: str) -> Segmenter:
-    """Make the segmenter of this name, once: jieba takes a second."""
-    return get_segmenter(name)
+def make_reader(
+    config: TaggerConfig,
+    vocabulary: Vocabulary,
+    features: Features | None = None,
+    elmo_vocabulary: Vocabulary | None = None,
+) -> Reader:
+    """What reads sentences for a network of this configuration, with vectors in half precision.
 
-
-def cut_all(segmenter: Segmenter, texts: Sequence[str]) -> list[list[str]]:
-    """Words of each text; all at once where the segmenter can."""
-    if isinstance(segmenter, BatchSegmenter):
-        return segmenter.cut_all(texts)
-    return [segmenter.cut(text) for text in texts]
+    Raises:
+        InputError: the dictionaries of Baidu's LAC are damaged, or vectors and tokens do not fit.
+    """
+    if config.lac is not None:
+        return LacSentenceReader(lac_dictionaries(config.lac, vocabulary), config, features, "float16")
+    return SentenceReader(vocabulary, config, features, elmo_vocabulary, dtype="float16")
 
 
 class Tagger(WithDictionary):
@@ -154,7 +218,7 @@ class Tagger(WithDictionary):
         self.batch_size, self.provenance = batch_size, provenance or {}
         self.user_dictionary = open_dictionary(user_dictionary, config.tags)
         self.segmenter, self.normalise = load_segmenter(config.segmenter), Normaliser(config.normalise)
-        self._reader = SentenceReader(vocabulary, config, features, elmo_vocabulary)
+        self._reader = make_reader(config, vocabulary, features, elmo_vocabulary)
         self._labels = config.labels
 
     @classmethod
@@ -201,6 +265,8 @@ class Tagger(WithDictionary):
                 check_config("bilm", bilm, shapes, place)
             with paddle.LazyGuard():
                 elmo, elmo_vocabulary = fine_tuned_elmo(config) if config.fine_tunes else (None, None)
+            if config.lac is not None:  # to name the place where it is damaged
+                lac_dictionaries(config.lac, files.vocabulary)
             if features is not None and not config.feature_layers:
                 raise InputError("the tagger reads no features from elsewhere: leave them out")
             if isinstance(features, str | os.PathLike):
@@ -242,9 +308,9 @@ class Tagger(WithDictionary):
         has no words. Where the text of the training was normalised, the words are those of the text normalised so.
         """
         texts = self._as_trained([texts] if isinstance(texts, str) else texts)
-        segmented = cut_all(self.segmenter, texts)
-        characters = self.network.config.tokens == "characters"
-        lengths = [sum(map(len, words)) if characters else len(words) for words in segmented]
+        segmented = self._cut(texts)
+        are_words = self.network.config.tokens == "words"
+        lengths = [len(words) if are_words else sum(map(len, words)) for words in segmented]
         labels: list[list[str]] = [[] for _ in texts]  # of each character that is not white space
         for chosen in like_lengths(lengths, self.batch_size):
             sentences = self._reader.read([segmented[index] for index in chosen])
@@ -255,10 +321,13 @@ class Tagger(WithDictionary):
 
     def tokens(self, texts: Sequence[str]) -> list[list[str]]:
         """What the network reads of each text: words of the segmenter, or characters, without white space."""
-        segmented = cut_all(self.segmenter, self._as_trained(texts))
-        if self.network.config.tokens == "characters":
-            return [list("".join(words)) for words in segmented]
-        return segmented
+        return [self._reader.tokens(words) for words in self._cut(self._as_trained(texts))]
+
+    def _cut(self, texts: Sequence[str]) -> list[list[str]]:
+        """Words of the segmenter; without it where they decide nothing, neither tokens nor vectors."""
+        if self.network.config.lac is not None and self.features is None:
+            return [text.split() for text in texts]
+        return cut_all(self.segmenter, texts)
 
     def _as_trained(self, texts: Iterable[str]) -> list[str]:
         return [self.normalise(text) for text in texts] if self.normalise.steps else list(texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from elmo.models import ModelFiles
 from elmo.nn.native.precision import PRECISIONS, choose_precision
 from elmo.runtime import paddle, seed_everything
 from elmo.system.types import PathLike
+from elmo.tagging.baidu import start_from_lac
+from elmo.tagging.baidu_files import LacFiles
 from elmo.tagging.examples import (
     Examples,
     GoldSentence,
@@ -30,8 +32,15 @@ from elmo.tagging.examples import (
     normalise_gold,
     segment_gold,
 )
-from elmo.tagging.network import TaggerConfig, TaggerInput, TaggerNetwork, describe_fine_tuned, fine_tuned_elmo
-from elmo.tagging.tagger import KIND, SentenceReader, Tagger
+from elmo.tagging.network import (
+    TaggerConfig,
+    TaggerInput,
+    TaggerNetwork,
+    check_unit,
+    describe_fine_tuned,
+    fine_tuned_elmo,
+)
+from elmo.tagging.tagger import KIND, Tagger, make_reader
 from elmo.text.normalise import Normaliser
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints
@@ -69,13 +78,12 @@ class TaggerTrainer(EarlyStopping):
         settings: how.
         train: to learn from.
         dev: to stop by; None trains `max_epoch` epochs and keeps the last.
-        vocabulary: of the tokens; saved with the model. None where tokens are not ours (`start_from_lac`): then none is
-            read as unknown, and nothing can be saved.
+        vocabulary: of the tokens; saved with the model.
         save_dir: for checkpoints, see `EarlyStopping`; None for none.
         report: is told of each epoch.
 
     Raises:
-        InputError: there is nothing to learn from, or a `save_dir` without a vocabulary.
+        InputError: there is nothing to learn from.
     """
 
     settings: TrainSettings
@@ -86,7 +94,7 @@ class TaggerTrainer(EarlyStopping):
         settings: TrainSettings,
         train: Examples,
         dev: Examples | None,
-        vocabulary: Vocabulary | None,
+        vocabulary: Vocabulary,
         save_dir: PathLike | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
@@ -94,8 +102,6 @@ class TaggerTrainer(EarlyStopping):
             raise InputError("there is no training sentence: give one or more")
         if dev is not None and not len(dev):
             raise InputError("there is no development sentence: give one or more, or no development part")
-        if save_dir is not None and vocabulary is None:
-            raise InputError("a network whose tokens are not ours can't be saved: leave save_dir out")
         settings = dataclasses.replace(settings, amp=choose_precision(settings.amp))
         _set_rates(network, settings)
         super().__init__(
@@ -105,7 +111,7 @@ class TaggerTrainer(EarlyStopping):
         self.best_score = -1.0  # below any F1
         counts = Counter(int(token) for sentence in train.sentences for token in sentence.ids)
         self._once = np.zeros(network.config.num_words, bool)
-        if vocabulary is not None:
+        if network.config.lac is None:  # whose unknown has long been learnt
             self._once[[token for token, count in counts.items() if count == 1]] = True
 
     def run(self) -> list[dict[str, Any]]:
@@ -126,7 +132,7 @@ class TaggerTrainer(EarlyStopping):
 
     def batches(self, generator: np.random.Generator) -> Iterator[list[TaggerInput]]:
         """Training sentences in a new order; some tokens that occur once are read as unknown."""
-        unknown, size = 0 if self.vocabulary is None else self.vocabulary.unk_id, self.settings.batch_size
+        unknown, size = self.vocabulary.unk_id, self.settings.batch_size
         sentences = self.train_examples.sentences
         order = generator.permutation(len(sentences))
         for start in range(0, len(order), size):
@@ -168,12 +174,13 @@ class TaggerTrainer(EarlyStopping):
             del settings[name]
         if isinstance(features := settings["features"], dict):
             settings["features"] = {name: value for name, value in features.items() if name != "vocabulary"}  # is long
+        if settings.pop("lac") is not None:  # is long too; runs from before do not have it
+            settings["words"] = self.vocabulary.fingerprint
         dev = None if self.dev is None else self.dev.fingerprint
         return {**settings, "training part": self.train_examples.fingerprint, "development part": dev}
 
     def model_files(self) -> ModelFiles:
         """The tagger as it is."""
-        assert self.vocabulary is not None
         return ModelFiles(KIND, as_json(self.network.config), self.vocabulary, self.arrays())
 
 
@@ -184,6 +191,50 @@ def _set_rates(network: TaggerNetwork, settings: TrainSettings) -> None:
     if network.elmo is not None:
         for parameter in network.elmo.bilm.parameters():
             parameter.optimize_attr["learning_rate"] = settings.elmo_rate
+
+
+def new_network(
+    vocabulary: Vocabulary,
+    tags: Sequence[str],
+    features: Features | None = None,
+    fine_tune: str | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> tuple[TaggerNetwork, Vocabulary | None]:
+    """Build a network with its first parameters; and the vocabulary of the biLM that is part of it, if any.
+
+    Args:
+        vocabulary: of the tokens.
+        tags: all tags there are.
+        features: frozen vectors that it will read.
+        fine_tune: name or path of an ELMo that is trained along, in place of features.
+        sizes: fields of `TaggerConfig`, such as hidden_size or dropout.
+        fields: others of its fields, which are not sizes.
+
+    Raises:
+        InputError: the configuration is none, or is far too large; the ELMo can't be read or trained along.
+    """
+    pretrained = None if fine_tune is None else read_any(fine_tune, kind="bilm")
+    described = None if features is None else features.describe()
+    if pretrained is not None:
+        described = describe_fine_tuned(pretrained, fine_tune)
+    given: dict[str, Any] = {
+        "tags": tuple(tags),
+        "num_words": len(vocabulary),
+        "features": described,
+        "feature_layers": 0 if features is None else features.layers,
+        "feature_size": 0 if features is None else features.size,
+        **fields,
+    }
+    if odd := sorted(given.keys() & (sizes or {}).keys()):
+        raise InputError(f"sizes has {odd[0]!r}, which follows from what else is given: leave it out")
+    config = TaggerConfig.from_dict({**given, **(sizes or {})})
+    check_memory(4 * config.num_parameters, "these sizes")
+    elmo, elmo_vocabulary = (None, None) if pretrained is None else fine_tuned_elmo(config)
+    network = TaggerNetwork(config, elmo)
+    if pretrained is not None:
+        init_pretraining_params(network, pretrained)
+    return network, elmo_vocabulary
 
 
 def check_save_dir(save_dir: PathLike, *, resume: bool, overwrite: bool) -> None:
@@ -208,6 +259,7 @@ def train_tagger(
     normalise: Sequence[str] = (),
     features: Features | None = None,
     fine_tune: str | None = None,
+    start: LacFiles | None = None,
     settings: TrainSettings | None = None,
     sizes: dict[str, Any] | None = None,
     save_dir: PathLike | None = None,
@@ -220,11 +272,13 @@ def train_tagger(
     Args:
         train, dev: gold sentences; dev decides when to stop, None for `max_epoch` epochs.
         tags: all tags there are.
-        tokens: what the network reads, "words" of the segmenter or "characters".
+        tokens: what the network reads: "words" of the segmenter, "characters", or "mixed", see `make_vocabulary`.
         normalise: steps that the words go through first, see `elmo.text.normalise`; in use the tagger takes them too.
-        features: frozen vectors of the segmenter's words, see `elmo.encoding.features`.
+        features: frozen vectors of the segmenter's words, or of characters, see `elmo.encoding.features`; those of all
+            sentences are kept in half precision.
         fine_tune: name or path of an ELMo that is trained along, in place of features.
-        settings: how; sizes: fields of `TaggerConfig`, such as hidden_size or dropout.
+        start: Baidu's LAC, whose parameters are the first and which decides what a token is, see `start_from_lac`.
+        settings: how; sizes: fields of `TaggerConfig`, such as hidden_size; of a `start` the dropout alone.
         save_dir: where checkpoints go; must not hold those of another run unless `overwrite`.
         resume: go on from the newest whole checkpoint in `save_dir`, or begin where there is none.
         overwrite: take the place of checkpoints that are there.
@@ -236,6 +290,14 @@ def train_tagger(
     """
     if features is not None and fine_tune is not None:
         raise InputError("give features (frozen) or fine_tune, not both")
+    if start is not None:
+        if fine_tune is not None:
+            raise InputError("an ELMo that is trained along does not go with a start from Baidu's LAC: use it frozen")
+        if odd := sorted((sizes or {}).keys() - {"dropout"}):
+            raise InputError(f"sizes has {odd[0]!r}, which a start from Baidu's LAC decides: leave it out")
+        tokens = "lac"
+    if features is not None:
+        check_unit(features.unit, tokens)
     if resume and save_dir is None:
         raise InputError("resume goes on from a checkpoint: give save_dir")
     if save_dir is not None:
@@ -246,32 +308,17 @@ def train_tagger(
     if normaliser.steps:
         train, dev = normalise_gold(train, normaliser), None if dev is None else normalise_gold(dev, normaliser)
     segmented = segment_gold(train, segmenter)
-    vocabulary = make_vocabulary(segmented, tokens, settings.min_count)
-    pretrained = None if fine_tune is None else read_any(fine_tune, kind="bilm")
-    described = None if features is None else features.describe()
-    if pretrained is not None:
-        described = describe_fine_tuned(pretrained, fine_tune)
-    fields: dict[str, Any] = {
-        "tags": tuple(tags),
-        "num_words": len(vocabulary),
-        "tokens": tokens,
-        "segmenter": segmenter,
-        "normalise": normaliser.steps,
-        "features": described,
-        "feature_layers": 0 if features is None else features.layers,
-        "feature_size": 0 if features is None else features.size,
-    }
-    if odd := sorted(fields.keys() & (sizes or {}).keys()):
-        raise InputError(f"sizes has {odd[0]!r}, which follows from what else is given: leave it out")
-    config = TaggerConfig.from_dict({**fields, **(sizes or {})})
-    check_memory(4 * config.num_parameters, "these sizes")
-    elmo, elmo_vocabulary = fine_tuned_elmo(config) if pretrained is not None else (None, None)
-    network = TaggerNetwork(config, elmo)
-    if pretrained is not None:
-        init_pretraining_params(network, pretrained)
-    reader = SentenceReader(vocabulary, config, features, elmo_vocabulary)
-    examples = make_examples(train, segmented, reader)
-    held_out = None if dev is None else make_examples(dev, segment_gold(dev, segmenter), reader)
+    sizes = sizes or {}
+    if start is None:
+        vocabulary = make_vocabulary(segmented, tokens, settings.min_count, train)
+        fields = {"tokens": tokens, "segmenter": segmenter, "normalise": normaliser.steps}
+        network, elmo_vocabulary = new_network(vocabulary, tags, features, fine_tune, sizes, **fields)
+    else:
+        vocabulary, elmo_vocabulary = start.vocabulary, None
+        network = start_from_lac(start, tags, features, normalise=normaliser.steps, segmenter=segmenter, **sizes)
+    reader = make_reader(network.config, vocabulary, features, elmo_vocabulary)
+    examples = make_examples(train, segmented, reader, report)
+    held_out = None if dev is None else make_examples(dev, segment_gold(dev, segmenter), reader, report)
     report(
         f"{len(examples):,} training sentences, {examples.num_tokens:,} tokens; {examples.straddling:,} of them hold "
         "characters of several words"
@@ -281,4 +328,6 @@ def train_tagger(
         report(f"going on after epoch {len(trainer.history)}")
     history = trainer.run()
     provenance = {"settings": dataclasses.asdict(settings), "history": history, "paddle": paddle.__version__}
+    if start is not None:
+        provenance["note"] = "went on from the parameters of Baidu's LAC, with its dictionaries"
     return Tagger(network, vocabulary, features, elmo_vocabulary, provenance=provenance)

@@ -24,7 +24,7 @@ from elmo.nn.scalar_mix import ScalarMix
 from elmo.runtime import paddle
 from elmo.system.types import Ids, Tensor
 from elmo.tagging.network import PLACE_SIZE, PLACES, packed
-from elmo.tagging.tagger import cut_all, load_segmenter, split_characters
+from elmo.tagging.segmenter import cut_all, load_segmenter, split_characters
 from elmo.text.vocabulary import Vocabulary
 
 MAX_CHARACTERS = 126  # of a text: with [CLS] and [SEP] as many as a masked language model of 128 positions reads

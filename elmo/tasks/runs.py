@@ -23,12 +23,12 @@ from elmo.models import load_parameters
 from elmo.runtime import paddle, seed_everything
 from elmo.statistics import load_student_quantile
 from elmo.system.project import project_data
+from elmo.system.run_folder import RunFolder
 from elmo.system.types import PathLike
 from elmo.tasks.fit import fit, outcomes
 from elmo.tasks.material import SOLVERS, Material, primary
 from elmo.tasks.network import FrozenVectors
 from elmo.tasks.plan import BASELINE, FINE_TUNED, FROZEN, TUNING_SEED, ExperimentSettings, Group, grid_of
-from elmo.tasks.run_folder import RunFolder
 from elmo.training.early_stopping import FitSettings
 
 _WAIT = 2.0  # seconds between two looks at what another process does

@@ -52,7 +52,8 @@ TERMS = """# A chapter
 
 
 EMPTY = (
-    "nn tasks explore explore.polysemy explore.probing system encoding tagging corpora training web adapting".split()
+    *"nn tasks explore explore.polysemy explore.probing system encoding tagging tagging.experiment".split(),
+    *"corpora training web adapting".split(),
 )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures, make_features
+from elmo.encoding.text_encoders import load_text_encoder
 from elmo.errors import InputError
 from elmo.models import export_model
 from elmo.word_vectors import WordVectors
@@ -50,9 +51,36 @@ def test_a_word_has_its_vector_everywhere_and_one_without_has_zeros(tiny_word2ve
     assert not third[0, 4].any()
 
 
-def test_a_description_makes_the_same_again(tiny_elmo: Path, tiny_word2vec: Path) -> None:
+def test_vectors_are_of_what_the_vocabulary_has(tiny_elmo: Path, tiny_character_elmo: Path) -> None:
+    words, characters = ElmoFeatures(tiny_elmo), ElmoFeatures(tiny_character_elmo)
+    assert (words.unit, characters.unit) == ("words", "characters")
+    assert "unit" not in words.describe()  # as in taggers that were saved before there was another
+    assert characters.describe()["unit"] == "characters"
+    assert make_features(characters.describe()).unit == "characters"
+    older = {name: value for name, value in characters.describe().items() if name != "unit"}
+    assert make_features(older).unit == "words"
+    with pytest.raises(InputError, match=r"vocabulary has the word '.+': it reads words, not characters"):
+        ElmoFeatures(tiny_elmo, unit="characters")
+    with pytest.raises(InputError, match="unit is 'syllables': give one of words, characters"):
+        ElmoFeatures(tiny_elmo, unit="syllables")
+
+
+def test_a_task_reads_characters_where_the_elmo_does(tiny_elmo: Path, tiny_character_elmo: Path) -> None:
+    words, owners = ["今晚", "的"], np.array([0, 0, 1])
+    for path, units, expected in (
+        (tiny_elmo, words, [0, 0, 1]),
+        (tiny_character_elmo, ["今", "晚", "的"], [0, 1, 2]),
+    ):
+        encoder = load_text_encoder(path)
+        read, of_character = encoder.read("今晚 的", words, owners)
+        assert (read, of_character.tolist()) == (units, expected)
+        assert encoder.encode([read])[0].shape == (3, len(units), 10)
+
+
+def test_a_description_makes_the_same_again(tiny_elmo: Path, tiny_character_elmo: Path, tiny_word2vec: Path) -> None:
     for features in (
         ElmoFeatures(tiny_elmo),
+        ElmoFeatures(tiny_character_elmo),
         ElmoFeatures(tiny_elmo, [1], ["reversed"]),
         WordVectorFeatures(tiny_word2vec),
     ):
@@ -88,6 +116,7 @@ def test_a_description_of_another_model_is_refused(tiny_elmo: Path, tmp_path: Pa
         ({"layers": "all"}, "layers 'all' and defects"),
         ({"defects": "all"}, "defects 'all'"),
         ({"defects": ["slow"]}, "'slow' is none of LARK's defects"),
+        ({"unit": ["characters"]}, "unit is \"['characters']\": give one of words, characters"),
     ],
 )
 def test_a_damaged_description_is_one_line(tiny_elmo: Path, fields: dict[str, Any], message: str) -> None:

@@ -25,9 +25,9 @@ from elmo.explore.polysemy.senses import read_senses
 from elmo.explore.words import read_similarity
 from elmo.system import inputs, stopping
 from elmo.system.inputs import MAX_LINE_BYTES, blocks_of_lines, lines, open_regular, read_whole
+from elmo.system.run_folder import RunFolder
 from elmo.tagging.baidu_files import numbered_lines
 from elmo.tagging.files import tag_file
-from elmo.tasks.run_folder import RunFolder
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.preprocess import preprocess
 from elmo.text.segment import JiebaSegmenter

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,14 +13,18 @@ import pytest
 from elmo.corpora.tagged import LAC_TAGS, Tagged
 from elmo.encoding.features import ElmoFeatures
 from elmo.errors import InputError
+from elmo.explore.describe import describe, render
+from elmo.models import read_model, write_model
 from elmo.nn.crf import viterbi
 from elmo.runtime import paddle
-from elmo.tagging.baidu import LacSentenceReader, build_network, read_tokens, start_from_lac
+from elmo.tagging.baidu import build_network, start_from_lac, tags_of
 from elmo.tagging.baidu_files import LacFiles, read_lac
-from elmo.tagging.baidu_text import LacReader
+from elmo.tagging.baidu_text import LacReader, read_tokens
 from elmo.tagging.examples import make_examples, segment_gold
 from elmo.tagging.network import TaggerInput
-from elmo.tagging.train import TaggerTrainer, TrainSettings
+from elmo.tagging.tagger import LacSentenceReader, Tagger
+from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
+from tests.commands import elmo as call
 
 TAGS = ["n", "v", "PER"]
 TEXTS = ["我们明天去河边", "河边散步好", "去", "明天我们去河边散步A1abc", "好我们", "ＡＢ１好", "河边的风好大"]
@@ -98,7 +105,7 @@ def test_elmo_changes_nothing_before_training_and_is_learnt_from_then(files: Lac
     assert not first.numpy()[-features.size :].any()
     mix = beside.scalar_mix.weights.numpy().copy()
     examples = make_examples(gold, segmented, LacSentenceReader(files, beside.config, features))
-    TaggerTrainer(beside, TrainSettings(max_epoch=2, batch_size=4), examples, None, None).run()
+    TaggerTrainer(beside, TrainSettings(max_epoch=2, batch_size=4), examples, None, files.vocabulary).run()
     assert np.abs(first.numpy()[-features.size :]).max() > 1e-4
     assert not np.array_equal(beside.scalar_mix.weights.numpy(), mix)
 
@@ -119,9 +126,142 @@ def test_a_tag_that_lac_lacks_is_named(files: LacFiles) -> None:
         start_from_lac(files, ["n", "TIME"])
 
 
-def test_what_cannot_be_saved_is_not_asked_to_be(files: LacFiles, tmp_path: Path) -> None:
+# Saved, loaded, tagged with like any other
+
+GOLD = [
+    Tagged(["我们", "明天", "去", "河边"], ["n", "n", "v", "PER"]),
+    Tagged(["ＡＢ１", "散步", "好"], ["PER", "v", "v"]),
+    Tagged(["河边", "的", "风", "好大"], ["n", "v", "n", "v"]),
+]
+SETTINGS = TrainSettings(max_epoch=2, batch_size=2, embedding_rate=1.0)
+
+
+@pytest.fixture(params=["plain", "elmo", "character_elmo"])
+def features(request: pytest.FixtureRequest, tiny_elmo: Path, tiny_character_elmo: Path) -> ElmoFeatures | None:
+    places = {"elmo": tiny_elmo, "character_elmo": tiny_character_elmo}
+    return ElmoFeatures(places[request.param]) if request.param in places else None
+
+
+def test_a_tagger_that_went_on_from_lac_comes_back_the_same(
+    files: LacFiles, tmp_path: Path, features: ElmoFeatures | None
+) -> None:
+    trained = train_tagger(
+        GOLD,
+        GOLD[:1],
+        tags=tags_of(files),
+        features=features,
+        start=files,
+        settings=SETTINGS,
+        save_dir=tmp_path / "run",
+    )
+    trained.save(tmp_path / "model")
+    expected = trained.tag(TEXTS)
+    for place in (tmp_path / "model", tmp_path / "run/epoch_002"):
+        loaded = Tagger.from_pretrained(place)
+        assert loaded.tokens(TEXTS) == [read_tokens(LacReader(files), text)[1] for text in TEXTS]
+        assert {tag for _, tags in expected for tag in tags} <= {"n", "v", "PER"}
+        if place.name == "model":
+            assert loaded.tag(TEXTS) == expected
+    assert "".join(loaded.cut("我们 去\u3000河边，１A")) == "我们 去\u3000河边，１A"
+
+
+def test_it_is_a_model_that_says_what_it_is(files: LacFiles, tmp_path: Path) -> None:
     network = start_from_lac(files, TAGS)
-    gold = [Tagged(["我们"], ["n"])]
-    examples = make_examples(gold, segment_gold(gold), LacSentenceReader(files, network.config))
-    with pytest.raises(InputError, match="can't be saved: leave save_dir out"):
-        TaggerTrainer(network, TrainSettings(), examples, None, None, tmp_path)
+    Tagger(network, files.vocabulary).save(tmp_path / "model")
+    assert "tagger" in render(describe(tmp_path / "model"))
+    assert repr(Tagger.from_pretrained(tmp_path / "model")).startswith("Tagger(lac, 3 tags, 18 in the vocabulary)")
+    network.eval()
+    texts = ["河边散步好", "OOV去", "<UNK>去", "龘龘"]  # what its vocabulary has in addition is no word of LAC's
+    sentences = LacSentenceReader(files, network.config).read([[text] for text in texts])
+    again = Tagger.from_pretrained(tmp_path / "model")
+    assert again.tokens(texts) == [sentence.tokens for sentence in sentences]
+    assert [sentence.ids.max() < len(files.word_ids) for sentence in sentences] == [True] * len(texts)
+
+
+def test_a_run_that_was_stopped_goes_on(files: LacFiles, tmp_path: Path) -> None:
+    def run(folder: str, epochs: int, resume: bool = False) -> Tagger:
+        settings = dataclasses.replace(SETTINGS, max_epoch=epochs)
+        options = {"save_dir": tmp_path / folder, "resume": resume}
+        return train_tagger(GOLD, tags=tags_of(files), start=files, settings=settings, **options)
+
+    whole = run("whole", 2)
+    run("parts", 1)
+    parts = run("parts", 2, resume=True)
+    for name, parameter in whole.network.named_parameters():
+        assert (parameter.numpy() == dict(parts.network.named_parameters())[name].numpy()).all(), name
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fine_tune": "elmo"}, "does not go with a start from Baidu's LAC: use it frozen"),
+        ({"sizes": {"hidden_size": 8}}, "sizes has 'hidden_size', which a start from Baidu's LAC decides"),
+    ],
+)
+def test_what_lac_decides_is_not_given(files: LacFiles, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train_tagger(GOLD, tags=tags_of(files), start=files, **change)
+
+
+def damaged(reading: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
+    return {key: value if key == name else old for key, old in reading.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("pieces", ["好"], "its parts"),
+        ("pieces", "好的\n\n河", "a piece"),
+        ("pieces", "河" * 65, "a piece"),
+        ("log_total", "much", "the count of its pieces"),
+        ("log_total", -1.0, "the count of its pieces"),
+        ("replacements", {"Ａ": 3}, "what it replaces"),
+        ("replacements", {"Ａ": ""}, "what it replaces"),
+    ],
+)
+def test_a_damaged_reading_is_one_line(files: LacFiles, tmp_path: Path, name: str, value: Any, what: str) -> None:
+    Tagger(start_from_lac(files, TAGS), files.vocabulary).save(tmp_path / "model")
+    model = read_model(tmp_path / "model")
+    config = {**model.config, "lac": damaged(model.config["lac"], name, value)}
+    write_model(tmp_path / "model", dataclasses.replace(model, config=config), overwrite=True)
+    with pytest.raises(InputError, match=f"model: .*is damaged: {what}") as caught:
+        Tagger.from_pretrained(tmp_path / "model")
+    assert "\n" not in str(caught.value)
+
+
+def test_tokens_of_lac_need_its_reading(files: LacFiles, tmp_path: Path) -> None:
+    Tagger(start_from_lac(files, TAGS), files.vocabulary).save(tmp_path / "model")
+    model = read_model(tmp_path / "model")
+    for change in ({"lac": None}, {"tokens": "words"}, {"lac": 3}):
+        config = {**model.config, **change}
+        write_model(tmp_path / "model", dataclasses.replace(model, config=config), overwrite=True)
+        with pytest.raises(InputError, match="tokens lac are for a tagger that starts from Baidu's LAC"):
+            Tagger.from_pretrained(tmp_path / "model")
+
+
+def test_the_command_goes_on_from_lac(
+    files: LacFiles, tiny_lac: Path, tiny_elmo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ["我们 去 河边\tn v PER\n", "散步 好\tv v\n"]
+    (tmp_path / "gold.tsv").write_text("".join(lines), encoding="utf-8")
+    given = ["--train", tmp_path / "gold.tsv", "--dev", tmp_path / "gold.tsv", "--max_epoch", 1]
+    flags = ["lac", "train", *given, "--start", tiny_lac, "--save_dir"]
+    assert call(*flags, tmp_path / "run", "--elmo", tiny_elmo) == 0
+    scores = json.loads((tmp_path / "run/scores.json").read_text(encoding="utf-8"))
+    assert scores["tokens"] == "lac"
+    assert call("lac", "eval", tmp_path / "run", tmp_path / "gold.tsv", "-o", tmp_path / "eval.json") == 0
+    assert json.loads((tmp_path / "eval.json").read_text(encoding="utf-8"))["scores"] == scores["dev"]["scores"]
+    (tmp_path / "text.txt").write_text("明天去河边\n", encoding="utf-8")
+    capsys.readouterr()
+    assert call("lac", "tag", tmp_path / "text.txt", "--model", tmp_path / "run/model") == 0
+    assert "".join(part.partition("/")[0] for part in capsys.readouterr().out.split()) == "明天去河边"
+    assert call("info", tmp_path / "run/model") == 0
+    assert "went on from the parameters of Baidu's LAC" in capsys.readouterr().out
+    for more, message in (
+        (["--tokens", "characters"], "--tokens characters is given, and --start"),
+        (["--hidden_size", 8], "sizes has 'hidden_size'"),
+        (["--elmo", tiny_elmo, "--fine_tune"], "an ELMo that is trained along does not go with"),
+    ):
+        assert call(*flags, tmp_path / "other", *more) == 2
+        assert message in (error := capsys.readouterr().err)
+        assert error.count("\n") == 1

@@ -177,6 +177,19 @@ def test_an_elmo_elsewhere_is_given_by_features(
         assert call("lac", *command, "--features", tmp_path / "there") == 0
 
 
+def test_an_elmo_of_characters_is_read_by_characters(
+    files: Path, tiny_character_elmo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ["--tokens", "characters", "--max_epoch", 1, "--elmo", tiny_character_elmo]
+    assert call(*flags(files, tmp_path / "run", *more)) == 0
+    assert read_model(tmp_path / "run/model").config["features"]["unit"] == "characters"
+    capsys.readouterr()
+    assert call("lac", "eval", tmp_path / "run/model", files / "test.tsv", "-o", tmp_path / "scores.json") == 0
+    written = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    expected = json.loads((tmp_path / "run/scores.json").read_text(encoding="utf-8"))["test"]
+    assert written["scores"] == expected["scores"]
+
+
 def test_word_vectors_may_take_elmos_place(files: Path, tiny_word2vec: Path, tmp_path: Path) -> None:
     assert call(*flags(files, tmp_path / "run", "--max_epoch", 1, "--word2vec", tiny_word2vec)) == 0
     assert read_model(tmp_path / "run/model").config["features"]["kind"] == "word2vec"
@@ -416,6 +429,7 @@ BAD_CALLS = [
     ([*WITH_FILE, "--format", "csv"], "format is 'csv': give one of tsv, tagged, peoples_daily, ud"),
     ([*TRAIN, "--format", "ud"], "--format ud is given without a file: give --train too"),
     ([*WITH_FILE, "--tokens", "syllables"], "tokens is 'syllables'"),
+    ([*WITH_FILE, "--tokens", "lac"], "tokens lac are for a tagger that starts from Baidu's LAC (--start)"),
     ([*WITH_FILE, "--elmo", "{t}/none"], "{t}/none: no such"),
     ([*WITH_FILE, "--elmo", "a", "--word2vec", "b"], "--elmo and --word2vec are both given: choose one"),
     ([*WITH_FILE, "--fine_tune", "True"], "--fine_tune is about ELMo: give --elmo too"),
@@ -423,6 +437,7 @@ BAD_CALLS = [
     ([*WITH_FILE, "--elmo", "{e}", "--fine_tune", "True", "--layers", "1"], "--fine_tune True takes all layers"),
     ([*WITH_FILE, "--elmo", "{e}", "--layers", "top"], "--layers is 'top': give all, or numbers such as 0,2"),
     ([*WITH_FILE, "--elmo", "{e}", "--layers", "9"], "layers [9]: give some of 0 to 2"),
+    ([*WITH_FILE, "--elmo", "{c}"], "this ELMo reads characters, and the tagger words"),
     ([*WITH_FILE, "--learning_rate", "0"], "learning_rate is 0.0"),
     ([*WITH_FILE, "--hidden_size", "0"], "hidden_size is 0"),
     ([*WITH_FILE, "--dropout", "1"], "dropout is 1.0"),
@@ -443,6 +458,7 @@ def test_bad_calls_print_one_line_exit_with_2_and_write_nothing(
     files: Path,
     trained: Path,
     tiny_elmo: Path,
+    tiny_character_elmo: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
@@ -452,7 +468,7 @@ def test_bad_calls_print_one_line_exit_with_2_and_write_nothing(
     (tmp_path / "odd.tsv").write_text("好 的\ta O\n", encoding="utf-8")
     (tmp_path / "empty.tsv").touch()
     before = sorted(tmp_path.rglob("*"))
-    places = {"t": tmp_path, "f": files, "e": tiny_elmo, "m": trained / "model"}
+    places = {"t": tmp_path, "f": files, "e": tiny_elmo, "c": tiny_character_elmo, "m": trained / "model"}
     code = call(*[argument.format(**places) for argument in arguments])
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")

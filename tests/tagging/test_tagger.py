@@ -15,15 +15,19 @@ from hypothesis import strategies as st
 
 from elmo.bilm import BiLM
 from elmo.bilm_config import BiLMConfig
+from elmo.corpora.tagged import Tagged
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.models import ModelFiles, export_model, read_model, write_model
+from elmo.tagging import tagger as tagger_module
 from elmo.tagging.projection import chunks, word_chunks
-from elmo.tagging.tagger import Tagger, TaggerConfig, split_characters
+from elmo.tagging.segmenter import split_characters
+from elmo.tagging.tagger import SentenceReader, Tagger, TaggerConfig
+from elmo.tagging.train import train_tagger
 from elmo.text.lengths import like_lengths
 from elmo.text.vocabulary import Vocabulary
 
-KINDS = ["words", "characters", "elmo", "word2vec", "fine_tuned"]
+KINDS = ["words", "characters", "mixed", "elmo", "character_elmo", "word2vec", "fine_tuned", "fine_tuned_characters"]
 LONG = ("我们明天去河边散步，👍🏽 ok。" * 1000)[:10_000]
 TEXTS = [
     "果园里的品种",
@@ -41,7 +45,7 @@ MakeTagger = Callable[[str], Tagger]
 
 @settings(max_examples=40)
 @given(
-    st.sampled_from(["words", "characters", "elmo"]),
+    st.sampled_from(["words", "characters", "elmo", "character_elmo"]),
     st.lists(
         st.text(st.one_of(st.characters(), st.sampled_from("我们明天去河边散步的，Aa1１ 　\t\n\r\u2028\0👍🏽"))),
         max_size=6,
@@ -126,6 +130,50 @@ def test_characters_know_their_word_and_their_place_in_it() -> None:
     assert owners.tolist() == [0, 1, 1, 2, 2, 2, 2]
     assert places.tolist() == [3, 0, 2, 0, 1, 1, 2]
     assert [part.tolist() if isinstance(part, np.ndarray) else part for part in split_characters([])] == [[], [], []]
+
+
+def test_a_character_has_its_own_vector_whatever_the_words_are(make_tagger: MakeTagger) -> None:
+    tagger = make_tagger("character_elmo")
+    reader = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features)
+    first, second = reader.read([["我们", "去", "河边"], ["我", "们去河", "边"]])
+    assert first.units == second.units == list("我们去河边")
+    assert first.owners.tolist() == [0, 1, 2, 3, 4]
+    assert tagger.features is not None and first.vectors is not None and second.vectors is not None
+    assert (first.vectors == tagger.features.encode([list("我们去河边")])[0]).all()
+    assert (first.vectors == second.vectors).all()
+    (of_words,) = SentenceReader(tagger.vocabulary, TaggerConfig(("n",), 9, "characters")).read([["我们", "去"]])
+    assert (of_words.units, of_words.owners.tolist()) == (["我们", "去"], [0, 0, 1])
+
+
+def test_vectors_of_characters_are_for_a_tagger_that_reads_characters(
+    make_tagger: MakeTagger, tiny_character_elmo: Path, tmp_path: Path
+) -> None:
+    expected = "this ELMo reads characters, and the tagger words: give --tokens characters"
+    tagger = make_tagger("words")
+    with pytest.raises(InputError, match=expected):
+        SentenceReader(tagger.vocabulary, tagger.network.config, ElmoFeatures(tiny_character_elmo))
+    with pytest.raises(InputError, match=expected):
+        train_tagger([Tagged(["好"], ["n"])], tags=["n"], features=ElmoFeatures(tiny_character_elmo))
+    make_tagger("character_elmo").save(tmp_path / "model")
+    changed_config(tmp_path / "model", tokens="words")
+    with pytest.raises(InputError, match=f"its configuration is damaged .{expected}"):
+        Tagger.from_pretrained(tmp_path / "model")
+
+
+def test_many_sentences_get_their_vectors_block_by_block(
+    make_tagger: MakeTagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagger = make_tagger("elmo")
+    segmented = [["我们", "去"], ["好"], ["河边", "散步", "的"], ["品种"], ["我"]]
+    whole = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features).read(segmented)
+    half = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features, dtype="float16")
+    monkeypatch.setattr(tagger_module, "_BLOCK", 2)
+    lines: list[str] = []
+    for ours, theirs in zip(half.read(segmented, lines.append), whole, strict=True):
+        assert ours.vectors is not None and theirs.vectors is not None
+        assert (ours.vectors.dtype, theirs.vectors.dtype) == (np.float16, np.float32)
+        np.testing.assert_allclose(ours.vectors, theirs.vectors, rtol=1e-3, atol=1e-6)  # half precision has 11 bits
+    assert lines == [f"vectors of {count} of 5 sentences" for count in (2, 4, 5)]
 
 
 @given(st.lists(st.integers(0, 30), max_size=20), st.integers(1, 5))

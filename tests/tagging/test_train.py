@@ -21,7 +21,7 @@ from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError, RunError
 from elmo.models import read_model
 from elmo.tagging import train as tagger_train
-from elmo.tagging.examples import Examples, evaluate, make_examples, make_vocabulary, segment_gold
+from elmo.tagging.examples import Examples, evaluate, make_examples, make_vocabulary, segment_gold, whole_words
 from elmo.tagging.network import TaggerConfig, TaggerNetwork
 from elmo.tagging.projection import word_chunks
 from elmo.tagging.score import count_chunks
@@ -53,7 +53,7 @@ def f1_of_majority(train: list[Tagged], dev: list[Tagged]) -> float:
     return count_chunks([word_chunks(sentence.words, sentence.tags) for sentence in dev], found).tagged().score().f1
 
 
-@pytest.mark.parametrize("tokens", ["words", "characters"])
+@pytest.mark.parametrize("tokens", ["words", "characters", "mixed"])
 def test_it_learns(own_gold: Gold, tokens: str) -> None:
     settings = TrainSettings(learning_rate=5e-3, max_epoch=3, batch_size=10)
     sizes = {"embedding_size": 32, "hidden_size": 24, "num_layers": 1}
@@ -89,6 +89,24 @@ def test_characters_never_straddle(own_gold: Gold) -> None:
     assert examples.num_tokens == sum(len(sentence.text) for sentence in gold)
 
 
+def test_frequent_words_stay_whole_in_mixed_tokens_unless_the_gold_cuts_them() -> None:
+    many = [Tagged(["我们", "去", "河边"], ["r", "v", "n"])] * 20  # as often as it takes
+    cut = [Tagged(["明", "天", "好"], ["n", "n", "a"])] * 20
+    rare = [Tagged(["散步", "好"], ["v", "a"])]
+    gold = [*many, *cut, *rare]
+    segmented = [["我们", "去", "河边"]] * 20 + [["明天", "好"]] * 20 + [["散步", "好"]]
+    assert whole_words(gold, segmented) == {"我们": 20, "河边": 20}
+    assert whole_words(gold[1:], segmented[1:]) == {}  # one less
+    vocabulary = make_vocabulary(segmented, "mixed", gold=gold)
+    assert {"我们", "河边", "我", "们", "明", "天", "散", "步"} <= set(vocabulary)
+    assert "明天" not in vocabulary and "散步" not in vocabulary
+    read = SentenceReader(vocabulary, TaggerConfig(TAGS, len(vocabulary), "mixed", **SIZES))
+    (sentence,) = read.read([["我们", "明天", "散步"]])
+    assert sentence.tokens == ["我们", "明", "天", "散", "步"]
+    assert (sentence.places.tolist(), sentence.owners.tolist()) == ([3, 0, 2, 0, 2], [0, 1, 1, 2, 2])
+    assert make_examples(gold, segmented, read).straddling == 0
+
+
 def test_a_sentence_of_white_space_is_left_out() -> None:
     gold = [Tagged(["\u3000"], ["w"]), Tagged(["去"], ["v"])]
     examples = make_examples(gold, segment_gold(gold), reader(gold))
@@ -113,9 +131,9 @@ def test_a_word_without_a_tag_is_named_with_its_place() -> None:
 
 def test_what_is_scored_is_what_the_tagger_answers(own_gold: Gold, make_tagger: Callable[[str], Tagger]) -> None:
     gold = [Tagged(s.words, ["n"] * len(s.words)) for s in own_gold["dev"]]
-    for kind in ("words", "characters", "elmo"):
+    for kind in ("words", "characters", "elmo", "character_elmo"):
         tagger = make_tagger(kind)
-        read = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features)
+        read = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features, dtype="float16")
         counts = evaluate(tagger.network, make_examples(gold, segment_gold(gold), read), batch_size=5)
         tagged = tagger.tag([sentence.text for sentence in gold])
         answers = count_chunks([word_chunks(s.words, s.tags) for s in gold], [word_chunks(*each) for each in tagged])

@@ -21,6 +21,7 @@ from elmo.errors import InputError, RunError
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig
 from elmo.models import ModelFiles, write_model
 from elmo.runtime import paddle, seed_everything
+from elmo.system.run_folder import RunFolder
 from elmo.tagging.score import reciprocal_rank
 from elmo.tasks import match
 from elmo.tasks import plan as module
@@ -29,7 +30,6 @@ from elmo.tasks.material import Material
 from elmo.tasks.network import Texts, character_vocabulary, cut_text
 from elmo.tasks.plan import ExperimentSettings, Group, parse_encoders
 from elmo.tasks.results import summarise
-from elmo.tasks.run_folder import RunFolder
 from elmo.tasks.runs import Experiment
 from elmo.text.pieces import PieceVocabulary
 from elmo.training.early_stopping import FitSettings

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.encoding.vectors_file import DAMAGE
 from elmo.errors import InputError
 from elmo.system.files import whole_file
-from elmo.system.inputs import open_regular, read_whole
+from elmo.system.inputs import DAMAGE, open_regular, read_whole
 from elmo.system.locks import locked
 from elmo.system.types import PathLike
-from elmo.tagging.files import written_whole
 
 
 class RunFolder:
@@ -70,8 +68,9 @@ class RunFolder:
         if arrays is not None:
             with whole_file(self.folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
                 np.savez(file, **arrays)  # type: ignore[arg-type]
-        with written_whole(self.folder / f"{name}.json") as write:
-            write((json.dumps(record, ensure_ascii=False, indent=1) + "\n").encode())
+        with whole_file(self.folder / f"{name}.json") as temporary:
+            text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
+            temporary.write_text(text, encoding="utf-8")
 
     @contextmanager
     def claim(self, name: str) -> Iterator[bool]:
