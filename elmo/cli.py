@@ -63,7 +63,9 @@ for name, group in GROUPS.items():
     for each in group.registered_commands:
         if each.callback and name == "eval":
             each.callback = shown_as_busy(each.callback, f"elmo eval {each.name}")
-        each.callback, each.cls = guarded(each.callback) if each.callback else None, LarkCommand
+        if each.callback:
+            each.callback = guarded(each.callback, results_file=name == "eval")
+        each.cls = LarkCommand
     app.add_typer(group, name=name)
 
 

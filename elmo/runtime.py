@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt (malloc.h)
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 _MOST_THREADS = 4096  # more than any machine has processors for
 _AVX2_FLAGS = frozenset({"avx2", "fma"})
 _AVX512_FLAGS = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
@@ -238,7 +239,7 @@ def _signals_kept() -> Iterator[None]:
     if "paddle" in sys.modules or threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
     holding = _HoldingSignals([number for number, handler in handlers.items() if callable(handler)])
     sys.meta_path.insert(0, holding)
     try:
@@ -269,7 +270,8 @@ class _HoldingSignals(MetaPathFinder):
 
     def find_spec(self, *_: Any) -> None:
         """Find nothing, so that others are asked."""
-        self._take()
+        if threading.current_thread() is threading.main_thread():  # in others nobody may take any
+            self._take()
 
 
 def __getattr__(name: str) -> Any:

@@ -688,3 +688,43 @@ def test_results_never_take_the_place_of_what_they_are_of(call, tmp_path, capsys
     assert ending.value.code == 2
     assert "it is read for it" in capsys.readouterr().err
     assert text.read_text(encoding="utf-8") == "我 买 了 苹果\n"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device"])
+@pytest.mark.parametrize(
+    "call", [["tasks", "--corpora", "{d}", "--results"], ["cloze", "bert-zh-small", "-o"], ["prejudice", "{d}", "-o"]]
+)
+def test_a_results_file_that_can_be_none_is_told_before_the_work(call, kind, tmp_path, capsys):
+    place = tmp_path / "o"
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(place)
+    place = Path("/dev/null") if kind == "device" else place
+    (tmp_path / "d").mkdir()
+    assert elmo("eval", *(part.format(d=tmp_path / "d") for part in call), place) == 2
+    assert f"{place}: can't be written" in capsys.readouterr().err
+
+
+def test_a_page_takes_a_files_place_only_when_it_is_told_to(tmp_path, capsys):
+    page = tmp_path / "thesis.html"
+    page.write_text("four years")
+    assert elmo("export", "elmo-zh-small", "--to", "web", "--output", page) == 2
+    assert "exists already" in capsys.readouterr().err and page.read_text() == "four years"
+
+
+def test_a_dictionary_is_not_removed_by_the_shards_that_it_cuts(place, capsys):
+    (place / "docs").mkdir()
+    dictionary = place / "docs/sentence_file_00007"
+    dictionary.write_text("苹果 9 n\n", encoding="utf-8")
+    call = ["preprocess", place / "vocab.txt", "--output", place / "docs", "--user_dictionary", dictionary]
+    assert elmo(*call, "--overwrite") == 2
+    assert "would be replaced" in capsys.readouterr().err and dictionary.exists()
+
+
+def test_a_call_of_adapt_that_was_wrong_leaves_nothing(place, capsys):
+    os.mkfifo(place / "pipe")
+    before = tree(place)
+    for text in (place / "pipe", place / "vocab.txt.missing"):
+        assert elmo("adapt", place / "ck/epoch_001", text, "--output", place / "mine") == 2
+        assert tree(place) == before

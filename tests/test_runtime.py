@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import types
 from pathlib import Path
 
@@ -170,6 +172,27 @@ with stoppable():
 """
     done = run_python(program, repository, check=False)
     assert (done.returncode, done.stderr) == (143, "")
+
+
+def test_other_threads_import_while_paddle_does_and_the_terminals_end_waits_too(monkeypatch):
+    heard = []
+
+    def told_to_end(name):
+        thread = threading.Thread(target=lambda: heard.append(importlib.util.find_spec("elmo.no_such_module")))
+        thread.start()
+        thread.join()
+        signal.raise_signal(signal.SIGHUP)
+        heard.append("imported")
+        return types.ModuleType(name)
+
+    monkeypatch.delitem(sys.modules, "paddle", raising=False)
+    monkeypatch.setattr("elmo.runtime.importlib.import_module", told_to_end)
+    before = signal.signal(signal.SIGHUP, lambda *_: heard.append("hung up"))
+    try:
+        assert runtime.paddle.__name__ == "paddle"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert heard == [None, "imported", "hung up"]
 
 
 def test_other_messages_of_the_import_do_reach_the_reader(monkeypatch, capsys):

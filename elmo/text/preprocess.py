@@ -118,7 +118,14 @@ def preprocess(
     target = Path(os.path.abspath(output_dir))
     is_shard = re.compile(re.escape(prefix) + r"\d{5,}").fullmatch
     real_target = Path(os.path.realpath(target))
-    documents = _find_documents(inputs, lambda path: path.parent == real_target and bool(is_shard(path.name)))
+
+    def is_output(path: Path) -> bool:
+        return path.parent == real_target and bool(is_shard(path.name))
+
+    documents = _find_documents(inputs, is_output)
+    dictionary = options.get("user_dictionary")
+    if dictionary is not None and is_output(Path(os.path.realpath(dictionary))):
+        raise InputError(f"{dictionary}: is a shard of the output, which would be replaced; give a copy elsewhere")
     warnings: list[str] = []
     size = _total_size(documents)
     if workers is None:

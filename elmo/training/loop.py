@@ -166,9 +166,16 @@ class Trainer:
         tell(self.console, f"the held-out perplexity has not fallen for {patience} epochs: the run ends")
         return True
 
+    @staticmethod
+    def _ending_signals() -> list[int]:
+        """Those that end a run; not SIGHUP where nohup has it ignored."""
+        hangup = getattr(signal, "SIGHUP", None)
+        is_minded = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
+        return [signal.SIGINT, signal.SIGTERM, *([hangup] if hangup is not None and is_minded else [])]
+
     @contextmanager
     def _stoppable(self) -> Iterator[None]:
-        """Let Ctrl-C and SIGTERM end the run after the step it is in; a second one ends it at once.
+        """Let Ctrl-C, SIGTERM and SIGHUP end the run after the step it is in; a second one ends it at once.
 
         Several ranks can't agree on the step, so there a signal ends them as it would any program.
         """
@@ -183,7 +190,7 @@ class Trainer:
             if self.console.is_terminal and not self.console.is_jupyter:  # Rich may be at work: past it
                 os.write(2, b"\nstopping after this step; once more stops at once\n")
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, stop) for number in self._ending_signals()}
         try:
             yield
         finally:

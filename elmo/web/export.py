@@ -8,7 +8,14 @@ from pathlib import Path
 
 from elmo.encoding.encoder import Encoder, load_pretrained
 from elmo.errors import InputError
-from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory, whole_file
+from elmo.system.files import (
+    check_replaceable,
+    first_foreign,
+    replace_directory,
+    temporary_directory,
+    whole_file,
+    writable_file,
+)
 from elmo.web.cells import quotation_cell
 from elmo.web.model_arrays import model_arrays, model_facts
 from elmo.web.packing import pack, script
@@ -89,7 +96,12 @@ def page_style() -> str:
 
 
 def export_web(
-    source: str | Path, output: Path, *, senses: Path | None = None, word_vectors: str | Path | None = None
+    source: str | Path,
+    output: Path,
+    *,
+    senses: Path | None = None,
+    word_vectors: str | Path | None = None,
+    overwrite: bool = False,
 ) -> int:
     """Write a page with a model, and return its bytes.
 
@@ -97,12 +109,15 @@ def export_web(
         source: see `elmo.encoding.encoder.load_pretrained`.
         output: a folder, which gets index.html and what it needs; or a file that ends in .html and holds all of it.
         senses, word_vectors: see `web_model`; the latter a name or a path.
+        overwrite: take the place of a file that is there. A folder's page is always made anew.
 
     Raises:
         InputError: as `web_model`; or the output can't be written, or is there already and no such page.
     """
     if output.suffix != ".html":
         check_replaceable(output, _find_foreign)
+    elif writable_file(output).exists() and not overwrite:
+        raise InputError(f"{output} exists already: choose another place, or give --overwrite True")
     encoder = load_pretrained(source)
     vectors = None if word_vectors is None else WordVectors.load(word_vectors)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import lzma
+import os
 import re
 
 import pytest
@@ -212,3 +213,15 @@ def test_no_sentence_that_is_scored_is_in_the_training_text(real_text, data):
     occurring = {sentence for sentence in possible if any(sentence.strip("。！？!?…“”") in text for text in texts)}
     # Of the others only what everybody says, such as a greeting or the first line of a notice.
     assert 0 < max(sum("\u4e00" <= character <= "\u9fff" for character in sentence) for sentence in occurring) <= 10
+
+
+def test_a_source_that_is_no_file_is_refused_and_does_not_hang(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "a.txt.xz")
+    os.mkfifo(tmp_path / "b.txt")
+    for name in ("a.txt.xz", "b.txt"):
+        with pytest.raises(InputError, match="can't be read"):
+            read_source(tmp_path / name)
+    monkeypatch.setattr("elmo.corpora.pool.MAX_FILE_BYTES", 1000)
+    (tmp_path / "c.txt.xz").write_bytes(lzma.compress(b"\n" * 100_000))
+    with pytest.raises(InputError, match="more than 1,000 bytes"):
+        read_source(tmp_path / "c.txt.xz")

@@ -168,6 +168,7 @@ def test_tags_brackets_and_wide_digits_go_and_the_text_stays():
 
 def test_words_of_a_sentence_are_joined_and_latin_ones_kept_apart():
     assert list(conll_texts(CONLL.splitlines())) == ["我爱", "New York好"]
+    assert list(conll_texts(["1\tABC\t_", "2\t\t_", "3\tD\t_"])) == ["ABC D"]
 
 
 def test_a_folder_that_lacks_a_corpus_is_refused_and_nothing_left(raw, lac, tmp_path):

@@ -75,6 +75,11 @@ def test_without_a_working_compiler_the_layer_works_all_the_same(run, compiler, 
     assert lines[1] == "(1, 5, 3)"
 
 
+def test_a_compiler_whose_name_can_not_be_read_is_none(monkeypatch):
+    monkeypatch.setenv("CXX", '"')
+    assert build._compiler() is None
+
+
 @pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
 def test_a_compiler_that_takes_too_long_is_ended_with_its_children(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "_COMPILE_SECONDS", 0.5)

@@ -557,7 +557,7 @@ def test_no_space_at_any_file_leaves_nothing_half_written(unbroken, text, tmp_pa
 # Stopped by a signal
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(text, tmp_path, number, code):
     settings = changed(save_interval=0, log_interval=1, max_epoch=400)  # far more than there is time for
     process = subprocess.Popen(
@@ -589,7 +589,7 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(text, tmp_path, 
     assert_same_run(tmp_path / "whole" / last, tmp_path / "run" / last)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_second_signal_ends_the_run_at_once(text, tmp_path, driver, number, code):
     child = driver.start("pretrain", *flags(text, tmp_path / "run", SETTINGS), slow=True)  # steps of a minute
     while not driver.log.is_file() or "in a step" not in driver.log.read_text(encoding="utf-8"):

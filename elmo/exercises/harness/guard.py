@@ -29,6 +29,8 @@ from elmo.exercises.harness.plain import plain, printable, type_name
 
 Value = TypeVar("Value")
 
+_DEEPEST = 5000  # calls in each other, whatever limit a reader's code sets: a traceback of more takes minutes to read
+_set_recursion_limit = sys.setrecursionlimit
 TIME_LIMIT = 10.0  # seconds for all of a reader's code in one check; right answers take milliseconds
 _MOST_PRINTED = 2000  # characters in one check
 _LIBRARIES = (Path(__file__).parents[2], *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")))
@@ -100,7 +102,14 @@ class _Alarm:
 
     def run(self, work: Callable[[], Value]) -> Value:
         self._inside = sys._getframe()
-        return work()
+        tables = [vars(builtins), sys.modules, vars(np)]  # what nothing goes on without; what is new there may stay
+        before = [dict(table) for table in tables]
+        try:
+            return work()
+        finally:
+            tables[0].update(before[0])
+            tables[1].update(before[1])
+            tables[2].update(before[2])
 
     def was_interrupted(self, error: BaseException) -> bool:
         """Whether an error comes of Ctrl-C, and not of the reader's code, as far as that can be told here."""
@@ -174,7 +183,7 @@ def _keep_from_going_deeper(frame: FrameType | None, own_depth: int) -> None:
     while frame is not None:
         frame, depth = frame.f_back, depth + 1
     with suppress(RecursionError):  # calls in C count, too, and may have passed this already
-        sys.setrecursionlimit(depth - own_depth + max(own_depth + 3, 20))
+        _set_recursion_limit(depth - own_depth + max(own_depth + 3, 20))
 
 
 @contextmanager
@@ -188,11 +197,13 @@ def _everything_put_back(left_to_print: list[int]) -> Iterator[None]:
         sys.stdin = _NoInput()
         sys.stdout, sys.stderr = (_Bounded(before[name], left_to_print) for name in names[1:])
         builtins.input = _no_input
+        sys.setrecursionlimit = _limited
         sys.unraisablehook = id  # says nothing of a `__del__`; being C, no alarm rings in it
         try:
             yield
         finally:
-            sys.setrecursionlimit(depth)
+            sys.setrecursionlimit = _set_recursion_limit
+            _set_recursion_limit(depth)
             builtins.input, sys.unraisablehook = ask, hook
             for name in names:
                 setattr(sys, name, before[name])
@@ -219,6 +230,11 @@ def _exit_that_raises() -> Iterator[None]:
         yield
     finally:
         del shell.ask_exit  # its class has one
+
+
+def _limited(limit: int, /) -> None:
+    """`sys.setrecursionlimit`, but no higher than what ends within the time."""
+    _set_recursion_limit(limit if type(limit) is not int else min(limit, max(_DEEPEST, sys.getrecursionlimit())))
 
 
 def _no_input(*_: object) -> NoReturn:
@@ -277,14 +293,14 @@ def told(trouble: Trouble, limit: float) -> tuple[str, str]:
 def _place(error: BaseException) -> str:
     """The reader's innermost line from which something was raised, in the file of the function that was called."""
     traceback: TracebackType | None = BaseException.__dict__["__traceback__"].__get__(error)
-    filename, found = "", (0, "")
+    filename, number = "", 0
     while traceback is not None:
         name = traceback.tb_frame.f_code.co_filename
         filename = filename or ("" if name.startswith(_FOREIGN) else name)
         if name == filename:
-            found = traceback.tb_lineno, linecache.getline(name, traceback.tb_lineno)
+            number = traceback.tb_lineno
         traceback = traceback.tb_next
     if not filename:
         return ""
-    line = printable(found[1], 100)
-    return f", in line {found[0]}" + (f", `{line}`" if line else "")
+    line = printable(linecache.getline(filename, number), 100)
+    return f", in line {number}" + (f", `{line}`" if line else "")

@@ -100,7 +100,11 @@ def _onednn() -> tuple[int, str]:
 
 
 def _compiler() -> list[str] | None:
-    if named := shlex.split(os.environ.get("CXX", "")):
+    try:
+        named = shlex.split(os.environ.get("CXX", ""))
+    except ValueError:  # a quotation mark that is not closed
+        return None
+    if named:
         return named if shutil.which(named[0]) else None
     found = next(filter(None, map(shutil.which, ("g++", "clang++", "c++"))), None)
     return [found] if found else None

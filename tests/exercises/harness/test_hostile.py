@@ -228,6 +228,35 @@ def test_an_interrupt_that_an_answer_raises_itself_is_told(capsys: pytest.Captur
     assert not result and "raises KeyboardInterrupt" in result.message
 
 
+@pytest.mark.parametrize("spoil", ["len", "modules", "numpy", "next"])
+def test_what_nothing_goes_on_without_is_put_back(spoil: str) -> None:
+    def answer(*_: object) -> int:
+        if spoil == "modules":
+            sys.modules.clear()
+        elif spoil == "numpy":
+            np.asarray = None
+        else:
+            setattr(builtins, spoil, None)
+        return 0
+
+    before = np.asarray, len, next, sys.modules["numpy"]
+    result = check("98.1", answer)
+    assert not result and "has failed" not in result.message
+    assert before == (np.asarray, len, next, sys.modules["numpy"])
+
+
+@pytest.mark.timeout(60)
+def test_a_limit_that_a_reader_lifts_ends_in_time() -> None:
+    def answer(number: int = 0, *_: object) -> int:
+        sys.setrecursionlimit(10**9)
+        return answer(number + 1)
+
+    begin, limit = time.monotonic(), sys.getrecursionlimit()
+    result = check("98.1", answer)
+    assert not result and "calls itself without end" in result.message
+    assert time.monotonic() - begin < 30 and sys.getrecursionlimit() == limit
+
+
 @pytest.mark.parametrize("removed", [False, True])
 def test_an_answer_that_goes_elsewhere_is_brought_back(tmp_path: Path, removed: bool) -> None:
     def answer(*_: object) -> int:
