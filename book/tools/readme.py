@@ -112,7 +112,7 @@ def table() -> str:
     """All tables, in Markdown."""
     gains = _as_markdown(
         ("what is measured", "without ELMo", "with it", "95% interval"),
-        [*_senses(), *_lac("lac_characters", "characters"), *_lac("lac_transfer", "words")],
+        [*_senses(), *_lac("lac_transfer", "characters"), *_lac("lac_words", "words")],
     )
     tasks = _as_markdown(("encoder, frozen", *SETS.values()), _tasks())
     about = (
