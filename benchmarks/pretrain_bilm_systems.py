@@ -10,12 +10,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from elmo.system.types import Arrays
+if TYPE_CHECKING:  # an earlier checkout lacks it
+    from elmo.system.types import Arrays
 
 DIRECTIONS = ("forward", "backward")
 

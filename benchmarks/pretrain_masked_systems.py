@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from elmo.system.types import Arrays
+if TYPE_CHECKING:  # an earlier checkout lacks it
+    from elmo.system.types import Arrays
 
 MODEL = ("vocab_size", "hidden_size", "num_layers", "num_heads", "intermediate_size", "max_length", "dropout")
 CLIP = 1.0
