@@ -89,6 +89,9 @@ def main() -> None:
 
 def supervise(cases: str, seconds: float, seed: int, limit: float, log: Path) -> int:
     """Start processes that run cases, one after the other, and blame cases for what befalls their process."""
+    from elmo.nn import native
+
+    native.library()  # compiled here, where nothing waits for the first case, and kept in the user's cache
     end, wrong, done = time.monotonic() + seconds, 0, 0
     print(f"{cases}: seeds from {seed}, log in {log}", flush=True)
     with open(log, "w", encoding="utf-8") as file:
@@ -148,7 +151,7 @@ def run_cases(kinds: str, seed: int, count: int | None, seconds: float) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     from elmo.nn import native
 
-    native.library()  # compiled before the first case, which would seem slow, and kept in the user's cache
+    native.library()  # before the user's cache is left
     with tempfile.TemporaryDirectory(prefix="elmo-fuzz-") as name:
         root = Path(name).resolve()
         os.environ["ELMO_CACHE"], os.environ["TMPDIR"] = str(root / "cache"), str(root / "tmp")

@@ -95,8 +95,6 @@ def from_pretrained(
         place = find_tagger(name_or_path) or name_or_path  # a tagger's training holds its model
         read = read_any(place, vocab_path=options.pop("vocab_path", None))
         classes: dict[str, Any] = {"bilm": Encoder, "masked_lm": Bert, "skipgram": WordVectors, "tagger": Tagger}
-        if read.kind not in classes:
-            raise InputError(f"{name_or_path}: holds a model of kind {read.kind!r}, for which there is no class")
         opener = partial(classes[read.kind].from_files, read)
     known = set(inspect.signature(opener).parameters) - {"path", "place", "device"}
     if odd := sorted(options.keys() - known):

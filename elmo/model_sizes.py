@@ -32,6 +32,12 @@ _SIZES = {  # which axis of which parameter is which size, where the parameter i
     "tagger": {"num_words": ("embedding.weight", 0), "embedding_size": ("embedding.weight", 1)},
     "skipgram": {"vector_size": ("vectors", 1)},
 }
+_ALWAYS = {  # a parameter that every model of a kind has
+    "bilm": "forward_layers.0.projection_weight",
+    "masked_lm": "encoder.token_embedding",
+    "tagger": "embedding.weight",
+    "skipgram": "vectors",
+}
 _CLASSES = {"bilm": "Encoder", "masked_lm": "Bert", "skipgram": "WordVectors", "tagger": "Tagger"}  # of `elmo`
 _NO_SIZES = frozenset({"bos_id", "eos_id", "seed", "window", "negative", "min_count", "epochs", "batch_words"})
 
@@ -74,6 +80,13 @@ def check_config(kind: str, config: Mapping[str, Any], shapes: Shapes, place: ob
         InputError: names the field.
     """
     check_dimensions(shapes, place)
+    if kind in _ALWAYS and _ALWAYS[kind] not in shapes:
+        for other, name in _ALWAYS.items():
+            if name in shapes:
+                raise InputError(
+                    f"{place}: its header says that it is a {kind} model, and its parameters are those of a {other}; "
+                    "copy or download it again"
+                )
     if kind in _LAYERS:
         field, beginnings = _LAYERS[kind]
         for beginning in beginnings:

@@ -29,8 +29,9 @@ from elmo.errors import InputError, RunError
 if TYPE_CHECKING:
     import numpy as np
 
+ENDING_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's mallopt (malloc.h)
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)]
 _MOST_THREADS = 4096  # more than any machine has processors for
 _AVX2_FLAGS = frozenset({"avx2", "fma"})
 _AVX512_FLAGS = frozenset({"avx512f", "avx512bw", "avx512dq", "avx512vl"})
@@ -239,7 +240,7 @@ def _signals_kept() -> Iterator[None]:
     if "paddle" in sys.modules or threading.current_thread() is not threading.main_thread():
         yield
         return
-    handlers = {number: signal.getsignal(number) for number in _ENDING}
+    handlers = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     holding = _HoldingSignals([number for number, handler in handlers.items() if callable(handler)])
     sys.meta_path.insert(0, holding)
     try:

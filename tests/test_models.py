@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from elmo import models as model_files
+from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_parameters, export_model, find_model, read_header, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -428,3 +429,11 @@ def test_a_kind_that_is_not_known_is_told_by_every_command(tmp_path, capsys, com
     assert elmo(*call, *([source] if len(call) == 1 else [])) == 2
     assert "holds a model of kind 'oracle'" in capsys.readouterr().err
     assert not (tmp_path / "target").exists()
+
+
+def test_another_vocabulary_that_is_named_is_refused_and_its_own_is_not(repository, tmp_path):
+    model = repository / "data/models/word2vec-zh-small"
+    assert read_any(model, vocab_path=model / WORDS).kind == "skipgram"
+    Vocabulary([*SPECIAL_TOKENS, "花"]).save(tmp_path / WORDS)
+    with pytest.raises(InputError, match="was trained with another vocabulary than"):
+        read_any(model, vocab_path=tmp_path / WORDS)

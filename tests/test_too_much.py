@@ -28,7 +28,7 @@ from elmo.errors import InputError
 from elmo.explore.describe import describe, render
 from elmo.masked_lm import MaskedLMConfig
 from elmo.model_sizes import check_config
-from elmo.models import ModelFiles, read_model, write_model
+from elmo.models import ModelFiles, export_model, read_model, write_model
 from elmo.tagging.tagger import Tagger
 from elmo.tagging.train import TrainSettings
 from elmo.text.pieces import PieceVocabulary
@@ -191,6 +191,16 @@ def test_tensors_of_70_dimensions(tmp_path, dimensions):
         for use in (read_model, describe, WordVectors.load):
             with pytest.raises(InputError, match=rf"'vectors' has {count} dimensions"):
                 use(tmp_path / "m")
+
+
+@pytest.mark.parametrize("kind", ["bilm", "masked_lm", "tagger"])
+def test_a_kind_that_its_parameters_belie_is_refused(tmp_path, kind):
+    write_model(tmp_path / "m", ModelFiles(kind, FILES.config, FILES.vocabulary, FILES.arrays))
+    with pytest.raises(InputError, match=f"is a {kind} model, and its parameters are those of a skipgram"):
+        read_model(tmp_path / "m")
+    with pytest.raises(InputError, match="those of a skipgram"):
+        export_model(tmp_path / "m", tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
 
 
 def test_a_models_own_story_can_be_anything(tmp_path):

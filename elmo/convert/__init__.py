@@ -47,7 +47,7 @@ def read_any(source: PathLike, *, kind: str | None = None, vocab_path: PathLike 
     Args:
         source: a directory, an archive, or the name of a model that comes with the project.
         kind: what the caller can use, such as "bilm".
-        vocab_path: the vocabulary, for a source that comes without one.
+        vocab_path: the vocabulary, for a source that comes without one; of one that has it, the same.
 
     Raises:
         InputError: it is missing, damaged or dangerous, its parts disagree, or no system is known to write such files.
@@ -77,12 +77,18 @@ def _foreign_reader(directory: Path) -> Callable[[Path, PathLike | None], ModelF
     if (directory / WEIGHTS_FILE).exists():
         return None
     if is_manylangs(directory):
-        return lambda place, _: read_manylangs(place)
+        return _manylangs
     if is_allennlp(directory):
         return read_allennlp
     if is_lark(directory) or (directory / "__params__").exists():  # the latter is told what it lacks
         return read_lark
     return None
+
+
+def _manylangs(directory: Path, vocab_path: PathLike | None) -> ModelFiles:
+    if vocab_path is not None:
+        raise InputError(f"{directory}: comes with its dictionaries: leave {vocab_path} out")
+    return read_manylangs(directory)
 
 
 def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: str) -> ModelFiles:
@@ -96,7 +102,10 @@ def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: 
                 "fw_layer1_gate_w), of AllenNLP (options.json and weights in HDF5), of ELMoForManyLangs "
                 "(config.json, encoder.pkl) or of Hugging Face (config.json, vocab.txt); give the folder that does"
             )
-        return read_model(directory, kind=kind)
+        files = read_model(directory, kind=kind)
+        if vocab_path is not None and type(files.vocabulary).load(vocab_path) != files.vocabulary:
+            raise InputError(f"{directory}: was trained with another vocabulary than {vocab_path}; give its own")
+        return files
     theirs = "masked_lm" if reader is read_hugging_face else "bilm"
     if kind not in (None, theirs):
         raise wrong_kind(directory, theirs, kind)

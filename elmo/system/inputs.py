@@ -52,6 +52,11 @@ def open_regular(path: PathLike) -> BufferedReader:
         raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
+        try:
+            os.pread(descriptor, 1, 0)  # a file of /proc may wait, for the kernel's next message say
+        except OSError as error:
+            os.close(descriptor)
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
         return open(descriptor, "rb")
     os.close(descriptor)
     if stat.S_ISDIR(mode):

@@ -16,11 +16,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from elmo.runtime import ENDING_SIGNALS
+
 GRACE_SECONDS = 0.7
 NOTHING_LEFT = "nothing half-written is left behind"
-_SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-
-STOPPED_BY_SIGNAL = frozenset(128 + number for number in _SIGNALS)  # exit codes
+STOPPED_BY_SIGNAL = frozenset(128 + number for number in ENDING_SIGNALS)  # exit codes
 
 _written: set[Path] = set()  # files and directories that are half-written
 _patience = 0  # blocks of `patient` that are at work
@@ -48,6 +48,27 @@ def patient() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let a signal wait for the end of the block, which takes an instant and must not be done by half."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
+    minded = [number for number, handler in before.items() if callable(handler)]
+    with patient():
+        try:
+            for number in minded:
+                signal.signal(number, lambda number, _: received.append(number))
+            yield
+        finally:
+            for number in minded:
+                signal.signal(number, before[number])
+    if received:
+        signal.raise_signal(received[0])
+
+
+@contextlib.contextmanager
 def stoppable() -> Iterator[None]:
     """Let signals end the process within the block as described; for the main thread of a command.
 
@@ -69,7 +90,7 @@ def stoppable() -> Iterator[None]:
             hook_before(what)  # ours was raised where Python drops it, such as in a `__del__`: `_watch` sees to the end
 
     hook_before, sys.unraisablehook = sys.unraisablehook, ignored
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     for number, handler in before.items():
         if handler in (signal.SIG_DFL, signal.default_int_handler):  # not where nohup has the terminal's end ignored
             signal.signal(number, stop)
@@ -103,7 +124,7 @@ def _watch(read_end: int, over: threading.Event) -> None:
     received = 0
     while data := os.read(read_end, 1):
         number = data[0]
-        if number not in _SIGNALS:
+        if number not in ENDING_SIGNALS:
             continue
         received += 1
         if over.wait(GRACE_SECONDS):
@@ -125,5 +146,5 @@ def _end(code: int) -> None:
             with contextlib.suppress(OSError):
                 path.unlink()
     with contextlib.suppress(OSError):
-        os.write(2, f"elmo: stopped; {NOTHING_LEFT}\n".encode())
+        os.write(2, f"elmo: {'interrupted' if code == 130 else 'stopped'}; {NOTHING_LEFT}\n".encode())
     os._exit(code)

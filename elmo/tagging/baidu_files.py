@@ -34,6 +34,7 @@ _GET_IT = (
 )
 _DICTIONARY_BYTES = 64 << 20  # far beyond any dictionary of LAC's
 _PIECE_CHARACTERS = 64  # far beyond any piece; all that a piece begins with is kept
+_PIECES = 1_000_000  # with all that they begin with: LAC has a hundredth of that
 _LAYERS = 16  # far beyond any depth of LAC's
 _TAG = re.compile(r".+-[BI]|O")
 
@@ -79,7 +80,8 @@ def lac_dictionaries(fields: Mapping[str, Any], vocabulary: Vocabulary) -> LacDi
     for piece in pieces.split("\n"):
         if not 0 < len(piece) <= _PIECE_CHARACTERS:
             raise _damaged("a piece")
-        _add_piece(found, piece)
+        if not _add_piece(found, piece):
+            raise _damaged("the number of its pieces")
     *words, first, second, third = vocabulary.tokens
     if UNKNOWN not in words or (first, second, third) != SPECIAL_TOKENS:
         raise _damaged("its vocabulary")
@@ -91,10 +93,12 @@ def _damaged(what: str) -> InputError:
     return InputError(f"how the tagger reads text, as Baidu's LAC does, is damaged: {what}; copy the model again")
 
 
-def _add_piece(pieces: dict[str, bool], piece: str) -> None:
+def _add_piece(pieces: dict[str, bool], piece: str) -> bool:
+    """Whether there was room for it and what it begins with."""
     pieces[piece] = True
     for end in range(1, len(piece)):
         pieces.setdefault(piece[:end], False)
+    return len(pieces) <= _PIECES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +320,8 @@ def _read_pieces(path: Path) -> tuple[dict[str, bool], int]:
         total += _number(count, wrong)
         if len(piece) > _PIECE_CHARACTERS:
             raise wrong(f"the piece {piece[:20]!r}... has {len(piece):,} characters, more than {_PIECE_CHARACTERS}")
-        _add_piece(pieces, piece)
+        if not _add_piece(pieces, piece):
+            raise wrong(f"its pieces are more than {_PIECES:,} with all that they begin with")
     if not total:
         raise InputError(f"{path}: has no piece; copy the dictionary again")
     return pieces, total

@@ -23,6 +23,9 @@ from elmo.text.lengths import like_lengths
 from elmo.text.normalise import Normaliser
 from elmo.text.vocabulary import Vocabulary
 
+_WHOLE_COUNT = 20  # occurrences in the training sentences that a word needs to be a token of mixed ones
+_WHOLE_CUT = 0.01  # share of them in which the gold sentence may be cut within it
+
 
 class GoldSentence(Protocol):
     """What is learnt from: words with a tag each."""
@@ -36,10 +39,6 @@ class GoldSentence(Protocol):
     def tags(self) -> Sequence[str]:
         """Their tags, such as n or PER."""
         ...
-
-
-_WHOLE_COUNT = 20  # occurrences in the training sentences that a word needs to be a token of mixed ones
-_WHOLE_CUT = 0.01  # share of them in which the gold sentence may be cut within it
 
 
 @dataclass

@@ -146,6 +146,8 @@ class Experiment:
 
     def run(self) -> None:
         """Do what nobody has done or is doing; wait for what others do only where work depends on it."""
+        for name in self.encoders:
+            self.encoder(name)  # what can't be opened is told before hours of training
         while True:
             waiting = False
             for group in self.groups():

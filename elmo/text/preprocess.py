@@ -25,7 +25,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from elmo.errors import InputError, RunError
 from elmo.runtime import available_cores
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, opened
-from elmo.system.stopping import half_written
+from elmo.system.stopping import half_written, undisturbed
 from elmo.system.terminal import PlainConsole
 from elmo.system.types import PathLike
 from elmo.text.normalise import Normaliser
@@ -315,10 +315,11 @@ def _publish(staging: Path, target: Path, old: set[str] | None) -> None:
             os.rename(staging, target)
             return
         new = {shard.name for shard in staging.iterdir()}
-        for name in sorted(new):
-            os.replace(staging / name, target / name)
-        for name in old - new:
-            (target / name).unlink()
+        with undisturbed():  # else some shards would be of the old text and some of the new
+            for name in sorted(new):
+                os.replace(staging / name, target / name)
+            for name in old - new:
+                (target / name).unlink()
     except OSError as error:
         raise RunError(f"{target}: shards cannot be moved there ({error.strerror}); choose another folder") from error
 

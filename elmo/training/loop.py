@@ -19,7 +19,7 @@ from rich.progress import TaskID
 
 from elmo.errors import InputError, RunError
 from elmo.nn.native.precision import choose_precision, products_in
-from elmo.runtime import paddle
+from elmo.runtime import ENDING_SIGNALS, paddle
 from elmo.system.stopping import ending, patient
 from elmo.system.terminal import tell
 from elmo.system.types import PathLike
@@ -169,9 +169,8 @@ class Trainer:
     @staticmethod
     def _ending_signals() -> list[int]:
         """Those that end a run; not SIGHUP where nohup has it ignored."""
-        hangup = getattr(signal, "SIGHUP", None)
-        is_minded = hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN
-        return [signal.SIGINT, signal.SIGTERM, *([hangup] if hangup is not None and is_minded else [])]
+        always = (signal.SIGINT, signal.SIGTERM)
+        return [each for each in ENDING_SIGNALS if each in always or signal.getsignal(each) is not signal.SIG_IGN]
 
     @contextmanager
     def _stoppable(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -366,3 +367,15 @@ def test_names_that_lead_nowhere_are_an_error_of_one_line(tmp_path, monkeypatch,
     said = [line for line in error.splitlines() if line.startswith("elmo: ")]
     wrote = kind == "circle" and call[-1] == "{n}.npz"  # circle.npz is no link
     assert (code == 2 and len(said) == 1 and "Traceback" not in error) or wrote
+
+
+def test_a_file_that_would_wait_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kmsg").write_bytes(b"x")  # as /proc/kmsg does until the kernel has something to say
+
+    def wait(*_: object) -> bytes:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(os, "pread", wait)
+    with pytest.raises(OSError, match="kmsg") as caught:
+        open_regular(tmp_path / "kmsg")
+    assert caught.value.errno == errno.EAGAIN

@@ -213,6 +213,7 @@ def damaged(reading: dict[str, Any], name: str, value: Any) -> dict[str, Any]:
         ("pieces", ["好"], "its parts"),
         ("pieces", "好的\n\n河", "a piece"),
         ("pieces", "河" * 65, "a piece"),
+        ("pieces", "\n".join(f"{number:06}" + "河" * 58 for number in range(20_000)), "the number of its pieces"),
         ("log_total", "much", "the count of its pieces"),
         ("log_total", -1.0, "the count of its pieces"),
         ("replacements", {"Ａ": 3}, "what it replaces"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -292,6 +293,17 @@ def test_only_what_is_missing_is_done_again_and_comes_out_the_same(
         json.loads(text) for text in (records[f"{group.run(0)}.json"], (tmp_path / f"{group.run(0)}.json").read_text())
     )
     assert (new["scores"], new["gamma"]) == (old["scores"], old["gamma"])
+
+
+def test_what_can_not_be_opened_is_told_before_anything_is_trained(
+    encoders: dict[str, Path], own_sets: Path, tmp_path: Path, small_grid: None
+) -> None:
+    shutil.copytree(encoders["bert"], tmp_path / "damaged")
+    weights = tmp_path / "damaged" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"damaged/model\.safetensors"):
+        Experiment({"bert": tmp_path / "damaged"}, tmp_path / "work", TINY, data=own_sets).run()
+    assert not list((tmp_path / "work").glob("*.json"))
 
 
 def test_runs_of_another_experiment_are_refused(own_sets: Path, tmp_path: Path, small_grid: None) -> None:

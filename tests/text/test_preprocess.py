@@ -312,6 +312,20 @@ def test_a_folder_with_shards_is_refused_unless_they_are_to_be_replaced(write, o
     }
 
 
+def test_a_signal_does_not_leave_shards_of_two_texts(write, output, monkeypatch):
+    run([write("a.txt", "一。二。三。")], output, sentences_per_shard=1)
+    replace = os.replace
+
+    def replace_and_ring(old, new):
+        replace(old, new)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("elmo.text.preprocess.os.replace", replace_and_ring)
+    with pytest.raises(KeyboardInterrupt):
+        run([write("b.txt", "四。五。")], output, sentences_per_shard=1, overwrite=True)
+    assert shards(output) == {"sentence_file_00000": "四。\n".encode(), "sentence_file_00001": "五。\n".encode()}
+
+
 def test_a_file_that_is_no_shard_but_would_be_read_as_one_is_not_removed(write, output):
     foreign = write("shards/sentence_file_notes.txt", "mine")
     with pytest.raises(InputError, match=r"sentence_file_notes\.txt: would be read with the shards"):

@@ -131,6 +131,10 @@ class Experiment:
         for name in self.missing_models():
             self.report(f"no model is given as {name}: its runs are left out")
         wanted = self.wanted()
+        for system in {run.system for run in wanted if self.record(run) is None}:
+            self.features(system)  # what can't be opened is told before hours of training
+        if any("baidu" in run.models for run in wanted):
+            self.baidu()
         left_out: set[str] = set()
         while True:
             waits = False
