@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from elmo.errors import InputError
-from elmo.system.stopping import half_written
+from elmo.system.stopping import half_written, remove_half_written
 from elmo.system.types import PathLike
 
 FindForeign = Callable[[Path], Path | None]  # first thing in a directory that we did not write
@@ -132,7 +132,7 @@ def temporary_directory(target: Path, *, parents: bool = False, mode: int = 0o77
             temporary.mkdir(mode)
             yield temporary
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove_half_written(temporary)
 
 
 @contextlib.contextmanager

@@ -36,6 +36,12 @@ def half_written(path: Path) -> Iterator[None]:
         _written.discard(path)
 
 
+def remove_half_written(directory: Path) -> None:
+    """Remove a directory in the block that has named it; a signal waits until all of it is gone."""
+    with undisturbed():
+        shutil.rmtree(directory, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def patient() -> Iterator[None]:
     """Let the block itself see to signals, and end when it has saved."""

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -25,7 +24,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from elmo.errors import InputError, RunError
 from elmo.runtime import available_cores
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, opened
-from elmo.system.stopping import half_written, undisturbed
+from elmo.system.stopping import half_written, remove_half_written, undisturbed
 from elmo.system.terminal import PlainConsole
 from elmo.system.types import PathLike
 from elmo.text.normalise import Normaliser
@@ -290,22 +289,21 @@ def _staged(target: Path, prefix: str, is_shard: Callable[[str], object], overwr
     parent = target if exists else target.parent
     missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     staging = parent / f".{prefix}{secrets.token_hex(8)}"
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        staging.mkdir()
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written to ({error.strerror}); choose another folder") from error
-    try:
-        with half_written(staging):
+    with half_written(staging):
+        try:
+            try:
+                parent.mkdir(parents=True, exist_ok=True)
+                staging.mkdir()
+            except OSError as error:
+                raise InputError(f"{target}: cannot be written to ({error.strerror}); choose another folder") from error
             yield staging
             _publish(staging, target, old if exists else None)
-    except BaseException:
-        shutil.rmtree(staging, ignore_errors=True)
-        with suppress(OSError):
-            for folder in missing:
-                folder.rmdir()
-        raise
-    shutil.rmtree(staging, ignore_errors=True)
+            missing = []
+        finally:
+            remove_half_written(staging)
+            with suppress(OSError):
+                for folder in missing:
+                    folder.rmdir()
 
 
 def _publish(staging: Path, target: Path, old: set[str] | None) -> None:

@@ -119,6 +119,25 @@ def test_what_is_half_written_is_removed(start, tmp_path, name):
     assert files(tmp_path / "cache") in ([], ["encoded"])
 
 
+def test_what_takes_long_to_remove_is_removed_all_the_same(start, tmp_path):
+    late = (
+        "import shutil, time\n"
+        "rmtree = shutil.rmtree\n"
+        "def late(path, ignore_errors=False):\n"
+        "    time.sleep(1.5)\n"
+        "    rmtree(path, ignore_errors=ignore_errors)\n"
+        "shutil.rmtree = late\n"
+    )
+    target, arguments = WORK["a folder"]
+    before = files(tmp_path / "work")
+    process = start(late + PROGRAM, target, *arguments)
+    begun(process)
+    process.send_signal(signal.SIGTERM)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 143, errors
+    assert files(tmp_path / "work") == before
+
+
 def test_a_closed_terminal_is_minded_too_and_nohup_is_kept(start, tmp_path):
     process = start(PROGRAM, *WORK["encoded text"][:1], *PRETRAIN)
     begun(process)
