@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 
 from elmo.errors import InputError
-from elmo.system.stopping import half_written, remove_half_written
+from elmo.system.stopping import half_written, remove_half_written, undisturbed
 from elmo.system.types import PathLike
 
 FindForeign = Callable[[Path], Path | None]  # first thing in a directory that we did not write
@@ -232,14 +232,15 @@ def replace_directory(new: Path, target: Path, find_foreign: FindForeign, source
     check_replaceable(target, find_foreign, sources=sources)
     target = _settled(target)
     old = target.with_name(f".{target.name}.old.{os.getpid()}.{secrets.token_hex(8)}")  # as `checkpoint.tidy` knows it
-    try:
-        os.rename(target, old)
-        os.rename(new, target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            os.rename(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    with undisturbed():
+        try:
+            os.rename(target, old)
+            os.rename(new, target)
+        except BaseException:
+            if old.exists() and not target.exists():
+                os.rename(old, target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256_of(path: PathLike) -> str:
