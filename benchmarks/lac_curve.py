@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scaling import read_run
-from elmo.system.terminal import say
 from elmo.explore.report import write_results
+from elmo.system.terminal import say
 from elmo.system.types import PathLike
 from elmo.tagging.experiment.plan import TOKENS, Run, grid_of
 from elmo.tagging.experiment.runs import Experiment

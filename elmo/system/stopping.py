@@ -24,6 +24,7 @@ STOPPED_BY_SIGNAL = frozenset(128 + number for number in ENDING_SIGNALS)  # exit
 
 _written: set[Path] = set()  # files and directories that are half-written
 _patience = 0  # blocks of `patient` that are at work
+_deafness = 0  # blocks of `undisturbed` that are at work
 
 
 @contextlib.contextmanager
@@ -55,21 +56,23 @@ def patient() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let a signal wait for the end of the block, which takes an instant and must not be done by half."""
+    """Let all signals wait for the end of the block, which takes an instant and must not be done by half."""
+    global _deafness
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     received: list[int] = []
     before = {number: signal.getsignal(number) for number in ENDING_SIGNALS}
     minded = [number for number, handler in before.items() if callable(handler)]
-    with patient():
-        try:
-            for number in minded:
-                signal.signal(number, lambda number, _: received.append(number))
-            yield
-        finally:
-            for number in minded:
-                signal.signal(number, before[number])
+    _deafness += 1
+    try:
+        for number in minded:
+            signal.signal(number, lambda number, _: received.append(number))
+        yield
+    finally:
+        for number in minded:
+            signal.signal(number, before[number])
+        _deafness -= 1
     if received:
         signal.raise_signal(received[0])
 
@@ -136,7 +139,7 @@ def _watch(read_end: int, over: threading.Event) -> None:
         if over.wait(GRACE_SECONDS):
             break
         is_ours = signal.getsignal(number) not in (signal.SIG_IGN, signal.SIG_DFL)
-        if is_ours and not (_patience and received == 1):
+        if is_ours and not _deafness and not (_patience and received == 1):
             _end(128 + number)
     os.close(read_end)
 

@@ -319,6 +319,7 @@ def test_a_signal_does_not_leave_shards_of_two_texts(write, output, monkeypatch)
     def replace_and_ring(old, new):
         replace(old, new)
         signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr("elmo.text.preprocess.os.replace", replace_and_ring)
     with pytest.raises(KeyboardInterrupt):
