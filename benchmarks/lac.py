@@ -12,6 +12,7 @@ saved taggers of one's own, such as those that read vectors of an ELMo, tag the 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -20,15 +21,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from elmo.explore.report import write_results
-from elmo.runtime import available_cores
-from elmo.system.types import Array
+if TYPE_CHECKING:
+    from elmo.system.types import Array
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SEPARATE = 64  # sentences of which the time one by one is taken
@@ -66,11 +66,15 @@ def main() -> None:
     parser.add_argument("--taggers", nargs="*", type=Path, default=[], help="saved taggers, as elmo lac train writes")
     parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)  # in this process
+    parser.add_argument("--beside", action="store_true", help=argparse.SUPPRESS)  # only what checkouts are compared by
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(measure(options)))
         return
-    from elmo.nn.native.processor import describe_processor  # an earlier checkout, which measures above, has none
+    # Imported late: an earlier checkout, which measures above, has them elsewhere or not at all.
+    from elmo.explore.report import write_results
+    from elmo.nn.native.processor import describe_processor
+    from elmo.runtime import available_cores
 
     if options.before is not None and not (options.before / "elmo" / "__init__.py").is_file():
         parser.error(f"--before {options.before}: there is no package elmo in it; give a checkout of this project")
@@ -104,7 +108,7 @@ def measure_with_threads(count: int, checkout: Path = REPOSITORY, rounds: int | 
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {**os.environ, "PYTHONPATH": str(checkout), **dict.fromkeys(variables, str(count))}
     command = [sys.executable, __file__, *sys.argv[1:], "--measure"]
-    command += [] if rounds is None else ["--rounds", str(rounds)]
+    command += [] if rounds is None else ["--rounds", str(rounds), "--beside"]
     process = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = json.loads(process.stdout)
     return found
@@ -153,13 +157,17 @@ def _beside(answers: list[Any], golden: list[dict[str, Any]]) -> list[tuple[list
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Time all ways in this process."""
-    from elmo.tagging.baidu import Lac
-
+    try:
+        module = importlib.import_module("elmo.tagging.baidu")
+    except ModuleNotFoundError:  # an earlier checkout has it elsewhere
+        module = importlib.import_module("elmo.tasks.lac")
     begin = time.perf_counter()
-    lac: Any = Lac.from_pretrained(options.model, batch_size=options.batch_size)
+    lac: Any = module.Lac.from_pretrained(options.model, batch_size=options.batch_size)
     load_seconds = time.perf_counter() - begin
     sentences = read_sentences(options.texts, options.sentences)
     few = sentences[:: max(1, len(sentences) // SEPARATE)]
+    if options.beside:
+        return measure_paddle(lac, sentences)
     paddle_network, numpy_network = lac.network, NumpyNetwork(lac.network)
     by_paddle = lac.tag(sentences)
     lac.network = numpy_network
@@ -194,6 +202,18 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         "golden": None if options.golden is None else count_golden(lac, options.golden),
         **({"taggers": measure_taggers(options, sentences)} if options.taggers else {}),
     }
+
+
+def measure_paddle(lac: Any, sentences: list[str]) -> dict[str, Any]:
+    """Characters a second of one pass in batches, after one to warm up."""
+    lac.tag(sentences)
+    begin, cpu_begin = time.perf_counter(), time.process_time()
+    lac.tag(sentences)
+    seconds = {
+        "characters_per_second": time.perf_counter() - begin,
+        "characters_per_cpu_second": time.process_time() - cpu_begin,
+    }
+    return {unit: {"paddle": sum(map(len, sentences)) / taken} for unit, taken in seconds.items()}
 
 
 def measure_taggers(options: argparse.Namespace, sentences: list[str]) -> dict[str, dict[str, float]]:

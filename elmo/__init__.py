@@ -9,7 +9,6 @@ import importlib
 import inspect
 import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elmo import runtime
@@ -88,7 +87,7 @@ def from_pretrained(
 
     runtime.use_device(device)
     opener: Any
-    is_package = os.fspath(name_or_path) == "lac" and not Path(name_or_path).exists()
+    is_package = os.fspath(name_or_path) == "lac" and not os.path.exists(name_or_path)
     if is_package or lac_folder(name_or_path) is not None:
         opener, place = Lac.from_pretrained, None if is_package else name_or_path
     else:

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
+from elmo import from_pretrained
 from elmo import models as model_files
-from elmo.convert import read_any
+from elmo.convert import read_any, read_config
 from elmo.errors import InputError
+from elmo.explore.describe import describe
 from elmo.models import ModelFiles, check_parameters, export_model, find_model, read_header, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.commands import elmo
@@ -435,5 +437,20 @@ def test_another_vocabulary_that_is_named_is_refused_and_its_own_is_not(reposito
     model = repository / "data/models/word2vec-zh-small"
     assert read_any(model, vocab_path=model / WORDS).kind == "skipgram"
     Vocabulary([*SPECIAL_TOKENS, "花"]).save(tmp_path / WORDS)
+    for read in (read_any, read_config, describe):
+        with pytest.raises(InputError, match="was trained with another vocabulary than"):
+            read(model, vocab_path=tmp_path / WORDS)
+
+
+def test_nor_is_another_one_taken_for_a_model_of_another_system_that_has_its_own(repository, tmp_path):
+    theirs = repository / "tests/convert/transformers/BertForMaskedLM"
+    first, *others, last = (theirs / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "turned.txt").write_text("\n".join([first, *others[:-1], last, others[-1]]) + "\n", encoding="utf-8")
+    assert read_any(theirs, vocab_path=theirs / "vocab.txt").kind == "masked_lm"
     with pytest.raises(InputError, match="was trained with another vocabulary than"):
-        read_any(model, vocab_path=tmp_path / WORDS)
+        read_any(theirs, vocab_path=tmp_path / "turned.txt")
+
+
+def test_a_name_that_no_system_takes_is_no_model():
+    with pytest.raises(InputError, match="no such model directory"):
+        from_pretrained("x" * 300)

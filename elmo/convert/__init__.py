@@ -23,6 +23,7 @@ from elmo.convert.archive import opened
 from elmo.convert.hugging_face import is_hugging_face, read_hugging_face
 from elmo.convert.lark import check_free_for_lark, is_lark, read_lark, write_lark
 from elmo.convert.manylangs import is_manylangs, read_manylangs
+from elmo.convert.safety import check_named_vocabulary
 from elmo.errors import InputError
 from elmo.model_sizes import wrong_kind
 from elmo.models import (
@@ -31,6 +32,7 @@ from elmo.models import (
     ModelFiles,
     check_free,
     find_model,
+    load_vocabulary,
     read_header,
     read_model,
     read_shapes,
@@ -65,6 +67,8 @@ def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLi
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
             metadata = read_header(directory, kind=kind)
             read_shapes(directory, metadata)
+            if vocab_path is not None:
+                check_named_vocabulary(source, load_vocabulary(directory, metadata["kind"]), vocab_path)
             config: dict[str, Any] = json.loads(metadata["config"])
             return config
     return read_any(source, kind=kind, vocab_path=vocab_path).config
@@ -103,8 +107,7 @@ def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: 
                 "(config.json, encoder.pkl) or of Hugging Face (config.json, vocab.txt); give the folder that does"
             )
         files = read_model(directory, kind=kind)
-        if vocab_path is not None and type(files.vocabulary).load(vocab_path) != files.vocabulary:
-            raise InputError(f"{directory}: was trained with another vocabulary than {vocab_path}; give its own")
+        check_named_vocabulary(name, files.vocabulary, vocab_path)
         return files
     theirs = "masked_lm" if reader is read_hugging_face else "bilm"
     if kind not in (None, theirs):

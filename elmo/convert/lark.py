@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.convert.fluid import FluidHeader, read_header, read_variable, write_variable
-from elmo.convert.safety import check_finite, check_memory, inside
+from elmo.convert.safety import check_finite, check_memory, check_named_vocabulary, inside
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, ModelFiles, check_parameters
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
@@ -237,8 +237,8 @@ def _check_headers(
 
 
 def _read_vocabulary(source: Path, names: set[str], vocab_path: PathLike | None, vocab_size: int) -> Vocabulary:
+    present = [name for name in _VOCABULARIES if name in names]
     if vocab_path is None:
-        present = [name for name in _VOCABULARIES if name in names]
         if len(present) != 1:
             found = f"holds {' and '.join(present)}" if present else "holds no vocabulary"
             raise InputError(
@@ -250,8 +250,10 @@ def _read_vocabulary(source: Path, names: set[str], vocab_path: PathLike | None,
         path = Path(vocab_path)
     try:
         status = os.stat(path)
-    except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); give a vocabulary by --vocab_path") from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: can't be read ({getattr(error, 'strerror', error)}); give a vocabulary by --vocab_path"
+        ) from None
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"{path}: is not a regular file; give a vocabulary by --vocab_path")
     if status.st_size > vocab_size * _LONGEST_WORD:
@@ -262,6 +264,8 @@ def _read_vocabulary(source: Path, names: set[str], vocab_path: PathLike | None,
             f"{path}: has {len(vocabulary)} words, {source / _EMBEDDING} has {vocab_size}; "
             "give the vocabulary that it was trained with by --vocab_path"
         )
+    if len(present) == 1:
+        check_named_vocabulary(source, Vocabulary.load(inside(source, present[0])), vocab_path)
     return vocabulary
 
 

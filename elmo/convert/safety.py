@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
+from elmo.system.types import PathLike
+from elmo.text.vocabulary import Vocabulary
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 _JSON_BYTES = 16 << 20  # far beyond any configuration
@@ -40,6 +42,17 @@ def inside(directory: Path, name: str) -> Path:
     if not stat.S_ISREG(mode):
         raise InputError(f"{path}: is not a regular file; put the model's own file there")
     return path
+
+
+def check_named_vocabulary(source: object, own: Vocabulary, vocab_path: PathLike | None) -> None:
+    """Refuse a vocabulary that somebody names for a model that comes with another one."""
+    if vocab_path is not None and type(own).load(vocab_path) != own:
+        raise another_vocabulary(source, vocab_path)
+
+
+def another_vocabulary(source: object, vocab_path: PathLike) -> InputError:
+    """The error for a vocabulary that is not the one that a model comes with."""
+    return InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
 
 
 def available_memory() -> int | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
+from elmo.convert.safety import check_named_vocabulary
 from elmo.errors import InputError
 from elmo.models import WEIGHTS_FILE, check_vocabulary, find_model, load_vocabulary, read_header, read_shapes
 from elmo.system.terminal import printable
@@ -67,7 +68,7 @@ def describe(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelIn
     if not os.path.isfile(source):
         directory = find_model(source)
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
-            return _describe_ours(directory)
+            return _describe_ours(directory, vocab_path)
     files = read_any(source, vocab_path=vocab_path)
     shapes = {name: tuple(array.shape) for name, array in files.arrays.items()}
     dtypes = {str(array.dtype) for array in files.arrays.values()}
@@ -77,13 +78,14 @@ def describe(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelIn
 _NUMBERS = {"F16": "float16", "F32": "float32", "F64": "float64", "I8": "int8"}
 
 
-def _describe_ours(directory: Path) -> ModelInfo:
+def _describe_ours(directory: Path, vocab_path: PathLike | None) -> ModelInfo:
     metadata = read_header(directory)
     found = read_shapes(directory, metadata)
     shapes = {name: shape for name, (shape, _) in found.items()}
     dtypes = {_NUMBERS.get(number, number) for _, number in found.values()}
     vocabulary = load_vocabulary(directory, metadata["kind"])
     check_vocabulary(vocabulary, metadata["vocabulary_sha256"], directory)
+    check_named_vocabulary(directory, vocabulary, vocab_path)
     config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
     return _info(directory, metadata["kind"], config, vocabulary, shapes, dtypes, provenance)
 

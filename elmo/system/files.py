@@ -44,6 +44,11 @@ def writable_file(path: PathLike) -> Path:
         target = Path(os.path.realpath(given)) if given.is_symlink() else given
         mode = target.lstat().st_mode
     except FileNotFoundError:
+        folder = next(each for each in target.absolute().parents if os.path.lexists(each))
+        if not os.path.isdir(folder):
+            raise _unwritable(path, f"{folder} is no folder") from None
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise _unwritable(path, f"{folder} can't be written to") from None
         return target
     except (OSError, ValueError) as error:
         raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from None

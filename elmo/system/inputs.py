@@ -74,6 +74,8 @@ def opened(source: PathLike) -> Iterator[BinaryIO]:
         return
     if sys.stdin is None:
         raise OSError(errno.EBADF, "standard input is closed")
+    with contextlib.suppress(OSError, ValueError):  # no file of the system's, such as a test's
+        os.set_blocking(sys.stdin.fileno(), True)  # a reader of one that does not wait would take a pause for the end
     yield cast(BinaryIO, sys.stdin.buffer)
 
 

@@ -115,7 +115,8 @@ class LacFiles(LacDictionaries):
 def lac_folder(path: PathLike) -> Path | None:
     """The folder that holds `model/` and `conf/` in that of LAC or of its package; None where there is none."""
     folders = [Path(path) / folder for folder in _FOLDERS]
-    return next((each for each in folders if (each / "model").is_dir() and (each / "conf").is_dir()), None)
+    # os.path's answer to a name that no system takes is no, and pathlib's an error.
+    return next((each for each in folders if all(os.path.isdir(each / name) for name in ("model", "conf"))), None)
 
 
 def save_lac(files: LacFiles, target: PathLike) -> None:

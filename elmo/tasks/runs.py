@@ -146,8 +146,11 @@ class Experiment:
 
     def run(self) -> None:
         """Do what nobody has done or is doing; wait for what others do only where work depends on it."""
+        # What can't be opened is told before hours of training.
+        for name in self.sets:
+            self.data(name)
         for name in self.encoders:
-            self.encoder(name)  # what can't be opened is told before hours of training
+            self.encoder(name)
         while True:
             waiting = False
             for group in self.groups():

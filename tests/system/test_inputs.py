@@ -380,3 +380,21 @@ def test_a_file_that_would_wait_is_refused(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="kmsg") as caught:
         open_regular(tmp_path / "kmsg")
     assert caught.value.errno == errno.EAGAIN
+
+
+def test_standard_input_that_does_not_wait_is_read_to_its_end(tmp_path: Path, repository: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)  # as another program that shares it may have done
+    code = "import sys; from elmo.text.shards import read_lines; print(len(list(read_lines('-'))))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=reading,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(repository)},
+    ) as process:
+        os.close(reading)
+        for text in (b"one\ntwo\nthr", b"ee\nfour\n"):
+            os.write(writing, text)
+            time.sleep(2)
+        os.close(writing)
+        assert process.communicate(timeout=60)[0] == b"4\n"

@@ -303,6 +303,10 @@ def test_what_can_not_be_opened_is_told_before_anything_is_trained(
     weights.write_bytes(weights.read_bytes()[:-8])
     with pytest.raises(InputError, match=r"damaged/model\.safetensors"):
         Experiment({"bert": tmp_path / "damaged"}, tmp_path / "work", TINY, data=own_sets).run()
+    shutil.copytree(own_sets, tmp_path / "sets")
+    (tmp_path / "sets" / "matching.tsv").write_text("nothing", encoding="utf-8")
+    with pytest.raises(InputError, match=r"matching\.tsv"):
+        Experiment({}, tmp_path / "work", TINY, data=tmp_path / "sets").run()
     assert not list((tmp_path / "work").glob("*.json"))
 
 
