@@ -44,17 +44,31 @@ def writable_file(path: PathLike) -> Path:
         target = Path(os.path.realpath(given)) if given.is_symlink() else given
         mode = target.lstat().st_mode
     except FileNotFoundError:
-        folder = next(each for each in target.absolute().parents if os.path.lexists(each))
-        if not os.path.isdir(folder):
-            raise _unwritable(path, f"{folder} is no folder") from None
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise _unwritable(path, f"{folder} can't be written to") from None
+        check_can_be_made(target)
         return target
     except (OSError, ValueError) as error:
         raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from None
     if not stat.S_ISREG(mode):
         raise _unwritable(path, _KINDS.get(stat.S_IFMT(mode), "its symbolic links go in a circle"))
     return target
+
+
+def check_can_be_made(path: PathLike) -> None:
+    """Refuse a file or directory, by trying with another name, that can't be made where it or its folders would be.
+
+    Raises:
+        InputError: a folder above it is a file or can't be written to, or its name is none.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.lstat(path)
+        folder = next(each for each in Path(path).absolute().parents if os.path.lexists(each))
+        probe = beside(folder / "elmo")
+        with undisturbed():
+            probe.mkdir(0o700)
+            probe.rmdir()
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from None
 
 
 def check_not_read(path: PathLike, sources: Iterable[PathLike]) -> None:
@@ -188,6 +202,7 @@ def check_replaceable(
     """
     target = Path(directory)
     if not os.path.lexists(target):
+        check_can_be_made(target)
         return
     if not overwrite:
         raise InputError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from elmo.errors import InputError
-from elmo.system.files import replacing, whole_file
+from elmo.system.files import check_can_be_made, check_replaceable, replacing, whole_file, writable_file
 
 
 def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path):
@@ -40,3 +42,23 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path, name, reason):
     ):
         temporary.write_text("new")
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("place", ["file/below", "file/far/below", "x" * 300, "a\0b", "/proc/nope/below"])
+def test_what_can_not_be_made_is_told_beforehand(tmp_path, place):
+    (tmp_path / "file").write_text("mine")
+    for check in (writable_file, check_can_be_made, lambda path: check_replaceable(path, lambda _: None)):
+        with pytest.raises(InputError, match="can't be written"):
+            check(tmp_path / place)
+    check_can_be_made(tmp_path / "new/far/below")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission_is_told_beforehand(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(InputError, match="Permission denied"):
+            check_can_be_made(tmp_path / "new")
+    finally:
+        tmp_path.chmod(0o700)
