@@ -7,15 +7,20 @@ Only the reader's own Ctrl-C passes. What nothing in Python can stop is one call
 from __future__ import annotations
 
 import builtins
+import html
+import inspect
 import io
 import linecache
+import math
 import os
 import random
+import re
 import signal
 import sys
 import sysconfig
 import threading
 import time
+import types
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +34,7 @@ from elmo.exercises.harness.plain import plain, printable, type_name
 
 Value = TypeVar("Value")
 
+_KEPT = (builtins, np, html, inspect, io, linecache, math, os, random, re, signal, sys, time, types)  # spoilt or not
 _DEEPEST = 5000  # calls in each other, whatever limit a reader's code sets: a traceback of more takes minutes to read
 _set_recursion_limit = sys.setrecursionlimit
 TIME_LIMIT = 10.0  # seconds for all of a reader's code in one check; right answers take milliseconds
@@ -102,14 +108,12 @@ class _Alarm:
 
     def run(self, work: Callable[[], Value]) -> Value:
         self._inside = sys._getframe()
-        tables = [vars(builtins), sys.modules, vars(np)]  # what nothing goes on without; what is new there may stay
-        before = [dict(table) for table in tables]
+        kept = [(table, dict(table)) for table in (sys.modules, *map(vars, _KEPT))]  # what is new there may stay
         try:
             return work()
         finally:
-            tables[0].update(before[0])
-            tables[1].update(before[1])
-            tables[2].update(before[2])
+            for table, before in kept:  # by nothing that has a name: it might be another's by now
+                table.update(before)
 
     def was_interrupted(self, error: BaseException) -> bool:
         """Whether an error comes of Ctrl-C, and not of the reader's code, as far as that can be told here."""
@@ -152,7 +156,7 @@ class _Alarm:
         at = frame
         while at is not None and at is not self._inside:
             at, depth = at.f_back, depth + 1
-        if at is None:  # between two calls of the reader's code: there the time is looked at anyway
+        if at is None or depth == 0:  # between two calls of the reader's code: there the time is looked at anyway
             return
         if self.rang:  # it has been caught: from now on no call goes much deeper, and no `except` is left in peace
             _keep_from_going_deeper(frame, depth)

@@ -228,21 +228,24 @@ def test_an_interrupt_that_an_answer_raises_itself_is_told(capsys: pytest.Captur
     assert not result and "raises KeyboardInterrupt" in result.message
 
 
-@pytest.mark.parametrize("spoil", ["len", "modules", "numpy", "next"])
+@pytest.mark.parametrize("spoil", ["len", "modules", "numpy", "next", "re"])
 def test_what_nothing_goes_on_without_is_put_back(spoil: str) -> None:
     def answer(*_: object) -> int:
         if spoil == "modules":
             sys.modules.clear()
         elif spoil == "numpy":
             np.asarray = None
+        elif spoil == "re":
+            re.sub = re.fullmatch = re.compile = None
         else:
             setattr(builtins, spoil, None)
         return 0
 
-    before = np.asarray, len, next, sys.modules["numpy"]
+    before = np.asarray, len, next, sys.modules["numpy"], re.sub
     result = check("98.1", answer)
     assert not result and "has failed" not in result.message
-    assert before == (np.asarray, len, next, sys.modules["numpy"])
+    assert before == (np.asarray, len, next, sys.modules["numpy"], re.sub)
+    assert not check("98.1", answer)
 
 
 @pytest.mark.timeout(60)
