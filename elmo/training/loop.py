@@ -77,6 +77,7 @@ class Trainer:
         self._is_new = True  # no checkpoint in the folder is this run's yet
         self._estimate = TimeEstimate(0)
         self._stop = 0  # number of the signal that asks for it
+        self._is_measuring = False
         self._text = objective.text_fingerprint()
         ranks.same_start(self.parameters)
 
@@ -186,6 +187,8 @@ class Trainer:
             if self._stop:
                 raise ending(number)
             self._stop = number
+            if self._is_measuring:
+                raise ending(number)
             if self.console.is_terminal and not self.console.is_jupyter:  # Rich may be at work: past it
                 os.write(2, b"\nstopping after this step; once more stops at once\n")
 
@@ -204,6 +207,11 @@ class Trainer:
             self._position = {}
             self._learn(batches, advance, started)
         seconds = time.perf_counter() - started
+        scores = self._measure()
+        if scores is None:  # the pass is over, and who goes on begins with its measurement
+            done.seconds = seconds
+            self._save(f"step_{self.step:07d}", objective.position(), None)
+            self._end_stopped()
         world = self.ranks.world_size
         return {
             "epoch": self.epoch + 1,
@@ -211,8 +219,24 @@ class Trainer:
             "training_loss": self.ranks.average(done.nats / max(done.tokens, 1), done.tokens),
             "tokens_per_second": world * done.tokens / seconds,
             "seconds": seconds,
-            **objective.evaluate(),
+            **(scores or {}),
         }
+
+    def _measure(self) -> dict[str, float] | None:
+        """Scores on held-out text; None where a signal has come, which ends what may take long at once."""
+        if self._stop:
+            return None
+        self._is_measuring = True
+        try:
+            scores = self.objective.evaluate()
+            self._is_measuring = False
+        except (KeyboardInterrupt, SystemExit):
+            if not self._stop:
+                raise
+            return None
+        finally:
+            self._is_measuring = False
+        return scores
 
     def _learn(self, batches: Batches, advance: Callable[[str], None], started: float) -> None:
         """Learn from the batches of a pass that began at a time of `time.perf_counter`."""
@@ -270,8 +294,8 @@ class Trainer:
             self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
             recent = Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
-            scores = self.objective.evaluate()
-            tell(self.console, f"step {self.step}: {scores_as_text(scores)}")
+            scores = self._measure() or {}
+            tell(self.console, f"step {self.step}: {scores_as_text(scores) if scores else 'not measured'}")
             self._draw(**scores)
         due = settings.save_interval and self.step % settings.save_interval == 0
         if (due or self._stop) and self.save_dir is not None:

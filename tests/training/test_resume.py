@@ -604,18 +604,48 @@ def test_a_second_signal_ends_the_run_at_once(text, tmp_path, driver, number, co
     assert not (tmp_path / "run").exists() or names(tmp_path / "run") == []
 
 
-def test_a_signal_in_the_last_steps_of_an_epoch_ends_the_run_after_it(text, tmp_path, monkeypatch):
-    original = BiLMObjective.evaluate
+@pytest.mark.parametrize("fields", [{"save_interval": 0}, {"save_interval": 0, "accumulate_steps": 2}])
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_signal_in_the_measurement_after_an_epoch_ends_it_and_the_next_run_makes_up_for_it(
+    text, tmp_path, monkeypatch, fields, epoch
+):
+    original, calls = BiLMObjective.evaluate, []
 
     def signalled(self):
-        monkeypatch.undo()
-        signal.raise_signal(signal.SIGINT)
+        calls.append(self)
+        if len(calls) == epoch:
+            signal.raise_signal(signal.SIGINT)
+            pytest.fail("it is to end at once")
         return original(self)
 
-    monkeypatch.setattr(BiLMObjective, "evaluate", signalled)
-    with pytest.raises(KeyboardInterrupt):
-        train(text, tmp_path / "run", changed(save_interval=0))
-    assert names(tmp_path / "run") == ["best", "epoch_001"]
+    settings = changed(**fields)
+    train(text, tmp_path / "whole", settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(BiLMObjective, "evaluate", signalled)
+        with pytest.raises(KeyboardInterrupt):
+            train(text, tmp_path / "run", settings)
+    step = newest_step(tmp_path / "run")
+    assert f"step_{step:07d}" in names(tmp_path / "run") and f"epoch_{epoch:03d}" not in names(tmp_path / "run")
+    train(text, tmp_path / "run", settings, resume=True)
+    for name in ("epoch_001", "epoch_002", "best"):
+        assert_same_run(tmp_path / "whole" / name, tmp_path / "run" / name)
+
+
+def test_a_signal_in_a_measurement_between_steps_ends_it(text, tmp_path, monkeypatch):
+    settings = changed(save_interval=0, dev_interval=3)
+    train(text, tmp_path / "whole", settings)
+
+    def signalled(_):
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("it is to end at once")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BiLMObjective, "evaluate", signalled)
+        with pytest.raises(KeyboardInterrupt):
+            train(text, tmp_path / "run", settings)
+    assert names(tmp_path / "run") == ["step_0000003"]
+    train(text, tmp_path / "run", settings, resume=True)
+    assert_same_run(tmp_path / "whole" / "epoch_002", tmp_path / "run" / "epoch_002")
 
 
 def test_without_a_folder_a_stopped_run_says_that_nothing_was_saved(text, monkeypatch):
