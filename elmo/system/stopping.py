@@ -123,6 +123,24 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def start_tracker() -> None:
+    """Start the process by which multiprocessing tidies up after us, before it starts another, and let it be quiet.
+
+    Python's own start would have it ended with its group by SIGHUP, or complain of what `_watch` leaves to it.
+    """
+    if not hasattr(signal, "SIGHUP"):
+        return
+    from multiprocessing import resource_tracker
+
+    mask_before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # which it inherits
+    sys.warnoptions.append("ignore:resource_tracker")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove("ignore:resource_tracker")
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask_before)
+
+
 def ending(number: int) -> BaseException:
     """What a program that a signal ends raises: its exit code is 130 after Ctrl-C, 143 after SIGTERM."""
     return KeyboardInterrupt() if number == signal.SIGINT else SystemExit(128 + number)

@@ -28,6 +28,7 @@ from elmo.system.cache import CACHE_VARIABLE, cache_folder
 from elmo.system.files import sha256_of, sync, temporary_directory
 from elmo.system.inputs import open_regular
 from elmo.system.locks import locked
+from elmo.system.stopping import start_tracker
 from elmo.system.trusted import UntrustedError, private_folder
 from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import Vocabulary
@@ -192,6 +193,7 @@ def _encode(
 def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     """Processes that are ended at once when the block fails: what they are at, a shard each, may take minutes."""
     others = set(multiprocessing.active_children())
+    start_tracker()
     context = multiprocessing.get_context("spawn")  # a fork would copy the threads of what is loaded here
     with ProcessPoolExecutor(workers, context) as pool:
         try:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,20 @@ def test_a_closed_terminal_is_minded_too_and_nohup_is_kept(start, tmp_path):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     assert process.returncode == 143
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="finds processes in /proc")
+def test_a_closed_terminal_ends_workers_too_and_only_we_say_so(start, tmp_path):
+    (tmp_path / "work" / "long").write_text("我 买 了 苹果 。\n" * 200_000, encoding="utf-8")
+    arguments = ["preprocess", "long", "--output", "out", "--workers", "2", "--segmenter", "whitespace"]
+    process = start("from elmo import cli\nif __name__ == '__main__': cli.main()", *arguments)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while len(children.read_text().split()) < 3 and process.poll() is None:  # workers, and what tidies up after all
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGHUP)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 129
+    assert errors == "elmo: stopped; nothing half-written is left behind\n"
 
 
 def test_processes_that_encode_are_ended_too(start, tmp_path):

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from elmo.errors import RunError
+from elmo.system.stopping import start_tracker
 from elmo.text.segment.protocols import BatchSegmenter, Segmenter
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -50,6 +51,7 @@ def segment_chunks(
     if check := getattr(getattr(make_segmenter, "func", None), "check_options", None):
         check(**getattr(make_segmenter, "keywords", {}))
     # Started afresh, not forked: the first process may run threads, its progress bar's and Paddle's among them.
+    start_tracker()
     context = multiprocessing.get_context("spawn")
     executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(make_segmenter,))
     ahead: deque[tuple[int, Future[SegmentedChunk]]] = deque()
