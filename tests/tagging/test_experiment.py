@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.system.run_folder import RunFolder
 from elmo.tagging.experiment import plan, runs, summary
@@ -134,6 +135,11 @@ def test_runs_are_done_once_and_summed_up(
     tables = Summary(experiment).tables()
     transfer = {(r["system"], r["scored_on"], r["score"]): r for r in tables["lac_transfer"]["rows"]}
     assert len(transfer) == len(tables["lac_transfer"]["rows"]) == 4 * 3
+    assert set(tables["lac_transfer"]["models"]) == {"elmo", "elmo_characters"}
+    network = Encoder.from_pretrained(models["elmo"]).model
+    about = tables["lac_transfer"]["models"]["elmo"]
+    assert about["parameters"] == sum(parameter.size for parameter in network.parameters())
+    assert about["hidden_size"] == network.config.hidden_size
     row = transfer["elmo_characters", "pd/test", "tagged"]
     assert (row["seeds"], row["against"], list(row["compared"])) == (2, "baseline", ["word2vec", "elmo"])
     assert "against" not in transfer["baseline", "pd/test", "tagged"]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from elmo.models import find_model, read_header, read_shapes
 from elmo.statistics import bootstrap_difference, mean_interval
+from elmo.system.types import PathLike
 from elmo.tagging.baidu import start_from_lac
 from elmo.tagging.examples import evaluate, make_examples
 from elmo.tagging.experiment.plan import (
@@ -58,6 +62,9 @@ class Summary:
         """
         common = {
             **{name: _name(self._experiment.models.get(name)) for name in ("elmo", "elmo_characters", "word2vec")},
+            "models": {
+                name: _about(path) for name, path in self._experiment.models.items() if name.startswith("elmo")
+            },
             "sentences": self._sentences(),
             "tokenisation": self._limits(),
             "tuning": self._tuning(),
@@ -202,6 +209,20 @@ def _others(system: str) -> list[str]:
 
 def _there(rows: Sequence[dict[str, Any] | None]) -> list[dict[str, Any]]:
     return [row for row in rows if row is not None]
+
+
+def _about(path: PathLike) -> dict[str, Any]:
+    """Size of a pretrained model, and how many tokens it has read in each direction."""
+    directory = find_model(path)
+    metadata = read_header(directory)
+    config = json.loads(metadata["config"])
+    shapes = [shape for shape, _ in read_shapes(directory, metadata).values()]
+    runs = json.loads(metadata.get("provenance", "{}")).get("runs", [])
+    return {
+        **{name: config[name] for name in ("embed_size", "hidden_size", "vocab_size")},
+        "parameters": sum(math.prod(shape) for shape in shapes),
+        "tokens_read": sum(run["tokens_read"] for run in runs),
+    }
 
 
 def _name(path: Any) -> str | None:
