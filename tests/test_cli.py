@@ -420,3 +420,13 @@ def test_every_command_takes_its_switches_bare():
             yield from commands(command) if hasattr(command, "commands") else [command]
 
     assert all(isinstance(command, LarkCommand) for command in commands(typer.main.get_command(cli.app)))
+
+
+@pytest.mark.parametrize("kind", [[], ["--pieces", "True"]])
+def test_a_vocabulary_of_nothing_is_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: list[str]
+) -> None:
+    (tmp_path / "empty").write_text("\n\n", encoding="utf-8")
+    assert elmo("vocab", tmp_path / "empty", "--output", tmp_path / "v.txt", *kind) == 2
+    assert "there is no word in all of it" in capsys.readouterr().err
+    assert not (tmp_path / "v.txt").exists()

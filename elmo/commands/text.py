@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,16 +89,23 @@ def vocab(
         from elmo.text.pieces import PieceVocabulary
         from elmo.text.units import count_shard_words
 
-        words = count_shard_words(paths, tagged)
+        words = _some(count_shard_words(paths, tagged), shards)
         made = PieceVocabulary.from_words(words, min_count, max_size)
         made.save(output)
         say(f"{len(made):,} characters and pieces in {output}")
         return
     if tagged:
         raise InputError("--tagged True is for a vocabulary of --pieces True: words are counted as they stand")
-    counts = count_words(paths)
+    counts = _some(count_words(paths), shards)
     vocabulary = Vocabulary.from_counts(counts, min_count, max_size)
     vocabulary.save(output)
     total = sum(counts.values())
     covered = sum(count for word, count in counts.items() if word in vocabulary)
-    say(f"{len(vocabulary):,} tokens in {output}; they cover {covered / max(total, 1):.2%} of {total:,} words")
+    say(f"{len(vocabulary):,} tokens in {output}; they cover {covered / total:.2%} of {total:,} words")
+
+
+def _some(counts: Counter[str], shards: list[str]) -> Counter[str]:
+    """The counts; InputError where there is nothing to count."""
+    if not counts:
+        raise InputError(f"{', '.join(shards)}: there is no word in all of it; give shards with text")
+    return counts

@@ -38,7 +38,7 @@ from elmo.tagging.tagger import make_reader
 TABLES = ("lac_transfer", "lac_ablations", "lac_baidu")  # files that are written of it
 _RESAMPLES = 5000
 _UNTRAINED = "baidu_untrained"  # name of the record of Baidu's model as it is
-_SCORED = (("pd/test", "tagged"), ("ud/test", "coarse"), ("ud/test", "tagged"))
+_SCORED = (("pd/test", "tagged"), ("pd/test", "segmentation"), ("ud/test", "coarse"), ("ud/test", "tagged"))
 
 _Done = dict[int, tuple[dict[str, Any], dict[str, SentenceCounts]]]  # record and counts, by seed
 
@@ -62,9 +62,7 @@ class Summary:
         """
         common = {
             **{name: _name(self._experiment.models.get(name)) for name in ("elmo", "elmo_characters", "word2vec")},
-            "models": {
-                name: _about(path) for name, path in self._experiment.models.items() if name.startswith("elmo")
-            },
+            "models": {name: _about(path) for name, path in self._experiment.models.items() if name.startswith("elmo")},
             "sentences": self._sentences(),
             "tokenisation": self._limits(),
             "tuning": self._tuning(),
