@@ -208,6 +208,7 @@ def _run_folder(target: Path, asked: dict[str, Any], console: Console) -> Iterat
     folder = target.with_name(target.name + _RUN_SUFFIX)
     mark = folder / MARK_FILE
     text = json.dumps(asked, ensure_ascii=False, sort_keys=True)
+    missing = [parent for parent in folder.absolute().parents if not parent.exists()]
     if os.path.lexists(folder):
         if not mark.is_file():
             raise InputError(f"{folder} is not a folder of elmo adapt's: move it, or choose another --output")
@@ -223,9 +224,12 @@ def _run_folder(target: Path, asked: dict[str, Any], console: Console) -> Iterat
     except InputError:
         if not (folder / "checkpoints").exists():  # nothing was learnt that another call could go on from
             shutil.rmtree(folder)
+            with contextlib.suppress(OSError):
+                for parent in missing:
+                    parent.rmdir()
         raise
     except (KeyboardInterrupt, SystemExit):
-        tell(console, f"what was learnt so far is in {folder}: the same command goes on from there")
+        tell(console, f"what was done so far is in {folder}: the same command goes on from there")
         raise
     shutil.rmtree(folder)
 

@@ -175,6 +175,9 @@ def test_too_little_text_is_said_in_a_line(source, text, tmp_path):
     text.write_text("\n".join(sentences(59)), encoding="utf-8")
     with pytest.raises(InputError, match="the text has 59 distinct sentences: give 60 or more, 20 of which"):
         adapt(source, [text], tmp_path / "mine", segmenter="whitespace")
+    with pytest.raises(InputError, match="the text has 59 distinct sentences"):
+        adapt(source, [text], tmp_path / "far/below/model", segmenter="whitespace")
+    assert not (tmp_path / "far").exists()
 
 
 def test_little_text_is_learnt_in_small_steps():

@@ -6,12 +6,12 @@ import copy
 import html
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = ["Answer", "Mistake", "Result", "WrongAnswerError", "check", "exercise
 
 Checker = Callable[["Answer", np.random.Generator], None]
 
+_CHAPTERS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # the folder of their modules
 _CHECKERS: dict[str, Checker] = {}
 _LONGEST = 400  # characters of a message or a hint
 
@@ -99,7 +100,7 @@ def check(number: str, answer: Any) -> Result:
 
 def known_exercises() -> list[str]:
     """Numbers of all exercises that have a checker, in the order of the book."""
-    for module in pkgutil.iter_modules([str(Path(__file__).parents[1])]):
+    for module in pkgutil.iter_modules([_CHAPTERS]):
         if re.fullmatch(r"chapter\d\d", module.name):
             importlib.import_module(f"elmo.exercises.{module.name}")
     return sorted(_CHECKERS, key=lambda number: [int(part) for part in number.split(".")])
@@ -107,9 +108,9 @@ def known_exercises() -> list[str]:
 
 def _find(number: str) -> Checker | None:
     """The checker of an exercise; only its chapter's module is imported."""
-    if chapter := re.fullmatch(r"(0|[1-9]\d?)\.\d+", number):
+    if number not in _CHECKERS and (chapter := re.fullmatch(r"(0|[1-9]\d?)\.\d+", number)):
         name = f"chapter{int(chapter.group(1)):02d}"
-        if (Path(__file__).parents[1] / f"{name}.py").is_file():
+        if os.path.isfile(os.path.join(_CHAPTERS, f"{name}.py")):
             importlib.import_module(f"elmo.exercises.{name}")
     return _CHECKERS.get(number)
 

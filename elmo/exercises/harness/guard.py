@@ -7,12 +7,16 @@ Only the reader's own Ctrl-C passes. What nothing in Python can stop is one call
 from __future__ import annotations
 
 import builtins
+import contextlib
+import copy
 import html
+import importlib
 import inspect
 import io
 import linecache
 import math
 import os
+import pkgutil
 import random
 import re
 import signal
@@ -22,6 +26,7 @@ import threading
 import time
 import types
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,7 +39,10 @@ from elmo.exercises.harness.plain import plain, printable, type_name
 
 Value = TypeVar("Value")
 
-_KEPT = (builtins, np, html, inspect, io, linecache, math, os, random, re, signal, sys, time, types)  # spoilt or not
+_KEPT = (  # modules that a check can't do without, whatever an answer has made of them
+    *(builtins, contextlib, copy, html, importlib, inspect, io, linecache, math, np, np.random, os, pkgutil, random),
+    *(re, signal, sys, threading, time, types, zlib),
+)
 _DEEPEST = 5000  # calls in each other, whatever limit a reader's code sets: a traceback of more takes minutes to read
 _set_recursion_limit = sys.setrecursionlimit
 TIME_LIMIT = 10.0  # seconds for all of a reader's code in one check; right answers take milliseconds
@@ -109,9 +117,11 @@ class _Alarm:
     def run(self, work: Callable[[], Value]) -> Value:
         self._inside = sys._getframe()
         kept = [(table, dict(table)) for table in (sys.modules, *map(vars, _KEPT))]  # what is new there may stay
+        finders, own_finders = sys.meta_path, list(sys.meta_path)
         try:
             return work()
         finally:
+            finders[:] = own_finders
             for table, before in kept:  # by nothing that has a name: it might be another's by now
                 table.update(before)
 

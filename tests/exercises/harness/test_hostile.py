@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import os
 import re
 import signal
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +230,7 @@ def test_an_interrupt_that_an_answer_raises_itself_is_told(capsys: pytest.Captur
     assert not result and "raises KeyboardInterrupt" in result.message
 
 
-@pytest.mark.parametrize("spoil", ["len", "modules", "numpy", "next", "re"])
+@pytest.mark.parametrize("spoil", ["len", "modules", "numpy", "next", "re", "import", "finders", "zlib", "random"])
 def test_what_nothing_goes_on_without_is_put_back(spoil: str) -> None:
     def answer(*_: object) -> int:
         if spoil == "modules":
@@ -237,6 +239,14 @@ def test_what_nothing_goes_on_without_is_put_back(spoil: str) -> None:
             np.asarray = None
         elif spoil == "re":
             re.sub = re.fullmatch = re.compile = None
+        elif spoil == "import":
+            importlib.import_module = None
+        elif spoil == "finders":
+            sys.meta_path.clear()
+        elif spoil == "zlib":
+            zlib.crc32 = None
+        elif spoil == "random":
+            np.random.default_rng = None
         else:
             setattr(builtins, spoil, None)
         return 0
@@ -245,7 +255,7 @@ def test_what_nothing_goes_on_without_is_put_back(spoil: str) -> None:
     result = check("98.1", answer)
     assert not result and "has failed" not in result.message
     assert before == (np.asarray, len, next, sys.modules["numpy"], re.sub)
-    assert not check("98.1", answer)
+    assert "has failed" not in check("98.1", answer).message and sys.meta_path
 
 
 @pytest.mark.timeout(60)
