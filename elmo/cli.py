@@ -7,6 +7,7 @@ commands themselves are in `elmo.commands`.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -86,7 +87,7 @@ def main() -> None:
             sys.stdout.close()
         sys.exit(1)
     except OSError as error:  # a name that no system takes, say, in a place where nobody thinks of it
-        place = f"{str(error.filename)[:200]}: " if error.filename is not None else ""
+        place = f"{str(error.filename)[:200]}: " if error.filename is not None else _lost_folder()
         complain(f"elmo: {place}{error.strerror or error}; check the path, and the room on its disk")
         sys.exit(2)
     except MemoryError as error:
@@ -103,3 +104,12 @@ def main() -> None:
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     complain(f"warning: {message}")
+
+
+def _lost_folder() -> str:
+    """What an error without a name may be about: the working directory, where it is gone."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the working directory: "
+    return ""

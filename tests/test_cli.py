@@ -430,3 +430,20 @@ def test_a_vocabulary_of_nothing_is_not_written(
     assert elmo("vocab", tmp_path / "empty", "--output", tmp_path / "v.txt", *kind) == 2
     assert "there is no word in all of it" in capsys.readouterr().err
     assert not (tmp_path / "v.txt").exists()
+
+
+def test_a_working_directory_that_is_gone_is_named(tmp_path: Path, repository: Path) -> None:
+    (tmp_path / "document.txt").write_text("一。", encoding="utf-8")
+    code = "import os, sys; os.rmdir(os.getcwd()); from elmo.cli import main; main()"
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code, "preprocess", str(tmp_path / "document.txt"), "--output", "out"],
+        cwd=tmp_path / "gone",
+        env={**os.environ, "PYTHONPATH": str(repository)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("elmo: the working directory: No such file or directory")

@@ -223,6 +223,8 @@ def check_replaceable(
         foreign = find_foreign(target)
     except OSError as error:
         raise InputError(f"{target}: can't be read ({error.strerror}); choose another place") from None
+    if not os.access(target, os.W_OK | os.X_OK):
+        raise InputError(f"{target} can't be removed (it belongs to another user): choose another place")
     if foreign is not None:
         raise InputError(f"{foreign} is not a file that such a directory of ours has: move it, or choose another place")
 

@@ -62,3 +62,10 @@ def test_a_folder_without_permission_is_told_beforehand(tmp_path):
             check_can_be_made(tmp_path / "new")
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_a_directory_that_can_not_be_removed_stays(tmp_path, monkeypatch):
+    (tmp_path / "theirs").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError, match="belongs to another user"):
+        check_replaceable(tmp_path / "theirs", lambda _: None)
