@@ -20,7 +20,13 @@ from safetensors.numpy import save_file
 
 from elmo.errors import InputError
 from elmo.model_sizes import check_config, check_known_kind, wrong_kind
-from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
+from elmo.system.files import (
+    check_can_be_made,
+    check_replaceable,
+    first_foreign,
+    replace_directory,
+    temporary_directory,
+)
 from elmo.system.project import data_folder
 from elmo.system.types import PathLike
 from elmo.text.pieces import PieceVocabulary
@@ -81,10 +87,9 @@ def find_foreign(directory: Path) -> Path | None:
     return None if is_ours else min(directory.iterdir(), default=None)
 
 
-def check_free(
-    directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = (), *, kind: str | None = None
-) -> None:
+def check_free(directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = (), kind: str | None = None) -> None:
     """Refuse a place where no model (of a kind) can be written, before work is done for it; see `write_model`."""
+    check_can_be_made(directory)
     check_replaceable(directory, find_foreign, overwrite=overwrite, sources=sources)
     if kind is not None:
         check_kind(Path(directory), kind)
@@ -126,7 +131,8 @@ def write_model(
     if dtype not in DTYPES:
         raise InputError(f"dtype is {dtype!r}: give one of {', '.join(DTYPES)}")
     target = Path(directory)
-    check_free(target, overwrite, sources, kind=files.kind)
+    check_replaceable(target, find_foreign, overwrite=overwrite, sources=sources)
+    check_kind(target, files.kind)
     with np.errstate(over="ignore"):  # too large for float16: caught by the next lines
         arrays = _pack(files.arrays, dtype)
     for name, array in arrays.items():
@@ -226,13 +232,8 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
     arrays = _unpack(stored, directory / WEIGHTS_FILE)
     vocabulary = load_vocabulary(directory, metadata["kind"])
     check_vocabulary(vocabulary, metadata["vocabulary_sha256"], directory)
-    return ModelFiles(
-        metadata["kind"],
-        json.loads(metadata["config"]),
-        vocabulary,
-        arrays,
-        json.loads(metadata.get("provenance", "{}")),
-    )
+    config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
+    return ModelFiles(metadata["kind"], config, vocabulary, arrays, provenance)
 
 
 def check_vocabulary(vocabulary: Vocabulary, fingerprint: str, directory: Path) -> None:
@@ -325,12 +326,7 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
 
 
 def load_parameters(
-    layer: Any,
-    arrays: dict[str, npt.NDArray[Any]],
-    place: object,
-    *,
-    unused: tuple[str, ...] = (),
-    consume: bool = False,
+    layer: Any, arrays: dict[str, npt.NDArray[Any]], place: object, unused: tuple[str, ...] = (), consume: bool = False
 ) -> None:
     """Copy arrays into the parameters of a `paddle.nn.Layer`, by their names.
 

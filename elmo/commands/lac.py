@@ -221,13 +221,13 @@ def lac_experiment(
     from elmo import runtime
     from elmo.errors import InputError
     from elmo.explore.report import write_results
-    from elmo.system.files import writable_file
+    from elmo.system.files import check_output
     from elmo.tagging.experiment.runs import Experiment
     from elmo.tagging.experiment.summary import TABLES, Summary
 
     if results is None and summary:
         raise InputError("--summary writes results files: say in which folder with --results")
-    files = {} if results is None else {name: writable_file(results / f"{name}.json") for name in TABLES}
+    files = {} if results is None else {name: check_output(results / f"{name}.json") for name in TABLES}
     runtime.select_device(use_gpu)
     given = {"elmo": elmo_model, "word2vec": word2vec, "elmo_characters": elmo_characters, "baidu": baidu}
     models = {name: path for name, path in given.items() if path is not None}

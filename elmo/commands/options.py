@@ -19,7 +19,7 @@ from typer.core import TyperCommand
 
 from elmo.checks import LARGEST_SIZE, check_seed, short_number
 from elmo.errors import InputError
-from elmo.system.files import check_not_read, writable_file
+from elmo.system.files import check_not_read, check_output
 from elmo.system.project import data_folder
 
 _OUTPUTS = frozenset({"output", "results"})  # options that name what is written
@@ -99,7 +99,7 @@ def guarded(command: Callable[..., None], *, results_file: bool = False) -> Call
                 paths = (path for value in inputs for path in _files(value))
                 check_not_read(options[name], filter(os.path.isfile, paths))
                 if results_file:  # before the work, not after it
-                    writable_file(options[name])
+                    check_output(options[name])
         command(*given, **options)
 
     return run

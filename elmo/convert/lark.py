@@ -22,7 +22,13 @@ from elmo.convert.fluid import FluidHeader, read_header, read_variable, write_va
 from elmo.convert.safety import check_finite, check_memory, check_named_vocabulary, inside
 from elmo.errors import InputError
 from elmo.models import VOCABULARY_FILE, ModelFiles, check_parameters
-from elmo.system.files import check_replaceable, first_foreign, replace_directory, temporary_directory
+from elmo.system.files import (
+    check_can_be_made,
+    check_replaceable,
+    first_foreign,
+    replace_directory,
+    temporary_directory,
+)
 from elmo.system.types import PathLike, Shape
 from elmo.text.vocabulary import Vocabulary
 
@@ -287,6 +293,7 @@ def _printable(name: str) -> str:
 
 def check_free_for_lark(directory: PathLike, overwrite: bool, sources: Iterable[PathLike] = ()) -> None:
     """Refuse a place where no checkpoint can be written, before work is done for it; see `write_lark`."""
+    check_can_be_made(directory)
     check_replaceable(directory, _find_foreign, overwrite=overwrite, sources=sources)
 
 

@@ -44,7 +44,6 @@ def writable_file(path: PathLike) -> Path:
         target = Path(os.path.realpath(given)) if given.is_symlink() else given
         mode = target.lstat().st_mode
     except FileNotFoundError:
-        check_can_be_made(target)
         return target
     except (OSError, ValueError) as error:
         raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from None
@@ -54,7 +53,9 @@ def writable_file(path: PathLike) -> Path:
 
 
 def check_can_be_made(path: PathLike) -> None:
-    """Refuse a file or directory, by trying with another name, that can't be made where it or its folders would be.
+    """Refuse a file or directory that can't be made where it or its folders would be, by trying with another name.
+
+    For the time before work is done for it: to write it tells by itself. What is there already is left to others.
 
     Raises:
         InputError: a folder above it is a file or can't be written to, or its name is none.
@@ -62,6 +63,7 @@ def check_can_be_made(path: PathLike) -> None:
     try:
         with contextlib.suppress(FileNotFoundError):
             os.lstat(path)
+            return
         folder = next(each for each in Path(path).absolute().parents if os.path.lexists(each))
         probe = beside(folder / "elmo")
         with undisturbed():
@@ -69,6 +71,13 @@ def check_can_be_made(path: PathLike) -> None:
             probe.rmdir()
     except (OSError, ValueError) as error:
         raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from None
+
+
+def check_output(path: PathLike) -> Path:
+    """The `writable_file`, before work is done for it; raises as `check_can_be_made` too."""
+    target = writable_file(path)
+    check_can_be_made(target)
+    return target
 
 
 def check_not_read(path: PathLike, sources: Iterable[PathLike]) -> None:
@@ -202,7 +211,6 @@ def check_replaceable(
     """
     target = Path(directory)
     if not os.path.lexists(target):
-        check_can_be_made(target)
         return
     if not overwrite:
         raise InputError(

@@ -261,7 +261,8 @@ class Tagger(WithDictionary):
         config = config_of_tagger(files.config, files.vocabulary, place)
         try:
             if isinstance(bilm := (config.features or {}).get("bilm"), dict):
-                shapes = {name.removeprefix("elmo.bilm."): array.shape for name, array in files.arrays.items()}
+                begin = "elmo.bilm."
+                shapes = {n.removeprefix(begin): a.shape for n, a in files.arrays.items() if n.startswith(begin)}
                 check_config("bilm", bilm, shapes, place)
             with paddle.LazyGuard():
                 elmo, elmo_vocabulary = fine_tuned_elmo(config) if config.fine_tunes else (None, None)

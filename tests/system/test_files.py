@@ -7,7 +7,8 @@ import os
 import pytest
 
 from elmo.errors import InputError
-from elmo.system.files import check_can_be_made, check_replaceable, replacing, whole_file, writable_file
+from elmo.models import check_free
+from elmo.system.files import check_can_be_made, check_output, check_replaceable, replacing, whole_file
 
 
 def test_what_was_there_stays_until_the_new_file_is_whole(tmp_path):
@@ -47,7 +48,7 @@ def test_a_place_that_can_not_be_written_is_named(tmp_path, name, reason):
 @pytest.mark.parametrize("place", ["file/below", "file/far/below", "x" * 300, "a\0b", "/proc/nope/below"])
 def test_what_can_not_be_made_is_told_beforehand(tmp_path, place):
     (tmp_path / "file").write_text("mine")
-    for check in (writable_file, check_can_be_made, lambda path: check_replaceable(path, lambda _: None)):
+    for check in (check_output, check_can_be_made, lambda path: check_free(path, overwrite=False)):
         with pytest.raises(InputError, match="can't be written"):
             check(tmp_path / place)
     check_can_be_made(tmp_path / "new/far/below")
