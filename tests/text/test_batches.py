@@ -6,7 +6,6 @@ import gc
 import io
 import os
 from collections import Counter
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -230,7 +229,7 @@ def test_lines_keep_everything_but_their_ends(tmp_path, monkeypatch):
     (tmp_path / "text").write_bytes(data)
     expected = [" 山 水", "", "风\u2028雨", "末"]
     assert list(read_lines(tmp_path / "text")) == expected
-    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
     assert list(read_lines("-")) == expected
 
 
