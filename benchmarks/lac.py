@@ -208,14 +208,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 def measure_paddle(lac: Any, sentences: list[str]) -> dict[str, Any]:
     """Characters a second in batches: the median of some passes, after one to warm up."""
     lac.tag(sentences)
-    seconds = []
-    for _ in range(PASSES):
-        begin, cpu_begin = time.perf_counter(), time.process_time()
-        lac.tag(sentences)
-        seconds.append((time.perf_counter() - begin, time.process_time() - cpu_begin))
-    taken = np.median(seconds, axis=0)
-    units = ("characters_per_second", "characters_per_cpu_second")
-    return {unit: {"paddle": sum(map(len, sentences)) / each} for unit, each in zip(units, taken.tolist(), strict=True)}
+    speeds = per_second(sentences, [time_of(lac, sentences) for _ in range(PASSES)])
+    return {unit: {"paddle": speed} for unit, speed in speeds.items()}
 
 
 def measure_taggers(options: argparse.Namespace, sentences: list[str]) -> dict[str, dict[str, float]]:
@@ -228,15 +222,24 @@ def measure_taggers(options: argparse.Namespace, sentences: list[str]) -> dict[s
         tagger.tag(sentences)
     for _ in range(options.rounds):
         for name, tagger in taggers.items():
-            begin, cpu_begin = time.perf_counter(), time.process_time()
-            tagger.tag(sentences)
-            seconds[name].append((time.perf_counter() - begin, time.process_time() - cpu_begin))
-    characters = sum(map(len, sentences))
-    units = ("characters_per_second", "characters_per_cpu_second")
+            seconds[name].append(time_of(tagger, sentences))
     return {
-        name: dict(zip(units, (round(characters / np.median(each)) for each in zip(*times, strict=True)), strict=True))
+        name: {unit: round(speed) for unit, speed in per_second(sentences, times).items()}
         for name, times in seconds.items()
     }
+
+
+def time_of(tagger: Any, sentences: list[str]) -> tuple[float, float]:
+    """Seconds of one pass, by the clock and of the processor."""
+    begin, cpu_begin = time.perf_counter(), time.process_time()
+    tagger.tag(sentences)
+    return time.perf_counter() - begin, time.process_time() - cpu_begin
+
+
+def per_second(sentences: list[str], times: list[tuple[float, float]]) -> dict[str, float]:
+    """Characters a second, by the clock and of the processor: medians over passes."""
+    by_clock, by_processor = (sum(map(len, sentences)) / np.median(times, axis=0)).tolist()
+    return {"characters_per_second": by_clock, "characters_per_cpu_second": by_processor}
 
 
 class NumpyNetwork:

@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from elmo import from_pretrained
 from elmo import models as model_files
 from elmo.convert import read_any, read_config
+from elmo.convert.lark import write_lark
 from elmo.errors import InputError
 from elmo.explore.describe import describe
 from elmo.models import ModelFiles, check_parameters, export_model, find_model, read_header, read_model, write_model
@@ -454,3 +455,12 @@ def test_nor_is_another_one_taken_for_a_model_of_another_system_that_has_its_own
 def test_a_name_that_no_system_takes_is_no_model():
     with pytest.raises(InputError, match="no such model directory"):
         from_pretrained("x" * 300)
+
+
+def test_a_vocabulary_can_be_named_in_place_of_one_that_is_damaged(data, tmp_path):
+    files = read_model(data / "models/elmo-zh-small")
+    write_lark(files, tmp_path / "lark")
+    (tmp_path / "lark" / WORDS).write_bytes(b"\xff\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_any(tmp_path / "lark")
+    assert read_any(tmp_path / "lark", vocab_path=data / "models/elmo-zh-small" / WORDS).vocabulary == files.vocabulary

@@ -26,6 +26,7 @@ from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_free, read_model, write_model
+from elmo.system.files import folders_above
 from elmo.system.terminal import tell
 from elmo.system.types import PathLike
 from elmo.text.batches import SentenceIds
@@ -119,7 +120,7 @@ def adapt(
         "encoding": encoding,
         "new_words": new_words,
     }
-    with _run_folder(target, asked, console) as folder:
+    with folders_above(target), _run_folder(target, asked, console) as folder:
         shards, train, dev = folder / "shards", folder / "train", folder / "dev"
         preprocess(
             inputs,
@@ -208,7 +209,6 @@ def _run_folder(target: Path, asked: dict[str, Any], console: Console) -> Iterat
     folder = target.with_name(target.name + _RUN_SUFFIX)
     mark = folder / MARK_FILE
     text = json.dumps(asked, ensure_ascii=False, sort_keys=True)
-    missing = [parent for parent in folder.absolute().parents if not parent.exists()]
     if os.path.lexists(folder):
         if not mark.is_file():
             raise InputError(f"{folder} is not a folder of elmo adapt's: move it, or choose another --output")
@@ -224,9 +224,6 @@ def _run_folder(target: Path, asked: dict[str, Any], console: Console) -> Iterat
     except InputError:
         if not (folder / "checkpoints").exists():  # nothing was learnt that another call could go on from
             shutil.rmtree(folder)
-            with contextlib.suppress(OSError):
-                for parent in missing:
-                    parent.rmdir()
         raise
     except (KeyboardInterrupt, SystemExit):
         tell(console, f"what was done so far is in {folder}: the same command goes on from there")

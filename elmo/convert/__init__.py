@@ -67,8 +67,8 @@ def read_config(source: PathLike, *, kind: str | None = None, vocab_path: PathLi
         if (directory / WEIGHTS_FILE).exists() and not is_hugging_face(directory):
             metadata = read_header(directory, kind=kind)
             read_shapes(directory, metadata)
-            if vocab_path is not None:
-                check_named_vocabulary(source, load_vocabulary(directory, metadata["kind"]), vocab_path)
+            own = load_vocabulary(directory, metadata["kind"])
+            check_named_vocabulary(source, vocab_path, lambda: own, type(own).load)
             config: dict[str, Any] = json.loads(metadata["config"])
             return config
     return read_any(source, kind=kind, vocab_path=vocab_path).config
@@ -107,7 +107,7 @@ def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: 
                 "(config.json, encoder.pkl) or of Hugging Face (config.json, vocab.txt); give the folder that does"
             )
         files = read_model(directory, kind=kind)
-        check_named_vocabulary(name, files.vocabulary, vocab_path)
+        check_named_vocabulary(name, vocab_path, lambda: files.vocabulary, type(files.vocabulary).load)
         return files
     theirs = "masked_lm" if reader is read_hugging_face else "bilm"
     if kind not in (None, theirs):

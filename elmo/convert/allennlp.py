@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from elmo.checks import is_number
 from elmo.convert.hdf5 import Hdf5File
-from elmo.convert.safety import another_vocabulary, check_finite, check_memory, inside, read_json
+from elmo.convert.safety import check_finite, check_memory, check_named_vocabulary, inside, read_json
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
@@ -66,8 +66,10 @@ def read_allennlp(directory: Path, vocab_path: PathLike | None = None) -> ModelF
         vocab_path = inside(directory, _one(directory, found, "vocabulary, or name it")) if found else None
     config = _read_options(options_path)
     vocabulary, num_missing = _read_vocabulary(vocab_path)
-    if named is not None and len(found) == 1 and _read_vocabulary(inside(directory, found[0]))[0] != vocabulary:
-        raise another_vocabulary(directory, named)
+    if len(found) == 1:
+        check_named_vocabulary(
+            directory, named, lambda: _read_vocabulary(inside(directory, found[0]))[0], lambda _: vocabulary
+        )
     notes = [] if vocab_path else ["no vocabulary came with the weights"]
     if num_missing and vocab_path:
         notes.append(f"{', '.join(vocabulary.tokens[-num_missing:])} added to the vocabulary")

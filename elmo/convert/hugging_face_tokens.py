@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from elmo.convert.safety import another_vocabulary, inside, read_json
+from elmo.convert.safety import check_named_vocabulary, inside, read_json
 from elmo.errors import InputError
 from elmo.system.types import PathLike
 from elmo.text.pieces import PieceVocabulary
@@ -29,9 +29,9 @@ def read_vocabulary(source: Path, vocab_path: PathLike | None, vocab_size: int) 
     if vocab_path is None:
         path, tokens = _own_tokens(source)
     else:
-        path, tokens = Path(vocab_path), list(PieceVocabulary.load(vocab_path).tokens)
-        if _differ(source, tokens):
-            raise another_vocabulary(source, vocab_path)
+        named = PieceVocabulary.load(vocab_path)
+        path, tokens = Path(vocab_path), list(named.tokens)
+        check_named_vocabulary(source, vocab_path, lambda: PieceVocabulary(_own_tokens(source)[1]), lambda _: named)
     unnamed = vocab_size - len(tokens)
     if not 0 <= unnamed <= _MOST_UNNAMED * vocab_size:
         raise InputError(f"{path}: has {len(tokens)} tokens, config.json says {vocab_size}; give the model's own")
@@ -50,14 +50,6 @@ def _own_tokens(source: Path) -> tuple[Path, list[str]]:
         path = inside(source, TOKENIZER_FILE)
         return path, _tokens_of(path, read_json(path))
     raise InputError(f"{source}: {TOKENS_FILE} is missing; put the model's own there, or name it by --vocab_path")
-
-
-def _differ(source: Path, tokens: list[str]) -> bool:
-    """Whether a model comes with tokens of its own, which are others; those that can't be read don't count."""
-    try:
-        return _own_tokens(source)[1] != tokens
-    except InputError:
-        return False
 
 
 def _tokens_of(path: Path, tokenizer: dict[str, Any]) -> list[str]:

@@ -271,7 +271,8 @@ def _read_vocabulary(source: Path, names: set[str], vocab_path: PathLike | None,
             "give the vocabulary that it was trained with by --vocab_path"
         )
     if len(present) == 1:
-        check_named_vocabulary(source, Vocabulary.load(inside(source, present[0])), vocab_path)
+        own_path = inside(source, present[0])
+        check_named_vocabulary(source, vocab_path, lambda: Vocabulary.load(own_path), Vocabulary.load)
     return vocabulary
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,26 @@ def inside(directory: Path, name: str) -> Path:
     return path
 
 
-def check_named_vocabulary(source: object, own: Vocabulary, vocab_path: PathLike | None) -> None:
-    """Refuse a vocabulary that somebody names for a model that comes with another one."""
-    if vocab_path is not None and type(own).load(vocab_path) != own:
-        raise another_vocabulary(source, vocab_path)
+def check_named_vocabulary(
+    source: object, vocab_path: PathLike | None, own: Callable[[], Vocabulary], read: Callable[[PathLike], Vocabulary]
+) -> None:
+    """Refuse a vocabulary that somebody names for a model that comes with another one.
 
-
-def another_vocabulary(source: object, vocab_path: PathLike) -> InputError:
-    """The error for a vocabulary that is not the one that a model comes with."""
-    return InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
+    Args:
+        source: the model, to be named in an error.
+        vocab_path: what somebody names; None: nobody has.
+        own: reads what the model comes with; what can't be read is no other.
+        read: reads what is named.
+    """
+    if vocab_path is None:
+        return
+    named = read(vocab_path)
+    try:
+        is_another = own() != named
+    except InputError:
+        return
+    if is_another:
+        raise InputError(f"{source}: was trained with another vocabulary than {vocab_path}; give its own")
 
 
 def available_memory() -> int | None:

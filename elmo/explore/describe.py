@@ -85,7 +85,7 @@ def _describe_ours(directory: Path, vocab_path: PathLike | None) -> ModelInfo:
     dtypes = {_NUMBERS.get(number, number) for _, number in found.values()}
     vocabulary = load_vocabulary(directory, metadata["kind"])
     check_vocabulary(vocabulary, metadata["vocabulary_sha256"], directory)
-    check_named_vocabulary(directory, vocabulary, vocab_path)
+    check_named_vocabulary(directory, vocab_path, lambda: vocabulary, type(vocabulary).load)
     config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
     return _info(directory, metadata["kind"], config, vocabulary, shapes, dtypes, provenance)
 

@@ -80,6 +80,19 @@ def check_output(path: PathLike) -> Path:
     return target
 
 
+@contextlib.contextmanager
+def folders_above(path: Path) -> Iterator[None]:
+    """Remove the folders that the block has made above a path, if it fails and they are empty."""
+    missing = [folder for folder in path.absolute().parents if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise
+
+
 def check_not_read(path: PathLike, sources: Iterable[PathLike]) -> None:
     """Refuse to write a file that is read for it, by whatever name.
 
@@ -232,7 +245,7 @@ def check_replaceable(
     except OSError as error:
         raise InputError(f"{target}: can't be read ({error.strerror}); choose another place") from None
     if not os.access(target, os.W_OK | os.X_OK):
-        raise InputError(f"{target} can't be removed (it belongs to another user): choose another place")
+        raise InputError(f"{target} can't be removed (Permission denied): choose another place")
     if foreign is not None:
         raise InputError(f"{foreign} is not a file that such a directory of ours has: move it, or choose another place")
 

@@ -34,7 +34,7 @@ _GET_IT = (
 )
 _DICTIONARY_BYTES = 64 << 20  # far beyond any dictionary of LAC's
 _PIECE_CHARACTERS = 64  # far beyond any piece; all that a piece begins with is kept
-_PIECES = 1_000_000  # with all that they begin with: LAC has a hundredth of that
+_PIECES = 1_000_000  # with all that they begin with: LAC has 117,111
 _LAYERS = 16  # far beyond any depth of LAC's
 _TAG = re.compile(r".+-[BI]|O")
 

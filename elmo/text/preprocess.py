@@ -23,6 +23,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from elmo.errors import InputError, RunError
 from elmo.runtime import available_cores
+from elmo.system.files import folders_above
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, opened
 from elmo.system.stopping import half_written, remove_half_written, undisturbed
 from elmo.system.terminal import PlainConsole
@@ -287,9 +288,8 @@ def _staged(target: Path, prefix: str, is_shard: Callable[[str], object], overwr
     old = _old_shards(target, prefix, is_shard, overwrite)
     exists = target.exists()
     parent = target if exists else target.parent
-    missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     staging = parent / f".{prefix}{secrets.token_hex(8)}"
-    with half_written(staging):
+    with folders_above(staging), half_written(staging):
         try:
             try:
                 parent.mkdir(parents=True, exist_ok=True)
@@ -298,12 +298,8 @@ def _staged(target: Path, prefix: str, is_shard: Callable[[str], object], overwr
                 raise InputError(f"{target}: cannot be written to ({error.strerror}); choose another folder") from error
             yield staging
             _publish(staging, target, old if exists else None)
-            missing = []
         finally:
             remove_half_written(staging)
-            with suppress(OSError):
-                for folder in missing:
-                    folder.rmdir()
 
 
 def _publish(staging: Path, target: Path, old: set[str] | None) -> None:

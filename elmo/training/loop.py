@@ -229,7 +229,7 @@ class Trainer:
         self._is_measuring = True
         try:
             scores = self.objective.evaluate()
-            self._is_measuring = False
+            self._is_measuring = False  # within the block, so that a signal up to here is caught below
         except (KeyboardInterrupt, SystemExit):
             if not self._stop:
                 raise

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elmo.convert.lark import write_lark
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
+from elmo.models import read_model
 from elmo.system.run_folder import RunFolder
 from elmo.tagging.experiment import plan, runs, summary
 from elmo.tagging.experiment.plan import Run, planned, settings_of
@@ -290,3 +292,11 @@ def test_a_bad_call_is_one_line(
     assert out == ""
     assert message.format(t=tmp_path) in err
     assert err.count("\n") == 1
+
+
+def test_an_elmo_of_another_system_is_described_too(tiny_elmo: Path, tmp_path: Path) -> None:
+    files = read_model(tiny_elmo)
+    write_lark(files, tmp_path / "lark")
+    ours, theirs = summary._about(tiny_elmo), summary._about(tmp_path / "lark")
+    assert (theirs["hidden_size"], theirs["vocab_size"]) == (ours["hidden_size"], ours["vocab_size"])
+    assert theirs["tokens_read"] is None

@@ -131,10 +131,9 @@ class Experiment:
         for name in self.missing_models():
             self.report(f"no model is given as {name}: its runs are left out")
         wanted = self.wanted()
-        for system in {run.system for run in wanted if self.record(run) is None}:
-            self.features(system)  # what can't be opened is told before hours of training
-        if any("baidu" in run.models for run in wanted):
-            self.baidu()
+        # What can't be opened is told before hours of training; a model's name is that of a system that reads it.
+        for name in {name for run in wanted if self.record(run) is None for name in run.models}:
+            self.baidu() if name == "baidu" else self.features(name)
         left_out: set[str] = set()
         while True:
             waits = False

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from elmo.models import find_model, read_header, read_shapes
+from elmo.convert import read_any
 from elmo.statistics import bootstrap_difference, mean_interval
 from elmo.system.types import PathLike
 from elmo.tagging.baidu import start_from_lac
@@ -210,16 +208,13 @@ def _there(rows: Sequence[dict[str, Any] | None]) -> list[dict[str, Any]]:
 
 
 def _about(path: PathLike) -> dict[str, Any]:
-    """Size of a pretrained model, and how many tokens it has read in each direction."""
-    directory = find_model(path)
-    metadata = read_header(directory)
-    config = json.loads(metadata["config"])
-    shapes = [shape for shape, _ in read_shapes(directory, metadata).values()]
-    runs = json.loads(metadata.get("provenance", "{}")).get("runs", [])
+    """Size of a pretrained model, ours or another system's, and how many tokens it has read in each direction."""
+    files = read_any(path)
+    runs = files.provenance.get("runs")
     return {
-        **{name: config[name] for name in ("embed_size", "hidden_size", "vocab_size")},
-        "parameters": sum(math.prod(shape) for shape in shapes),
-        "tokens_read": sum(run["tokens_read"] for run in runs),
+        **{name: files.config[name] for name in ("embed_size", "hidden_size", "vocab_size")},
+        "parameters": sum(array.size for array in files.arrays.values()),
+        "tokens_read": None if runs is None else sum(run["tokens_read"] for run in runs),
     }
 
 
