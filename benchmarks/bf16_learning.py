@@ -12,6 +12,7 @@ file has, of the same settings and processor, is not made again.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -81,8 +82,9 @@ class FirstBatches:
         return self._count
 
     def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Iterator[Any]:
-        """The first ones of the objective's own."""
-        return itertools.islice(self._objective.begin_epoch(epoch, state), self._count)
+        """The first ones of the objective's own, which are read no further when this is closed."""
+        with contextlib.closing(self._objective.begin_epoch(epoch, state)) as batches:
+            yield from itertools.islice(batches, self._count)
 
 
 def make_vocabularies(pattern: str) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from benchmarks import scaling
-from benchmarks.bf16_learning import FirstBatches, summarise
+from benchmarks import bf16_learning, scaling
+from benchmarks.bf16_learning import summarise
 from benchmarks.lac import NumpyNetwork
 from benchmarks.pretrain import BEFORE, Program, System, programs
 from benchmarks.pretrain_bilm_systems import Ours, PlainPaddle
@@ -159,26 +159,26 @@ def test_runs_are_compared_with_float32_of_their_seed_and_the_mean_ratio_has_an_
     assert summarise({"0": runs["0"]}).keys() == {"seeds", "ratios"}
 
 
-class Objective:
-    """Five batches."""
-
-    def batches_per_epoch(self) -> int:
-        return 5
-
-    def begin_epoch(self, epoch, state):
-        return iter(range(5))
-
-    def evaluate(self):
-        return {"perplexity": 2.0}
-
-
-def test_a_run_takes_the_first_batches_of_an_epoch_and_asks_for_text_that_has_as_many():
-    objective = FirstBatches(Objective(), 3)
-    assert list(objective.begin_epoch(0)) == [0, 1, 2]
-    assert objective.batches_per_epoch() == 3
-    assert objective.evaluate() == {"perplexity": 2.0}
-    with pytest.raises(InputError, match="has 5 batches, not 6: give more of it"):
-        FirstBatches(Objective(), 6)
+@pytest.mark.parametrize("kind", ["bilm", "masked"])
+def test_a_run_takes_the_first_steps_of_an_epoch_and_asks_for_text_that_has_as_many(tmp_path, monkeypatch, kind):
+    small = {"bilm": {"embed_size": 4, "hidden_size": 6}, "masked": {"hidden_size": 8, "num_layers": 1, "num_heads": 2}}
+    monkeypatch.setattr(bf16_learning, "SIZES", small)
+    text = tmp_path / "shard"
+    text.write_text("我 买 苹果 。\n他 走 了 。\n" * 100, encoding="utf-8")
+    settings = dataclasses.replace(
+        bf16_learning.SETTINGS[kind],
+        batch_size=2,
+        amp="none",
+        warmup_steps=0,
+        **({"num_steps": 5} if kind == "bilm" else {}),
+    )
+    vocabulary = bf16_learning.make_vocabularies(str(text))[kind]
+    objective = bf16_learning.make_objective(kind, vocabulary, str(text), str(text), settings)
+    there = objective.batches_per_epoch()
+    with pytest.raises(InputError, match=f"has {there} batches, not 5,000: give more of it"):
+        bf16_learning.train_run(objective, settings, 5000)
+    scores = bf16_learning.train_run(objective, settings, 3)
+    assert 1 < scores["perplexity"] < 1000 and scores["training_loss"] > 0
 
 
 def test_a_processor_is_named_as_it_names_itself():
