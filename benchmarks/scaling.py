@@ -19,7 +19,8 @@ from rich.console import Console
 from benchmarks.pretrain_bilm_systems import Ours
 from benchmarks.pretrain_sizes import Size, make_arrays
 from benchmarks.training_curve import read_log
-from elmo.bilm_config import config_of_file
+from elmo.bilm_config import BiLMConfig
+from elmo.checks import config_of_file
 from elmo.errors import InputError
 from elmo.explore.report import write_results
 from elmo.models import read_header
@@ -36,7 +37,8 @@ def read_run(checkpoint: Path) -> dict[str, Any]:
     """Sizes, words read and held-out perplexity of a run that has ended."""
     state = read_training_state(checkpoint)
     vocabulary = Vocabulary.load(checkpoint / "vocabulary.txt")
-    config = config_of_file(json.loads(read_header(checkpoint, kind="bilm")["config"]), vocabulary, checkpoint)
+    fields = json.loads(read_header(checkpoint, kind="bilm")["config"])
+    config = config_of_file(BiLMConfig, fields, vocabulary, checkpoint)
     if not state.history or "perplexity" not in state.history[-1]:
         raise InputError(
             f"{checkpoint}: has no held-out perplexity: give the last checkpoint of a run with --test_path"

@@ -13,8 +13,8 @@ from typing import Any, Literal, cast, get_args
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm_config import BiLMConfig, config_of_file
-from elmo.checks import configuration_of
+from elmo.bilm_config import BiLMConfig
+from elmo.checks import config_of_file, configuration_of
 from elmo.convert import read_any, read_config
 from elmo.convert.safety import check_memory
 from elmo.errors import InputError
@@ -242,7 +242,7 @@ def bilm_from_files(files: ModelFiles, place: object, *, consume: bool = False) 
     Raises:
         InputError: configuration, vocabulary and parameters disagree.
     """
-    config = config_of_file(files.config, files.vocabulary, place)
+    config = config_of_file(BiLMConfig, files.config, files.vocabulary, place)
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = BiLM(config)
     load_parameters(model, files.arrays, place, unused=config.unused, consume=consume)

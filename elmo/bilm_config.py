@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from elmo.checks import MOST_LAYERS, check_flag, check_names, check_positive, check_share, check_whole, configuration_of
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_positive, check_share, check_whole
 from elmo.errors import InputError
 from elmo.text.characters import UTF8, Alphabet, Lexicon, TokenEncoderConfig, read_lexicon
 from elmo.text.shards import find_shards
@@ -69,15 +69,6 @@ class BiLMConfig:
         if isinstance(fields.get("token_encoder"), dict):
             fields = {**fields, "token_encoder": TokenEncoderConfig.from_dict(fields["token_encoder"])}
         return cls(**fields)
-
-
-def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> BiLMConfig:
-    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
-    with configuration_of(place):
-        config = BiLMConfig.from_dict(fields)
-    if config.vocab_size != len(vocabulary):
-        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.vocab_size}")
-    return config
 
 
 def token_encoder_sizes(name: str, alphabet: str = "characters") -> dict[str, Any] | None:

@@ -6,9 +6,9 @@ import contextlib
 import dataclasses
 import importlib
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sized
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 from elmo.errors import InputError
 
@@ -17,6 +17,18 @@ LARGEST_SEED = (1 << 63) - 1
 MOST_LAYERS = 1000
 
 _DISTRIBUTIONS = {"sklearn": "scikit-learn"}  # packages that pip knows by another name
+
+
+class Configuration(Protocol):
+    """A model's configuration, such as `elmo.bilm_config.BiLMConfig`."""
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Self:
+        """Make one of the fields as JSON keeps them; InputError where they are none."""
+        ...
+
+
+C = TypeVar("C", bound=Configuration)
 
 
 def check_names(fields: Collection[str], kind: type[Any], what: str, required: Collection[str] = ()) -> None:
@@ -46,6 +58,23 @@ def configuration_of(place: object) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{place}: its configuration is damaged ({error}); copy or download it again") from None
+
+
+def config_of_file(kind: type[C], fields: dict[str, Any], vocabulary: Sized, place: object) -> C:
+    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary.
+
+    Args:
+        kind: its class; where that has a `vocab_size`, this is how many tokens the vocabulary must have.
+        fields: as the file has them.
+        vocabulary: of the model.
+        place: is named in an error.
+    """
+    with configuration_of(place):
+        config = kind.from_dict(fields)
+    size = getattr(config, "vocab_size", len(vocabulary))
+    if size != len(vocabulary):
+        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {size}")
+    return config
 
 
 def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST_SIZE) -> None:

@@ -9,14 +9,13 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, configuration_of, is_number
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, config_of_file, is_number
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
 from elmo.nn.heads import MaskedHead, Pooler
 from elmo.nn.transformer import ACTIVATIONS, Sizes, TransformerEncoder
 from elmo.runtime import paddle
 from elmo.system.types import Tensor
-from elmo.text.vocabulary import Vocabulary
 
 KIND = "masked_lm"
 
@@ -132,22 +131,13 @@ class MaskedLM(paddle.nn.Layer):
         return self.head
 
 
-def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> MaskedLMConfig:
-    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
-    with configuration_of(place):
-        config = MaskedLMConfig.from_dict(fields)
-    if config.vocab_size != len(vocabulary):
-        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.vocab_size}")
-    return config
-
-
 def masked_lm_from_files(files: ModelFiles, place: object) -> MaskedLM:
     """Build the model that a model directory describes, in evaluation mode.
 
     Raises:
         InputError: configuration, vocabulary and parameters disagree.
     """
-    config = config_of_file(files.config, files.vocabulary, place)
+    config = config_of_file(MaskedLMConfig, files.config, files.vocabulary, place)
     with paddle.LazyGuard():  # no time and memory for first values that are thrown away
         model = MaskedLM(config)
     load_parameters(model, files.arrays, place, unused=config.unused)

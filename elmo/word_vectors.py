@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import check_names, check_positive, check_seed, check_whole, configuration_of
+from elmo.checks import check_names, check_positive, check_seed, check_whole, config_of_file
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_parameters, read_model, write_model
 from elmo.system.types import PathLike
@@ -45,13 +45,11 @@ class SkipGramConfig:
                 "the first must be above 0 and not below the second"
             )
 
-
-def config_of_file(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> SkipGramConfig:
-    """The configuration that a file of vectors holds; InputError where it is none."""
-    del vocabulary  # says nothing of it: named as for models of other kinds
-    with configuration_of(place):
-        check_names(fields, SkipGramConfig, "the configuration")
-        return SkipGramConfig(**fields)
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> SkipGramConfig:
+        """Make a configuration from the fields as JSON keeps them; InputError names one that is unknown."""
+        check_names(fields, cls, "the configuration")
+        return cls(**fields)
 
 
 class WordVectors:
@@ -131,7 +129,7 @@ class WordVectors:
     @classmethod
     def from_files(cls, files: ModelFiles, place: object) -> WordVectors:
         """Make them of what was read of a model; raises as `from_pretrained`."""
-        config = config_of_file(files.config, files.vocabulary, place)
+        config = config_of_file(SkipGramConfig, files.config, files.vocabulary, place)
         check_parameters({"vectors": (len(files.vocabulary), config.vector_size)}, files.arrays, place)
         return cls(files.vocabulary, files.arrays["vectors"], config, files.provenance)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from elmo.checks import config_of_file
 from elmo.convert import read_any
 from elmo.convert.hugging_face import is_hugging_face
 from elmo.convert.safety import check_named_vocabulary
@@ -121,19 +122,19 @@ def _info(
 
 
 def _check_configuration(kind: str, config: dict[str, Any], vocabulary: Vocabulary, source: PathLike) -> None:
-    """InputError where loading would refuse it; what checks it is imported here, since two of them bring Paddle."""
+    """InputError where loading would refuse it; the classes are imported here, since two of them bring Paddle."""
     match kind:
         case "bilm":
-            from elmo.bilm_config import config_of_file as check
+            from elmo.bilm_config import BiLMConfig as Config
         case "masked_lm":
-            from elmo.masked_lm import config_of_file as check  # type: ignore[assignment]
+            from elmo.masked_lm import MaskedLMConfig as Config  # type: ignore[assignment]
         case "skipgram":
-            from elmo.word_vectors import config_of_file as check  # type: ignore[assignment]
+            from elmo.word_vectors import SkipGramConfig as Config  # type: ignore[assignment]
         case "tagger":
-            from elmo.tagging.network import config_of_tagger as check  # type: ignore[assignment]
+            from elmo.tagging.network import TaggerConfig as Config  # type: ignore[assignment]
         case _:
             return
-    check(config, vocabulary, source)
+    config_of_file(Config, config, vocabulary, source)
 
 
 def _licence(provenance: dict[str, Any]) -> str:

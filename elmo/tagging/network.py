@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import MIX_DECAY, ElmoEncoder, elmo_encoder
-from elmo.bilm_config import BiLMConfig, config_of_file
-from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole, configuration_of
+from elmo.bilm_config import BiLMConfig
+from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole, config_of_file
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.encoding.features import CHARACTERS, UNITS, WORDS, unit_of
 from elmo.errors import InputError
@@ -82,6 +82,11 @@ class TaggerConfig:
             raise InputError("tokens lac are for a tagger that starts from Baidu's LAC (--start), and for no other")
 
     @property
+    def vocab_size(self) -> int:
+        """Tokens in the vocabulary, by the name that other models' configurations have for it."""
+        return self.num_words
+
+    @property
     def num_parameters(self) -> int:
         """About how many numbers such a tagger has, without a biLM's."""
         layers = self.num_layers * 6 * self.hidden_size * (self.hidden_size + 2 * self.hidden_size)
@@ -125,15 +130,6 @@ def check_unit(unit: Any, tokens: str) -> None:
         raise InputError(f"the unit of the features is {unit!r}: give one of {', '.join(UNITS)}")
     if unit == CHARACTERS and tokens == "words":
         raise InputError("this ELMo reads characters, and the tagger words: give --tokens characters")
-
-
-def config_of_tagger(fields: dict[str, Any], vocabulary: Vocabulary, place: object) -> TaggerConfig:
-    """The configuration that a model's file holds; InputError where it is none, or of another vocabulary."""
-    with configuration_of(place):
-        config = TaggerConfig.from_dict(fields)
-    if config.num_words != len(vocabulary):
-        raise InputError(f"{place}: the vocabulary has {len(vocabulary)} tokens, the model {config.num_words}")
-    return config
 
 
 @dataclass
@@ -248,7 +244,7 @@ def describe_fine_tuned(files: ModelFiles, source: str | None, unit: str | None 
     Raises:
         InputError: the biLM reads characters, which the network can't do in training.
     """
-    config = config_of_file(files.config, files.vocabulary, source)
+    config = config_of_file(BiLMConfig, files.config, files.vocabulary, source)
     if config.token_encoder is not None:
         raise InputError("this ELMo reads words by their characters and can't be fine-tuned here: use it frozen")
     sizes = dataclasses.replace(config, softmax=False).to_dict()

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import config_of_file
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.encoding.features import CHARACTERS, Features, make_features
 from elmo.errors import InputError
@@ -36,7 +37,6 @@ from elmo.tagging.network import (
     TaggerInput,
     TaggerNetwork,
     check_unit,
-    config_of_tagger,
     fine_tuned_elmo,
 )
 from elmo.tagging.segmenter import cut_all, load_segmenter, split_characters
@@ -258,7 +258,7 @@ class Tagger(WithDictionary):
         batch_size: int = 64,
     ) -> Tagger:
         """Make one of what was read of a model; see `from_pretrained`."""
-        config = config_of_tagger(files.config, files.vocabulary, place)
+        config = config_of_file(TaggerConfig, files.config, files.vocabulary, place)
         try:
             if isinstance(bilm := (config.features or {}).get("bilm"), dict):
                 begin = "elmo.bilm."
