@@ -20,17 +20,17 @@ from elmo.explore.report import write_results
 from elmo.system.terminal import say
 from elmo.system.types import PathLike
 from elmo.tagging.experiment.plan import TOKENS, Run, grid_of
-from elmo.tagging.experiment.runs import Experiment
+from elmo.tagging.experiment.runs import LacExperiment
 from elmo.tagging.experiment.summary import Summary
 
 SIZES = ("500", "2000")
 SYSTEMS = ("baseline", "word2vec", "elmo")
 
 
-class OneModel(Experiment):
+class OneModel(LacExperiment):
     """Runs of one ELMo with settings that others have been tuned to."""
 
-    def __init__(self, corpora: PathLike, work: Path, model: PathLike, seeds: int, tuned: Experiment) -> None:
+    def __init__(self, corpora: PathLike, work: Path, model: PathLike, seeds: int, tuned: LacExperiment) -> None:
         names = [Run("elmo", size, seed).name for size in SIZES for seed in range(seeds)]
         super().__init__(corpora, work, {"elmo": model}, names, say)
         self._tuned = tuned
@@ -53,7 +53,8 @@ def copy_runs(source: Path, target: Path, systems: Sequence[str], seeds: int) ->
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """All of the results."""
-    tuned = Experiment(arguments.corpora, arguments.work, {"elmo": arguments.released, "word2vec": arguments.word2vec})
+    models = {"elmo": arguments.released, "word2vec": arguments.word2vec}
+    tuned = LacExperiment(arguments.corpora, arguments.work, models)
     if any(tuned.record(run) is None for run in grid_of("elmo")):
         raise SystemExit(f"{arguments.work}: the settings of elmo are not tuned: run `elmo lac experiment` first")
     points = []

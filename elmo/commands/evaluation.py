@@ -138,7 +138,7 @@ def eval_tasks(
     from elmo.explore.report import write_results
     from elmo.tasks.plan import ExperimentSettings, parse_encoders
     from elmo.tasks.results import summarise
-    from elmo.tasks.runs import Experiment
+    from elmo.tasks.runs import TasksExperiment
 
     settings = ExperimentSettings(
         sizes=Sizes(train, dev, test),
@@ -148,7 +148,7 @@ def eval_tasks(
         fine_tuned_train=fine_tuned_train,
     )
     runtime.select_device(use_gpu)
-    experiment = Experiment(
+    experiment = TasksExperiment(
         parse_encoders(encoder or []), work, settings, corpora=corpora, data=data, sets=sets, report=say
     )
     if not summary:

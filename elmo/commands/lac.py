@@ -222,7 +222,7 @@ def lac_experiment(
     from elmo.errors import InputError
     from elmo.explore.report import write_results
     from elmo.system.files import check_output
-    from elmo.tagging.experiment.runs import Experiment
+    from elmo.tagging.experiment.runs import LacExperiment
     from elmo.tagging.experiment.summary import TABLES, Summary
 
     if results is None and summary:
@@ -231,7 +231,7 @@ def lac_experiment(
     runtime.select_device(use_gpu)
     given = {"elmo": elmo_model, "word2vec": word2vec, "elmo_characters": elmo_characters, "baidu": baidu}
     models = {name: path for name, path in given.items() if path is not None}
-    experiment = Experiment(corpora, work, models, only, report=say)
+    experiment = LacExperiment(corpora, work, models, only, report=say)
     if not summary:
         experiment.run()
     if files:

@@ -7,9 +7,7 @@ vector a layer, computed once (frozen) or inside a network that changes it (fine
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +20,7 @@ from elmo.encoding.bert import Bert
 from elmo.encoding.features import CHARACTERS, ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.models import ModelFiles, find_model
+from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.system.types import Arrays, PathLike, Tensor, Vectors
@@ -165,18 +163,6 @@ def load_text_encoder(path_or_name: PathLike) -> TextEncoder:
     raise InputError(
         f"{path_or_name}: holds a {kind} model, which gives no vectors; give word2vec, ELMo, BERT or ERNIE"
     )
-
-
-def file_fingerprint(path_or_name: PathLike) -> str:
-    """SHA-256, in hexadecimal, of the files of a model, without loading it; raises as `find_model`."""
-    path = Path(path_or_name)
-    path = path if path.is_file() else find_model(path_or_name)
-    digest = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(path.iterdir()):
-        if file.is_file():
-            digest.update(file.name.encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def parameters_of(layer: paddle.nn.Layer) -> Arrays:

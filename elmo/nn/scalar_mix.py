@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from elmo.errors import InputError
 from elmo.runtime import paddle
@@ -25,6 +26,13 @@ class ScalarMix(paddle.nn.Layer):
         regularizer = paddle.regularizer.L2Decay(l2) if l2 else None
         self.weights = self.create_parameter([num_layers], paddle.ParamAttr(initializer=zeros, regularizer=regularizer))
         self.gamma = self.create_parameter([1], paddle.ParamAttr(initializer=paddle.nn.initializer.Constant(1.0)))
+
+    def describe(self) -> dict[str, Any]:
+        """Share of each layer, and gamma, as a record of a run has them."""
+        return {
+            "layer_weights": paddle.nn.functional.softmax(self.weights).tolist(),
+            "gamma": self.gamma.item(),
+        }
 
     def forward(self, layers: Sequence[Tensor]) -> Tensor:
         """Mix tensors of one shape, [batch, time, dim] each.

@@ -12,7 +12,6 @@ from elmo.errors import InputError
 
 BASELINE = "none"  # name of the network that reads no encoder
 FROZEN, FINE_TUNED = "frozen", "fine_tuned"
-TUNING_SEED = 100
 GRID = (
     {"learning_rate": 1e-3, "dropout": 0.2},
     {"learning_rate": 3e-3, "dropout": 0.2},

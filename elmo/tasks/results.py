@@ -15,12 +15,12 @@ from elmo.tagging.score import SentenceCounts
 from elmo.tasks.fit import Outcomes
 from elmo.tasks.material import SOLVERS, primary
 from elmo.tasks.plan import BASELINE, FINE_TUNED, FROZEN, Group, grid_of
-from elmo.tasks.runs import Experiment
+from elmo.tasks.runs import TasksExperiment
 
 _RESAMPLES = 2000
 
 
-def summarise(experiment: Experiment) -> dict[str, Any]:
+def summarise(experiment: TasksExperiment) -> dict[str, Any]:
     """Results of the runs that are done; scores are in percent.
 
     Every difference is of runs with the same seed. `interval` is Student's over the seeds, and speaks of other seeds;
@@ -52,7 +52,7 @@ def summarise(experiment: Experiment) -> dict[str, Any]:
     }
 
 
-def _runs(experiment: Experiment, group: Group) -> dict[int, tuple[dict[str, Any], Outcomes]]:
+def _runs(experiment: TasksExperiment, group: Group) -> dict[int, tuple[dict[str, Any], Outcomes]]:
     """Record and outcomes of each seed of a group that is done."""
     found = {}
     seeds = experiment.settings.seeds if group.mode == FROZEN else experiment.settings.fine_tuned_seeds
@@ -63,7 +63,7 @@ def _runs(experiment: Experiment, group: Group) -> dict[int, tuple[dict[str, Any
     return found
 
 
-def _row(experiment: Experiment, group: Group, runs: dict[int, tuple[dict[str, Any], Outcomes]]) -> dict[str, Any]:
+def _row(experiment: TasksExperiment, group: Group, runs: dict[int, tuple[dict[str, Any], Outcomes]]) -> dict[str, Any]:
     """One system on one set."""
     records = [record for record, _ in runs.values()]
     metric = primary(records[0]["task"])
@@ -88,7 +88,7 @@ def _row(experiment: Experiment, group: Group, runs: dict[int, tuple[dict[str, A
     return row
 
 
-def _tuning(experiment: Experiment, group: Group) -> list[float | None]:
+def _tuning(experiment: TasksExperiment, group: Group) -> list[float | None]:
     """Score on the development part of each setting of the grid."""
     records = [experiment.runs.read(group.tuning(number)) for number in range(len(grid_of(group.mode)))]
     return [None if record is None else 100 * record["dev"] for record in records]
@@ -102,7 +102,7 @@ def _mean(values: Sequence[float], name: str = "mean") -> dict[str, Any]:
 
 
 def _difference(
-    experiment: Experiment,
+    experiment: TasksExperiment,
     first: tuple[Group, dict[int, tuple[dict[str, Any], Outcomes]]],
     second: tuple[Group, dict[int, tuple[dict[str, Any], Outcomes]]],
 ) -> dict[str, Any] | None:

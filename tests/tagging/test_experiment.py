@@ -18,7 +18,7 @@ from elmo.models import read_model
 from elmo.system.run_folder import RunFolder
 from elmo.tagging.experiment import plan, runs, summary
 from elmo.tagging.experiment.plan import Run, planned, settings_of
-from elmo.tagging.experiment.runs import Corpora, Experiment
+from elmo.tagging.experiment.runs import Corpora, LacExperiment
 from elmo.tagging.experiment.summary import Summary
 from elmo.tagging.score import SentenceCounts
 from tests.commands import elmo as call
@@ -120,19 +120,19 @@ def test_runs_are_done_once_and_summed_up(
     corpora: Path, models: dict[str, Any], small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
-    experiment = Experiment(corpora, tmp_path / "work", models, ONLY, lines.append)
+    experiment = LacExperiment(corpora, tmp_path / "work", models, ONLY, lines.append)
     experiment.run()
-    wanted = experiment.wanted()
+    wanted = experiment.jobs()
     assert len(wanted) == 8 + 4 * 2 + 3 * 10 + 3 * 2  # grids, the main table, ablations, Baidu's
     assert all(experiment.record(run) for run in wanted)
     assert lines[0] == f"baseline-characters-pd-2000-seed100-grid0 (0 of {len(wanted)} runs are done)"
     assert any(re.match(r"elmo-characters-pd-500-seed0: F1 dev \S+, pd/test \S+, ud/test \S+; \d+ s", x) for x in lines)
 
-    def never(self: Experiment, run: Run) -> None:
+    def never(self: LacExperiment, run: Run) -> None:
         raise AssertionError(run.name)
 
-    monkeypatch.setattr(Experiment, "_do", never)
-    Experiment(corpora, tmp_path / "work", models, ONLY).run()
+    monkeypatch.setattr(LacExperiment, "do", never)
+    LacExperiment(corpora, tmp_path / "work", models, ONLY).run()
 
     tables = Summary(experiment).tables()
     transfer = {(r["system"], r["scored_on"], r["score"]): r for r in tables["lac_transfer"]["rows"]}
@@ -167,7 +167,7 @@ def test_a_record_says_what_it_was_made_with_and_another_model_is_refused(
     corpora: Path, models: dict[str, Any], small: None, tmp_path: Path
 ) -> None:
     only = ["word2vec-characters-pd-2000-seed100-grid0"]
-    experiment = Experiment(corpora, tmp_path / "work", {"word2vec": models["word2vec"]}, only)
+    experiment = LacExperiment(corpora, tmp_path / "work", {"word2vec": models["word2vec"]}, only)
     experiment.run()
     record = RunFolder(tmp_path / "work").read(only[0])
     assert record is not None
@@ -193,7 +193,7 @@ def test_records_of_before_are_taken_over(corpora: Path, small: None, tmp_path: 
     record = {**fields, "system": "baseline", "size": "500", "seed": 0, "grid": None, "dev_f1": 0.5}
     parts = {"pd/test": score(0.4), "ud/test": score(0.3)}
     work.write(run.name, {**record, **parts}, {"pd/test/tagged": counts})
-    experiment = Experiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-500-seed0", "baseline-char"])
+    experiment = LacExperiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-500-seed0", "baseline-char"])
     assert experiment.record(run) is not None
     assert experiment.setting(of("baseline", seed=1)) == plan.GRID[1]  # the better one
     assert isinstance(experiment.counts(run)["pd/test/tagged"], SentenceCounts)
@@ -213,7 +213,7 @@ def test_a_damaged_record_is_one_line(corpora: Path, tmp_path: Path, change: dic
     scores = {"dev_f1": 0.5, "pd/test": score(0.4), "ud/test": score(0.3)}
     RunFolder(tmp_path / "work").write(run.name, {**whole, **scores, **change})
     with pytest.raises(InputError, match=r"seed0\.json: is no record of this run; remove it") as caught:
-        Experiment(corpora, tmp_path / "work", {}).record(run)
+        LacExperiment(corpora, tmp_path / "work", {}).record(run)
     assert "\n" not in str(caught.value)
 
 
@@ -221,7 +221,7 @@ def test_runs_without_tuned_settings_are_left_out_unless_another_process_tunes(
     corpora: Path, small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines: list[str] = []
-    Experiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-500-seed0"], lines.append).run()
+    LacExperiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-500-seed0"], lines.append).run()
     assert lines == [
         "baseline-characters-pd-500-seed0 is left out: the settings of baseline are not tuned, nor will be",
         "0 of 1 runs are done",
@@ -233,13 +233,13 @@ def test_runs_without_tuned_settings_are_left_out_unless_another_process_tunes(
         for held in claims:
             held.__exit__(None, None, None)
         claims.clear()
-        Experiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-2000-seed100"]).run()
+        LacExperiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-2000-seed100"]).run()
 
     claims = [RunFolder(tmp_path / "work").claim(run.name) for run in of("baseline").grid_runs]
     for held in claims:
         held.__enter__()
     monkeypatch.setattr(runs.time, "sleep", tune)
-    experiment = Experiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-500-seed0"])
+    experiment = LacExperiment(corpora, tmp_path / "work", {}, ["baseline-characters-pd-500-seed0"])
     experiment.run()
     assert len(waited) == 1
     assert experiment.record(of("baseline")) is not None

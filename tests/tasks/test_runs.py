@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from elmo.tasks.material import Material
 from elmo.tasks.network import Texts, character_vocabulary, cut_text
 from elmo.tasks.plan import ExperimentSettings, Group, parse_encoders
 from elmo.tasks.results import summarise
-from elmo.tasks.runs import Experiment
+from elmo.tasks.runs import TasksExperiment
 from elmo.text.pieces import PieceVocabulary
 from elmo.training.early_stopping import FitSettings
 
@@ -257,7 +258,7 @@ def test_word_vectors_can_t_be_fine_tuned(encoders: dict[str, Path], own_sets: P
 def test_all_tasks_with_all_encoders(
     encoders: dict[str, Path], own_sets: Path, tmp_path: Path, small_grid: None
 ) -> None:
-    experiment = Experiment(encoders, tmp_path / "work", TINY, data=own_sets)
+    experiment = TasksExperiment(encoders, tmp_path / "work", TINY, data=own_sets)
     experiment.run()
     found = summarise(experiment)
     systems = {(row["set"], row["encoder"], row["mode"]) for row in found["rows"]}
@@ -272,7 +273,7 @@ def test_all_tasks_with_all_encoders(
     json.dumps(found)
 
     times = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").glob("*.json")}
-    Experiment(encoders, tmp_path / "work", TINY, data=own_sets).run()
+    TasksExperiment(encoders, tmp_path / "work", TINY, data=own_sets).run()
     assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "work").glob("*.json")}
 
 
@@ -280,7 +281,7 @@ def test_only_what_is_missing_is_done_again_and_comes_out_the_same(
     encoders: dict[str, Path], own_sets: Path, tmp_path: Path, small_grid: None
 ) -> None:
     def run() -> None:
-        Experiment({"bert": encoders["bert"]}, tmp_path, TINY, data=own_sets, sets=["sentiment"]).run()
+        TasksExperiment({"bert": encoders["bert"]}, tmp_path, TINY, data=own_sets, sets=["sentiment"]).run()
 
     run()
     group = Group("sentiment", "bert", "fine_tuned")
@@ -302,19 +303,50 @@ def test_what_can_not_be_opened_is_told_before_anything_is_trained(
     weights = tmp_path / "damaged" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-8])
     with pytest.raises(InputError, match=r"damaged/model\.safetensors"):
-        Experiment({"bert": tmp_path / "damaged"}, tmp_path / "work", TINY, data=own_sets).run()
+        TasksExperiment({"bert": tmp_path / "damaged"}, tmp_path / "work", TINY, data=own_sets).run()
     shutil.copytree(own_sets, tmp_path / "sets")
     (tmp_path / "sets" / "matching.tsv").write_text("nothing", encoding="utf-8")
     with pytest.raises(InputError, match=r"matching\.tsv"):
-        Experiment({}, tmp_path / "work", TINY, data=tmp_path / "sets").run()
+        TasksExperiment({}, tmp_path / "work", TINY, data=tmp_path / "sets").run()
     assert not list((tmp_path / "work").glob("*.json"))
 
 
 def test_runs_of_another_experiment_are_refused(own_sets: Path, tmp_path: Path, small_grid: None) -> None:
-    Experiment({}, tmp_path, TINY, data=own_sets, sets=["sentiment"]).run()
+    TasksExperiment({}, tmp_path, TINY, data=own_sets, sets=["sentiment"]).run()
     other = ExperimentSettings(sizes=Sizes(10, 6, 8), seeds=2, fine_tuned_seeds=0)
     with pytest.raises(InputError, match="another --work"):
-        Experiment({}, tmp_path, other, data=own_sets, sets=["sentiment"]).run()
+        TasksExperiment({}, tmp_path, other, data=own_sets, sets=["sentiment"]).run()
+
+
+def test_a_folder_of_before_is_gone_on_with(own_sets: Path, tmp_path: Path, small_grid: None) -> None:
+    runs = RunFolder(tmp_path)
+    identity = {
+        "data": read_own(own_sets, "sentiment", TINY.sizes).fingerprint,
+        "encoder": None,
+        "grid": [{"learning_rate": 1e-3, "dropout": 0.2}, {"learning_rate": 3e-3, "dropout": 0.2}],
+        "sizes": {"train": 12, "dev": 6, "test": 8},
+        "max_epoch": 1,
+        "patience": 2,
+        "batch_size": 32,
+    }
+    for name, dev in (("grid0", 0.25), ("grid1", 0.5), ("seed0", 0.5)):
+        runs.write(f"sentiment-none-frozen-{name}", {"dev": dev, "identity": identity})
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    lines: list[str] = []
+    TasksExperiment({}, tmp_path, TINY, data=own_sets, sets=["sentiment"], report=lines.append).run()
+    after = {path.name: path.read_bytes() for path in tmp_path.glob("*.json")}
+    new = "sentiment-none-frozen-seed1"
+    assert after.keys() - before.keys() == {f"{new}.json"}
+    assert {name: after[name] for name in before} == before
+    record = runs.read(new) or {}
+    assert record["setting"] == identity["grid"][1]  # the better one
+    assert record["identity"] == identity
+    assert ",".join(record) == (
+        "data,task,encoder,mode,seed,setting,dev,history,scores,seconds,cpu_seconds,identity"  # and in this order
+    )
+    assert runs.arrays(new).keys() == {"outcomes"}
+    assert re.fullmatch(r"sentiment-none-frozen: texts read in \S+ s of CPU", lines[0])
+    assert re.fullmatch(rf"{new}: dev \S+, test \S+, \S+ s of CPU", lines[-1])
 
 
 def _claim_and_wait(folder: Path, ready: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from elmo.corpora.tagged import GROUPS, LAC_TAGS
 from elmo.encoding.lark_defects import DEFECTS
+from elmo.experiment import TUNING_SEED
 from elmo.tagging.train import TrainSettings
 
 TAGS = tuple(LAC_TAGS)
@@ -32,7 +33,7 @@ ABLATION_SIZES = ("500", "8000")
 MIXED_SIZES = ("2000", "8000", "all")  # 500 sentences have ten words that are frequent enough to stay whole
 BAIDU = ("baidu", "baidu_elmo")  # go on from Baidu's own parameters
 TOKENS = "characters"  # of the main table
-TUNING_SIZE, TUNING_SEED = "2000", 100  # this seed's sample is used for nothing else
+TUNING_SIZE = "2000"
 GRID: tuple[dict[str, float], ...] = (
     {"learning_rate": 1e-3, "dropout": 0.3},
     {"learning_rate": 1e-3, "dropout": 0.5},

@@ -15,11 +15,9 @@ from elmo.corpora.tagged import COARSE, GROUPS, Tagged, widen_punctuation
 from elmo.corpora.universal_dependencies import read_ud
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.encoding.lark_defects import DEFECTS
-from elmo.encoding.text_encoders import file_fingerprint
 from elmo.errors import InputError
-from elmo.runtime import paddle, seed_everything
-from elmo.statistics import load_student_quantile
-from elmo.system.run_folder import RunFolder
+from elmo.experiment import Experiment, number_of_best
+from elmo.runtime import seed_everything
 from elmo.system.types import PathLike
 from elmo.tagging.baidu import start_from_lac
 from elmo.tagging.baidu_files import LacFiles, read_lac
@@ -34,7 +32,6 @@ from elmo.text.vocabulary import Vocabulary
 MODELS = ("elmo", "word2vec", "elmo_characters", "baidu")  # that may be given
 DEV_SENTENCES = 500  # of the development day, drawn once: early stopping and tuning look at these
 _GROUP_OF = {tag: group for group, tags in GROUPS.items() for tag in tags}
-_WAIT = 10.0  # seconds between two looks at what other processes tune
 
 
 class Corpora:
@@ -78,8 +75,8 @@ class Corpora:
         return chosen, segment_gold(chosen)
 
 
-class Experiment:
-    """Does the runs that are not done yet.
+class LacExperiment(Experiment[Run]):
+    """Runs of taggers with and without what pretrained models add.
 
     Args:
         corpora: folder of the public corpora.
@@ -92,6 +89,8 @@ class Experiment:
         InputError: there is no such model, or no run whose name holds one of `only`.
     """
 
+    seconds_to_wait = 10.0
+
     def __init__(
         self,
         corpora: PathLike,
@@ -100,21 +99,20 @@ class Experiment:
         only: Sequence[str] | None = None,
         report: Callable[[str], None] = lambda line: None,
     ) -> None:
-        load_student_quantile()  # which the summary needs: not to be missed after hours of training
         if odd := [name for name in models if name not in MODELS]:
             raise InputError(f"the model {odd[0]!r} is unknown: give some of {', '.join(MODELS)}")
         for part in only or ():
             if not any(part in run.name for run in planned()):
                 raise InputError(f"no run's name holds {part!r}: names are such as {next(planned()).name}")
-        self.models, self.corpora, self.report = dict(models), Corpora(corpora), report
         # Baidu's parameters are in a folder of folders, which is checked when it is read.
-        pretrained = {name: path for name, path in models.items() if name != "baidu"}
-        self.fingerprints = {name: file_fingerprint(path) for name, path in pretrained.items()}
-        self.work, self._only = RunFolder(work), only
+        super().__init__(work, {name: path for name, path in models.items() if name != "baidu"}, report)
+        self.models = dict(models)
+        self.corpora = Corpora(corpora)
+        self._only = only
         self._vectors: tuple[str, dict[str, list[Any]]] = ("", {})  # of the parts that every run reads, of one system
         self._features: dict[str, Features | None] = {}
 
-    def wanted(self) -> list[Run]:
+    def jobs(self) -> list[Run]:
         """The runs that are asked for and whose models are given."""
         return [run for run in self._asked() if set(run.models) <= self.models.keys()]
 
@@ -126,60 +124,53 @@ class Experiment:
     def _asked(self) -> list[Run]:
         return [run for run in planned() if not self._only or any(part in run.name for part in self._only)]
 
-    def run(self) -> None:
-        """Do what nobody has done or is doing; wait for what others tune only where nothing else is left."""
+    def open_all(self) -> None:
+        """Open the models of the runs that are not done; says which are not given."""
         for name in self.missing_models():
             self.report(f"no model is given as {name}: its runs are left out")
-        wanted = self.wanted()
-        # What can't be opened is told before hours of training; a model's name is that of a system that reads it.
-        for name in {name for run in wanted if self.record(run) is None for name in run.models}:
+        # A model's name is that of a system that reads it.
+        for name in {name for run in self.jobs() if not self.finished(run) for name in run.models}:
             self.baidu() if name == "baidu" else self.features(name)
-        left_out: set[str] = set()
-        while True:
-            waits = False
-            for run in wanted:
-                if self.record(run) is not None or run.name in left_out:
-                    continue
-                if self.setting(run) is None:
-                    if self._will_be_tuned(run, wanted):
-                        waits = True
-                    else:
-                        left_out.add(run.name)
-                        self.report(f"{run.name} is left out: the settings of {run.family} are not tuned, nor will be")
-                    continue
-                with self.work.claim(run.name) as is_ours:
-                    if is_ours and self.record(run) is None:
-                        done = sum(self.record(each) is not None for each in wanted)
-                        self.report(f"{run.name} ({done} of {len(wanted)} runs are done)")
-                        self._do(run)
-            if not waits:
-                break
-            time.sleep(_WAIT)
-        self.report(f"{sum(self.record(run) is not None for run in wanted)} of {len(wanted)} runs are done")
 
-    def _will_be_tuned(self, run: Run, wanted: Sequence[Run]) -> bool:
-        """Whether this process or another does what is missing of the tuning that a run waits for."""
-        for other in run.grid_runs:
-            if self.record(other) is None and other not in wanted:
-                with self.work.claim(other.name) as is_free:
-                    if is_free and self.record(other) is None:
-                        return False
-        return True
+    def run(self) -> None:
+        """As `Experiment.run`, and say at the end how many runs are done."""
+        super().run()
+        self.report(f"{self._progress()} runs are done")
+
+    def _progress(self) -> str:
+        return f"{sum(map(self.finished, self.jobs()))} of {len(self.jobs())}"
+
+    def finished(self, job: Run) -> bool:
+        """Whether a run is done, scores and all; raises as `record`."""
+        return self.record(job) is not None
+
+    def is_ready(self, job: Run) -> bool:
+        """Whether the settings of a run are chosen."""
+        return self.setting(job) is not None
+
+    def why_never(self, job: Run) -> str:
+        """Empty where this process or another does what is missing of the tuning that a run waits for."""
+        wanted = self.jobs()
+        for other in job.grid_runs:
+            if not self.finished(other) and other not in wanted:
+                with self.runs.claim(other.name) as is_free:
+                    if is_free and not self.finished(other):
+                        return f"the settings of {job.family} are not tuned, nor will be"
+        return ""
 
     def record(self, run: Run) -> dict[str, Any] | None:
         """What a run has left, None if it has to be done; InputError if that is damaged or of another model."""
-        found = self.work.read(run.name)
+        found = self.runs.read(run.name)
         if found is None:
             return None
-        place = self.work.folder / f"{run.name}.json"
+        place = self.runs.folder / f"{run.name}.json"
         is_ours = all(found.get(name) == value for name, value in dataclasses.asdict(run).items())
         has_scores = isinstance(found.get("dev_f1"), float) and all(_is_score(found.get(part)) for part in PARTS)
         models = found.get("models", {})
         if not (is_ours and has_scores and isinstance(models, dict)):
             raise InputError(f"{place}: is no record of this run; remove it, and the run is done anew")
-        for name, fingerprint in models.items():
-            if self.fingerprints.get(name, fingerprint) != fingerprint:
-                raise InputError(f"{place} was computed with another {name}: give the same, or another work folder")
+        given = {name: self.fingerprints.get(name, fingerprint) for name, fingerprint in models.items()}
+        self.check_same(run.name, models, given, "work folder")
         return found if run.grid is not None or all(part in found for part in PARTS) else None
 
     def setting(self, run: Run) -> dict[str, float] | None:
@@ -188,15 +179,14 @@ class Experiment:
             return GRID[run.grid]
         if not run.grid_runs:
             return BAIDU_SETTING
-        records = [self.record(other) for other in run.grid_runs]
-        scores = [record["dev_f1"] for record in records if record is not None]
-        return GRID[int(np.argmax(scores))] if len(scores) == len(GRID) else None
+        best = number_of_best([self.record(other) for other in run.grid_runs], "dev_f1")
+        return None if best is None else GRID[best]
 
     def counts(self, run: Run) -> dict[str, SentenceCounts]:
         """Counts by sentence of a run that is done, by part and score; InputError if they are damaged."""
-        arrays = self.work.arrays(run.name)
+        arrays = self.runs.arrays(run.name)
         if any(array.ndim != 2 or len(array) != 3 or array.dtype.kind != "i" for array in arrays.values()):
-            raise InputError(f"{self.work.folder / run.name}.npz: is damaged; remove {run.name}.json, it is done anew")
+            raise InputError(f"{self.runs.folder / run.name}.npz: is damaged; remove {run.name}.json, it is done anew")
         return {name: SentenceCounts(*array) for name, array in arrays.items()}
 
     def features(self, system: str) -> Features | None:
@@ -218,10 +208,15 @@ class Experiment:
             return ElmoFeatures(self.models["elmo"], defects=() if kind == "elmo" else defects)
         return None
 
-    def _do(self, run: Run) -> None:
+    def do(self, job: Run) -> None:
         """Do a run and write its scores."""
-        begun, chosen = time.perf_counter(), self.setting(run)
-        assert chosen is not None
+        self.report(f"{job.name} ({self._progress()} runs are done)")
+        chosen = self.setting(job)
+        assert chosen is not None  # it is ready
+        self._train(job, chosen)
+
+    def _train(self, run: Run, chosen: dict[str, float]) -> None:
+        begun = time.perf_counter()
         features = self.features(run.system)
         seed_everything(run.seed)
         settings, sizes = settings_of(run, chosen, features is not None)
@@ -242,15 +237,14 @@ class Experiment:
         }
         if hasattr(network, "scalar_mix") or network.elmo is not None:
             mix = network.scalar_mix if network.elmo is None else network.elmo.scalar_mix
-            record["layer_weights"] = paddle.nn.functional.softmax(mix.weights).tolist()
-            record["gamma"] = mix.gamma.item()
+            record |= mix.describe()
         arrays: dict[str, Any] = {}
         for part in PARTS if run.grid is None else ():
             found = evaluate(network, self._examples(run, reader, features, *self.corpora.get(part), part))
             record[part] = describe(found)
             arrays.update(pack(part, found))
         record["seconds"] = time.perf_counter() - begun
-        self.work.write(run.name, record, arrays or None)
+        self.runs.write(run.name, record, arrays or None)
         scores = [f"{part} {100 * record[part]['tagged']['f1']:.2f}" for part in PARTS if part in record]
         told = ", ".join([f"dev {100 * record['dev_f1']:.2f}", *scores])
         self.report(f"{run.name}: F1 {told}; {record['seconds']:,.0f} s")

@@ -29,7 +29,7 @@ from elmo.tagging.experiment.plan import (
     Run,
     grid_of,
 )
-from elmo.tagging.experiment.runs import Experiment, describe
+from elmo.tagging.experiment.runs import LacExperiment, describe
 from elmo.tagging.score import SentenceCounts, oracle
 from elmo.tagging.tagger import make_reader
 
@@ -48,7 +48,7 @@ class Summary:
         experiment: whose runs; nothing is trained.
     """
 
-    def __init__(self, experiment: Experiment) -> None:
+    def __init__(self, experiment: LacExperiment) -> None:
         self._experiment = experiment
         self._done: dict[tuple[str, str, str], _Done] = {}
 
@@ -185,15 +185,15 @@ class Summary:
 
     def _untrained(self) -> dict[str, Any] | None:
         """Scores of Baidu's model as it is, computed once; None without it."""
-        work = self._experiment.work
-        if "baidu" in self._experiment.models and not work.done(_UNTRAINED):
+        runs = self._experiment.runs
+        if "baidu" in self._experiment.models and not runs.done(_UNTRAINED):
             files = self._experiment.baidu()
             network = start_from_lac(files, TAGS)
             examples = make_examples(
                 *self._experiment.corpora.get("pd/test"), make_reader(network.config, files.vocabulary)
             )
-            work.write(_UNTRAINED, describe(evaluate(network, examples)))
-        return work.read(_UNTRAINED)
+            runs.write(_UNTRAINED, describe(evaluate(network, examples)))
+        return runs.read(_UNTRAINED)
 
 
 def _others(system: str) -> list[str]:
