@@ -45,6 +45,7 @@ _TOP = {
         ("bilm", "bilm_config", "masked_lm", "skipgram", "word_vectors", "models", "model_sizes"), "api_models"
     ),
     "statistics": "api_exploring",
+    "experiment": "api_tasks",
 }
 _SENTENCE_END = re.compile(r"(?<!et al)(?<=\.) (?=[A-Z])")
 _REST = "api_system"  # of the modules directly in elmo/, those that are not named above
