@@ -360,7 +360,7 @@ def reader_cases(samples: Path) -> dict[str, Case]:
     from elmo.encoding.bert import Bert
     from elmo.encoding.encoder import load_pretrained
     from elmo.encoding.vectors_file import read_vectors
-    from elmo.explore.describe import describe, render
+    from elmo.explore.describe import describe_model, render
     from elmo.explore.polysemy.senses import read_senses
     from elmo.explore.words import read_analogies, read_similarity
     from elmo.tagging.baidu_text import UserDictionary
@@ -389,8 +389,8 @@ def reader_cases(samples: Path) -> dict[str, Case]:
 
     readers: dict[str, tuple[str, Callable[[Path], object]]] = {
         "a biLM": ("bilm", encode),
-        "info of a biLM": ("bilm", lambda path: render(describe(path))),
-        "info of a masked model": ("masked", lambda path: render(describe(path))),
+        "info of a biLM": ("bilm", lambda path: render(describe_model(path))),
+        "info of a masked model": ("masked", lambda path: render(describe_model(path))),
         "a masked model": ("masked", lambda path: Bert.from_pretrained(path).encode(["我买"])),
         "a public model": ("public", lambda path: Bert.from_pretrained(path).encode(["我买"])),
         "LARK's checkpoint": ("lark", encode),

@@ -36,7 +36,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --h
     models.info,
     doctor.doctor,
 )
-GROUPS = {"data": data.app, "eval": evaluation.app, "lac": lac.app}
+COMMAND_GROUPS = {"data": data.app, "eval": evaluation.app, "lac": lac.app}
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, context_settings={"help_option_names": ["-h", "--help"]}
@@ -60,7 +60,7 @@ def _every_command(
 
 for command in COMMANDS:
     app.command(command.__name__, cls=LarkCommand)(guarded(command))
-for name, group in GROUPS.items():
+for name, group in COMMAND_GROUPS.items():
     for each in group.registered_commands:
         if each.callback and name == "eval":
             each.callback = shown_as_busy(each.callback, f"elmo eval {each.name}")

@@ -17,12 +17,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from elmo.errors import InputError, RunError
 from elmo.runtime import paddle
 from elmo.system.terminal import PlainConsole
-from elmo.system.types import Ids, PathLike
+from elmo.system.types import Floats, Ids, PathLike
 from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
 from elmo.word_vectors import SkipGramConfig, WordVectors
 
-Floats = npt.NDArray[np.floating]
 Reach = npt.NDArray[np.int32]
 
 BLOCK_WORDS = 32  # neighbouring words whose pairs are computed as one matrix product
@@ -65,7 +64,7 @@ def pair_loads(counts: npt.ArrayLike, config: SkipGramConfig) -> tuple[Floats, F
 
 
 @dataclass(frozen=True)
-class Batch:
+class PairBatch:
     """Blocks of neighbouring words with the context words around them, and the noise words that each block shares.
 
     A word and a context word are a pair if the context word stands at most `left` before or `right` behind it.
@@ -80,7 +79,7 @@ class Batch:
 
 def make_blocks(
     words: npt.NDArray[np.int32], lengths: Ids, window: int, noise: npt.NDArray[np.float64], rng: np.random.Generator
-) -> Batch:
+) -> PairBatch:
     """Cut subsampled text into blocks and draw each word's reach and each block's noise words.
 
     Args:
@@ -101,7 +100,7 @@ def make_blocks(
     padded[window : window + count] = words
     contexts = np.lib.stride_tricks.sliding_window_view(padded, BLOCK_WORDS + 2 * window)[::BLOCK_WORDS]
     drawn = np.searchsorted(noise, rng.random((blocks, SHARED_NEGATIVES)), side="right")
-    return Batch(contexts, contexts[:, window : window + BLOCK_WORDS], drawn, left, right)
+    return PairBatch(contexts, contexts[:, window : window + BLOCK_WORDS], drawn, left, right)
 
 
 def pair_weights(left: Reach, right: Reach, window: int, negative: int) -> npt.NDArray[np.float32]:
@@ -169,7 +168,7 @@ class SkipGram:
         batch_words = min(config.batch_words, self._limit / _SMALLEST_SCALE / max(load.max() for load in loads))
         self.batch_blocks = max(1, int(batch_words) // BLOCK_WORDS)
 
-    def step(self, batch: Batch, learning_rate: float, *, with_loss: bool = False) -> float | None:
+    def step(self, batch: PairBatch, learning_rate: float, *, with_loss: bool = False) -> float | None:
         """Take the summed steps of all pairs, touching only rows of words in the batch; return the loss if wanted."""
         config, (blocks, num_words) = self.config, batch.words.shape
         output_ids = np.concatenate([batch.words, batch.noise], axis=1)
@@ -273,7 +272,7 @@ def _read_ids(shards: Sequence[PathLike], vocabulary: Vocabulary) -> tuple[npt.N
 
 def _batches(
     words: npt.NDArray[np.int32], starts: Ids, counts: Ids, model: SkipGram, rng: np.random.Generator
-) -> Iterator[tuple[Batch, int]]:
+) -> Iterator[tuple[PairBatch, int]]:
     """Batches of all epochs, each with the number of words read before it; chunks and their blocks are shuffled."""
     config = model.config
     keep = keep_probability(counts, config.sample)
@@ -291,7 +290,7 @@ def _batches(
             order = rng.permutation(len(blocks.words))
             for first in range(0, len(order), model.batch_blocks):
                 rows = order[first : first + model.batch_blocks]
-                batch = Batch(*(getattr(blocks, field.name)[rows] for field in dataclasses.fields(Batch)))
+                batch = PairBatch(*(getattr(blocks, field.name)[rows] for field in dataclasses.fields(PairBatch)))
                 yield batch, done + len(text) * first // len(order)
             done += len(text)
 

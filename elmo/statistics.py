@@ -15,9 +15,7 @@ import numpy.typing as npt
 
 from elmo.checks import optional_module
 from elmo.errors import InputError
-from elmo.system.types import Floats
-
-Counts = npt.NDArray[np.int64]
+from elmo.system.types import Counts, Floats
 
 _CELLS_AT_ONCE = 1 << 21  # of resamples times items, so that memory stays small
 
@@ -125,7 +123,7 @@ def mean_estimate(values: Floats, counts: Floats, confidence: float = 0.95) -> E
 # Two systems on the same items
 
 
-class Run(Protocol):
+class ScoredRun(Protocol):
     """What a run of a system makes of items, so counted that items can be drawn; `SentenceCounts` is one."""
 
     @property
@@ -143,7 +141,7 @@ class Run(Protocol):
         ...
 
 
-AnyRun = TypeVar("AnyRun", bound=Run)
+AnyRun = TypeVar("AnyRun", bound=ScoredRun)
 
 
 @dataclass(frozen=True)
@@ -219,13 +217,13 @@ def _draws(size: int, resamples: int, generator: np.random.Generator) -> Iterato
         yield np.bincount(cells.reshape(-1), minlength=rows * size).reshape(rows, size).astype(np.float64)
 
 
-def _mean_f1(runs: Sequence[Run], times_drawn: Floats, generator: np.random.Generator, draw_runs: bool) -> Floats:
+def _mean_f1(runs: Sequence[ScoredRun], times_drawn: Floats, generator: np.random.Generator, draw_runs: bool) -> Floats:
     """Mean over runs, or over runs drawn with replacement, of the F1 of each resample: [resamples]."""
     scores = _f1_of(runs, times_drawn)
     return _drawn_mean(scores, generator) if draw_runs else np.asarray(scores.mean(axis=1))
 
 
-def _f1_of(runs: Sequence[Run], times_drawn: Floats) -> Floats:
+def _f1_of(runs: Sequence[ScoredRun], times_drawn: Floats) -> Floats:
     """F1 of each resample of each run: [resamples, runs]."""
     return np.stack([run.resampled_f1(times_drawn) for run in runs], axis=1)
 

@@ -19,7 +19,7 @@ from elmo import models as model_files
 from elmo.convert import read_any, read_config
 from elmo.convert.lark import write_lark
 from elmo.errors import InputError
-from elmo.explore.describe import describe
+from elmo.explore.describe import describe_model
 from elmo.models import ModelFiles, check_parameters, export_model, find_model, read_header, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from tests.commands import elmo
@@ -438,7 +438,7 @@ def test_another_vocabulary_that_is_named_is_refused_and_its_own_is_not(reposito
     model = repository / "data/models/word2vec-zh-small"
     assert read_any(model, vocab_path=model / WORDS).kind == "skipgram"
     Vocabulary([*SPECIAL_TOKENS, "花"]).save(tmp_path / WORDS)
-    for read in (read_any, read_config, describe):
+    for read in (read_any, read_config, describe_model):
         with pytest.raises(InputError, match="was trained with another vocabulary than"):
             read(model, vocab_path=tmp_path / WORDS)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from elmo.bilm_config import BiLMConfig
-from elmo.corpora.tasks import Sizes
+from elmo.corpora.tasks import SetSizes
 from elmo.errors import InputError
 from elmo.masked_lm import MaskedLMConfig
 from elmo.tagging.network import TaggerConfig
@@ -87,7 +87,7 @@ CLASSES: list[tuple[type, dict[str, Any], dict[str, str]]] = [  # what must be g
             "count": "fine_tuned_seeds",
         },
     ),
-    (Sizes, {}, {"whole": "train dev test"}),
+    (SetSizes, {}, {"whole": "train dev test"}),
     (
         SkipGramConfig,
         {},

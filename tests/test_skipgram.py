@@ -18,7 +18,7 @@ from elmo.runtime import paddle
 from elmo.skipgram import (
     BLOCK_WORDS,
     SHARED_NEGATIVES,
-    Batch,
+    PairBatch,
     SkipGram,
     keep_probability,
     make_blocks,
@@ -137,7 +137,7 @@ def test_a_step_moves_only_the_words_of_its_batch(small):
     noise = np.full((1, SHARED_NEGATIVES), 30)
     contexts = np.arange(BLOCK_WORDS + 2 * small.window)[None] % 20
     reach = np.full((1, BLOCK_WORDS), 2)
-    batch = Batch(contexts, contexts[:, small.window :][:, :BLOCK_WORDS], noise, reach, reach)
+    batch = PairBatch(contexts, contexts[:, small.window :][:, :BLOCK_WORDS], noise, reach, reach)
     with paddle.no_grad():
         for _ in range(2):  # in the first step outputs are zero, so that inputs have no gradient
             model.step(batch, 0.1)
@@ -158,7 +158,7 @@ def test_a_word_takes_the_sum_of_its_steps_unless_the_batch_has_too_many(small, 
     left, right = np.full((2, 1, BLOCK_WORDS), -1)
     left[0, :places], right[0, :places] = 2, 1
     contexts = np.ones((1, BLOCK_WORDS + 4), np.int64)
-    batch = Batch(contexts, contexts[:, 2:-2], np.full((1, SHARED_NEGATIVES), 2), left, right)
+    batch = PairBatch(contexts, contexts[:, 2:-2], np.full((1, SHARED_NEGATIVES), 2), left, right)
     with paddle.no_grad():
         model.step(batch, 0.1)
     slope_positive = 1 / (1 + np.exp(-inputs[1] @ outputs[1])) - 1

@@ -25,7 +25,7 @@ from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.vectors_file import parse_layers, read_vectors, write_vectors
 from elmo.errors import InputError
-from elmo.explore.describe import describe, render
+from elmo.explore.describe import describe_model, render
 from elmo.masked_lm import MaskedLMConfig
 from elmo.model_sizes import check_config
 from elmo.models import ModelFiles, export_model, read_model, write_model
@@ -74,7 +74,7 @@ def little_memory():
 @pytest.mark.parametrize("field", ["num_layers", "hidden_size", "embed_size", "vocab_size"])
 def test_a_bilm_is_not_built_larger_than_its_file(data, tmp_path, field, size):
     model = with_config(data / "models/elmo-zh-small", tmp_path / "m", **{field: size})
-    for use in (load_pretrained, elmo_encoder, describe, read_any):
+    for use in (load_pretrained, elmo_encoder, describe_model, read_any):
         with pytest.raises(InputError, match=f"its configuration says {field}"):
             use(model)
 
@@ -83,7 +83,7 @@ def test_a_bilm_is_not_built_larger_than_its_file(data, tmp_path, field, size):
 @pytest.mark.parametrize("field", ["num_layers", "hidden_size", "intermediate_size", "max_length", "type_vocab_size"])
 def test_nor_is_a_masked_model(data, tmp_path, field, size):
     model = with_config(data / "models/bert-zh-small", tmp_path / "m", **{field: size})
-    for use in (Bert.from_pretrained, describe):
+    for use in (Bert.from_pretrained, describe_model):
         with pytest.raises(InputError, match=f"its configuration says {field}"):
             use(model)
 
@@ -111,7 +111,7 @@ def test_odd_configurations_are_named(data, tmp_path, change):
     with pytest.raises(InputError):
         load_pretrained(model)
     with pytest.raises(InputError):
-        render(describe(model))
+        render(describe_model(model))
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def test_odd_configurations_are_named(data, tmp_path, change):
 def test_info_refuses_a_configuration_as_encode_does(data, tmp_path, name, change, told):
     model = with_config(data / "models" / name, tmp_path / "m", **change)
     load = load_pretrained if name.startswith("elmo") else Bert.from_pretrained
-    for use in (load, describe):
+    for use in (load, describe_model):
         with pytest.raises(InputError, match=f"{told}.*; copy or download it again") as caught:
             use(model)
         assert str(caught.value).startswith(f"{model}: its configuration is damaged (")
@@ -142,7 +142,7 @@ def test_info_refuses_a_configuration_as_encode_does(data, tmp_path, name, chang
 def test_info_refuses_a_vocabulary_as_encode_does(data, tmp_path):
     model = Path(shutil.copytree(data / "models/elmo-zh-small", tmp_path / "m"))
     (model / "vocabulary.txt").write_text("<S>\n</S>\n<UNK>\n我\n", encoding="utf-8")
-    for use in (load_pretrained, describe):
+    for use in (load_pretrained, describe_model):
         with pytest.raises(InputError, match="not the vocabulary this model was trained with"):
             use(model)
 
@@ -150,7 +150,7 @@ def test_info_refuses_a_vocabulary_as_encode_does(data, tmp_path):
 def test_what_is_too_much_ends_with_the_next_step(data, tmp_path):
     model = with_config(data / "models/elmo-zh-small", tmp_path / "m", token_encoder={"filters": [[1, 1]] * 1000})
     with pytest.raises(InputError, match="1,000 filters, more than the file holds; copy or download it again"):
-        describe(model)
+        describe_model(model)
     with pytest.raises(InputError, match=r"has 71 dimensions, .*; copy or download it again"):
         check_config("bilm", {}, {"a": (1,) * 71}, "m")
 
@@ -172,7 +172,7 @@ def test_a_public_configuration_of_10_to_the_9_layers(repository, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     for value in ((1 << 24) - 1, 10**9, 1 << 40):
         (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": value}))
-        for use in (Bert.from_pretrained, describe):
+        for use in (Bert.from_pretrained, describe_model):
             with pytest.raises(InputError, match=r"layers|num_hidden_layers"):
                 use(folder)
 
@@ -188,7 +188,7 @@ def test_tensors_of_70_dimensions(tmp_path, dimensions):
         header["vectors"]["shape"] = [1] * (count - 1) + [6]
         text = json.dumps(header).encode()
         path.write_bytes(len(text).to_bytes(8, "little") + text + blob[8 + length :])
-        for use in (read_model, describe, WordVectors.load):
+        for use in (read_model, describe_model, WordVectors.load):
             with pytest.raises(InputError, match=rf"'vectors' has {count} dimensions"):
                 use(tmp_path / "m")
 
@@ -208,7 +208,7 @@ def test_a_models_own_story_can_be_anything(tmp_path):
         files = ModelFiles("skipgram", FILES.config, FILES.vocabulary, FILES.arrays, provenance)
         write_model(tmp_path / "m", files, overwrite=True)
         with pytest.raises(InputError, match=f"{tmp_path}/m: what its header says of the model is damaged"):
-            render(describe(tmp_path / "m"))
+            render(describe_model(tmp_path / "m"))
 
 
 # Numbers

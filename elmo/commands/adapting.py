@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.options import MaxEpoch, Model, Patience, RandomSeed, UseGpu, UserDictionary, flag
+from elmo.commands.options import DictionaryFile, MaxEpoch, Model, Patience, RandomSeed, UseGpu, flag
 from elmo.commands.progress import say_what_is_slow
 from elmo.system.terminal import say, stderr_console
 
@@ -22,7 +22,7 @@ def adapt(
         str | None,
         typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text; by default the model's own."),
     ] = None,
-    user_dictionary: UserDictionary = None,
+    user_dictionary: DictionaryFile = None,
     encoding: Annotated[str, typer.Option("--encoding", help="utf-8 or gb18030.")] = "utf-8",
     new_words: Annotated[
         int, typer.Option("--new_words", help="Frequent words of the texts that the vocabulary gets, at most.")

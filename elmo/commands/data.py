@@ -18,7 +18,7 @@ def data_list() -> None:
     """Name the public corpora, their licences, and which are there."""
     from elmo.corpora import datasets
 
-    PlainConsole().print(datasets.table())
+    PlainConsole().print(datasets.corpora_table())
     show(f"place: {datasets.data_home()}")
 
 
@@ -27,7 +27,7 @@ def data_show(name: Annotated[str, typer.Argument(help="A name from `elmo data l
     """Show a corpus's licence, sources and checksums, and check the files that are there."""
     from elmo.corpora import datasets
 
-    print(datasets.describe(name))
+    print(datasets.describe_corpus(name))
     problems = datasets.verify(name, checksums=True)
     for problem in problems:
         show(f"problem: {problem}")

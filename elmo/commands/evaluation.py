@@ -134,14 +134,14 @@ def eval_tasks(
 ) -> None:
     """Measure encoders on five tasks: inference, similarity, named entities, sentiment, question matching."""
     from elmo import runtime
-    from elmo.corpora.tasks import Sizes
+    from elmo.corpora.tasks import SetSizes
     from elmo.explore.report import write_results
     from elmo.tasks.plan import ExperimentSettings, parse_encoders
     from elmo.tasks.results import summarise
     from elmo.tasks.runs import TasksExperiment
 
     settings = ExperimentSettings(
-        sizes=Sizes(train, dev, test),
+        sizes=SetSizes(train, dev, test),
         seeds=seeds,
         max_epoch=max_epoch,
         fine_tuned_seeds=fine_tuned_seeds,

@@ -73,11 +73,11 @@ def convert(
 ) -> None:
     """Read weights of another system, check them, and write them as a model of ours (or ours as LARK's)."""
     from elmo.convert import convert as run
-    from elmo.explore.describe import describe, render
+    from elmo.explore.describe import describe_model, render
 
     dtype = "float16" if half else "float32"
     run(source, target, to=to, vocab_path=vocab_path, dtype=dtype, overwrite=overwrite)
-    print(render(describe(target, vocab_path=vocab_path)))
+    print(render(describe_model(target, vocab_path=vocab_path)))
 
 
 def info(
@@ -85,6 +85,6 @@ def info(
     vocab_path: ModelVocabulary = None,
 ) -> None:
     """Say what a model is: source, sizes, layers, vocabulary, parameters, training, licence."""
-    from elmo.explore.describe import describe, render
+    from elmo.explore.describe import describe_model, render
 
-    print(render(describe(model, vocab_path=vocab_path)))
+    print(render(describe_model(model, vocab_path=vocab_path)))

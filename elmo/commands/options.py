@@ -132,8 +132,8 @@ Model = Annotated[str, typer.Argument(help="Model directory, checkpoint or name.
 ModelVocabulary = Annotated[
     Path | None, typer.Option("--vocab_path", help="Vocabulary, where the model comes without.")
 ]
-Segmenter = Annotated[str, typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text.")]
-UserDictionary = Annotated[Path | None, typer.Option("--user_dictionary", help="Words that the segmenter keeps whole.")]
+SegmenterName = Annotated[str, typer.Option("--segmenter", help="jieba, lac, or whitespace for segmented text.")]
+DictionaryFile = Annotated[Path | None, typer.Option("--user_dictionary", help="Words that the segmenter keeps whole.")]
 Encoding = Annotated[str, typer.Option("--encoding", help="Of the text: utf-8, or gb18030 (covers gbk and gb2312).")]
 _STEPS = "none, all, or some of nfc (composed characters), width (half-width letters and digits), simplified"
 Normalise = Annotated[str, typer.Option("--normalise", help=f"Spellings made alike: {_STEPS}.")]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from elmo.commands.options import Encoding, Normalise, Segmenter, Shards, UserDictionary, flag
+from elmo.commands.options import DictionaryFile, Encoding, Normalise, SegmenterName, Shards, flag
 from elmo.errors import InputError
 from elmo.system.terminal import say
 
@@ -18,8 +18,8 @@ def preprocess(
         list[str], typer.Argument(help="Files, globs, folders (every .txt below), or - for standard input.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the shards sentence_file_*.")],
-    segmenter: Segmenter = "jieba",
-    user_dictionary: UserDictionary = None,
+    segmenter: SegmenterName = "jieba",
+    user_dictionary: DictionaryFile = None,
     model: Annotated[
         Path | None, typer.Option("--model", help="Folder of lac's model; by default the installed package's.")
     ] = None,

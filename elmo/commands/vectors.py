@@ -10,6 +10,7 @@ import typer
 
 from elmo.commands.options import (
     Amp,
+    DictionaryFile,
     Encoding,
     Half,
     LearningRate,
@@ -18,7 +19,6 @@ from elmo.commands.options import (
     RandomSeed,
     Shards,
     UseGpu,
-    UserDictionary,
     flag,
 )
 from elmo.commands.progress import counted, say_what_is_slow
@@ -92,7 +92,7 @@ def encode(
             "--segmenter", help="jieba, lac, or whitespace for segmented text; by default that of the model's text."
         ),
     ] = None,
-    user_dictionary: UserDictionary = None,
+    user_dictionary: DictionaryFile = None,
     normalise: NormaliseAsModel = None,
     encoding: Encoding = "utf-8",
     batch_size: Annotated[

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from elmo.convert.allennlp import is_allennlp, read_allennlp
-from elmo.convert.archive import opened
+from elmo.convert.archive import unpacked
 from elmo.convert.hugging_face import is_hugging_face, read_hugging_face
 from elmo.convert.lark import check_free_for_lark, is_lark, read_lark, write_lark
 from elmo.convert.manylangs import is_manylangs, read_manylangs
@@ -55,7 +55,7 @@ def read_any(source: PathLike, *, kind: str | None = None, vocab_path: PathLike 
         InputError: it is missing, damaged or dangerous, its parts disagree, or no system is known to write such files.
     """
     if os.path.isfile(source):
-        with opened(Path(source)) as directory:
+        with unpacked(Path(source)) as directory:
             return _read(directory, kind, vocab_path, Path(source).name)
     return _read(find_model(source), kind, vocab_path, os.path.basename(os.path.realpath(source)))
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.checks import is_number
 from elmo.convert.hdf5 import Hdf5File
@@ -22,10 +21,8 @@ from elmo.convert.safety import check_finite, check_memory, check_named_vocabula
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
-from elmo.system.types import PathLike, Shape
+from elmo.system.types import Array, PathLike, Shape
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, invalid_utf8
-
-Array = npt.NDArray[np.float32]
 
 NUM_BYTE_CODES = 261  # 256 bytes; begin and end of sentence and word; padding
 _CHARACTER_COUNTS = (261, 262)  # in training, and with the row for "no token" that their code adds after reading

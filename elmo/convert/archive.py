@@ -55,7 +55,7 @@ class _Readable(Protocol):
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[Path]:
+def unpacked(source: Path) -> Iterator[Path]:
     """Yield the directory of a model that is given as a directory (itself) or as a .zip, .tar, .tar.gz or .tgz.
 
     An archive is unpacked into a temporary directory, which is removed at the end, also after an error. If all that it

@@ -15,12 +15,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.system.types import Shape
-
-Array = npt.NDArray[np.float32]
+from elmo.system.types import Array, Shape
 
 _MAX_OBJECTS, _MAX_DEPTH, _MAX_CHUNKS = 10_000, 8, 10_000  # of an HDF5 file; a model has some 40 datasets, 6 deep
 _MAX_CHUNK_BYTES = 64 << 20  # of a dataset that is smaller than its chunk

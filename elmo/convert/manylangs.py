@@ -14,17 +14,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.convert.safety import check_finite, check_memory, inside, read_json
 from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
-from elmo.system.types import PathLike
+from elmo.system.types import Array, PathLike
 from elmo.text.vocabulary import BOS, EOS, SPECIAL_TOKENS, UNK, Vocabulary, invalid_utf8
 
-Array = npt.NDArray[np.float32]
 Shapes = dict[str, tuple[int, ...]]
 
 _PARTS = ("encoder", "token_embedder")

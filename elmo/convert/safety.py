@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
 from elmo.system.inputs import read_whole
-from elmo.system.types import PathLike
+from elmo.system.types import Arrays, PathLike
 from elmo.text.vocabulary import Vocabulary
 
-Arrays = Mapping[str, npt.NDArray[Any]]
 _JSON_BYTES = 16 << 20  # far beyond any configuration
 _COPIES = 2  # what was read, and the model's own parameters, are there at one time
 

@@ -25,12 +25,12 @@ __all__ = [
     "DataFile",
     "Dataset",
     "ask",
+    "corpora_table",
     "data_home",
-    "describe",
+    "describe_corpus",
     "fetch",
     "find",
     "path",
-    "table",
     "verify",
 ]
 
@@ -91,7 +91,7 @@ def verify(name: str, checksums: bool = False) -> list[str]:
     return [problem for problem in problems if problem]
 
 
-def describe(name: str) -> str:
+def describe_corpus(name: str) -> str:
     """A dataset in words: what it is, its licence, source, files and whether they are there."""
     dataset, home = find(name), data_home()
     lines = [
@@ -112,7 +112,7 @@ def describe(name: str) -> str:
     return "\n".join(map(printable, lines))
 
 
-def table() -> Table:
+def corpora_table() -> Table:
     """All datasets: name, size, whether it is there, licence, what it is."""
     result = Table(box=None, pad_edge=False)
     for column, justify in (("name", "left"), ("MB", "right"), ("state", "left"), ("licence", "left"), ("", "left")):
@@ -134,7 +134,7 @@ def ask(dataset: Dataset) -> bool:
             f"{dataset.name}: its licence ({dataset.licence}) must be accepted and there is no terminal to ask on; "
             f"`elmo data show {dataset.name}` shows its source, --accept_licence True accepts"
         )
-    print(describe(dataset.name), file=sys.stderr)
+    print(describe_corpus(dataset.name), file=sys.stderr)
     print(f"Download it under this licence ({dataset.licence})? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from elmo.corpora.tables import read_table
 from elmo.corpora.tagged import Tagged
-from elmo.corpora.tasks import BINARY, ENTITIES, INFERENCE, Example, Labelled, Paragraph, Sizes, TaskData, one_of
+from elmo.corpora.tasks import BINARY, ENTITIES, INFERENCE, Example, Labelled, Paragraph, SetSizes, TaskData, one_of
 from elmo.errors import InputError
 from elmo.system.types import PathLike
 
@@ -49,7 +49,7 @@ def _read_matching(path: PathLike) -> Iterator[tuple[str, Example]]:
         yield part, Paragraph(tuple(candidates), ((question, tuple(right)),))
 
 
-def _own(path: Path, task: str, labels: tuple[str, ...], read: Callable[[Path], Any], sizes: Sizes) -> TaskData:
+def _own(path: Path, task: str, labels: tuple[str, ...], read: Callable[[Path], Any], sizes: SetSizes) -> TaskData:
     """Divide by the file's own parts; the last training ones, which are related to the fewest others, are for dev."""
     parts: dict[str, list[Example]] = {"train": [], "test": []}
     for part, example in read(path):
@@ -72,7 +72,7 @@ _OWN: dict[str, tuple[tuple[str, ...], Callable[[Path], Iterator[tuple[str, Exam
 OWN_SETS = tuple(_OWN)
 
 
-def read_own(folder: PathLike, name: str, sizes: Sizes | None = None) -> TaskData:
+def read_own(folder: PathLike, name: str, sizes: SetSizes | None = None) -> TaskData:
     """Read one of `OWN_SETS` from the folder of its table; InputError names file and line of what is wrong."""
     labels, read = _OWN[one_of(name, OWN_SETS, os.fspath(folder), "set")]
-    return _own(Path(folder) / f"{name}.tsv", name, labels, read, sizes or Sizes())
+    return _own(Path(folder) / f"{name}.tsv", name, labels, read, sizes or SetSizes())

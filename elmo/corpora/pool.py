@@ -28,7 +28,7 @@ _ENOUGH_CHARS = 10_000  # and so many characters, or
 _MAX_SHARE = 0.05  # of a small source, this share
 
 
-def blocks(lines: Iterable[str]) -> Iterator[list[str]]:
+def paragraph_blocks(lines: Iterable[str]) -> Iterator[list[str]]:
     """Cut a source, a paragraph a line with empty lines between documents, into blocks; the empty lines stay."""
     block: list[str] = []
     size = 0
@@ -115,7 +115,7 @@ def write_pool(pool_dir: PathLike, train_dir: Path, dev_dir: Path) -> tuple[int,
     for name, path in find_sources(pool_dir).items():
         if (train_dir / f"{name}.txt").exists():
             raise InputError(f"{path}: there is another source {name!r}; give it another name")
-        source = list(blocks(read_source(path)))
+        source = list(paragraph_blocks(read_source(path)))
         held_out = held_out_blocks(source)
         for part, folder in enumerate((train_dir, dev_dir)):
             lines = _join(source, [number for number in range(len(source)) if (number in held_out) == bool(part)])

@@ -46,7 +46,7 @@ LAC_TAGS = {
 
 NAMES = ("PER", "LOC", "ORG", "TIME")
 # What is scored apart: the parts of speech together, and each kind of name.
-GROUPS = {"words": tuple(tag for tag in LAC_TAGS if tag not in NAMES), **{name: (name,) for name in NAMES}}
+TAG_GROUPS = {"words": tuple(tag for tag in LAC_TAGS if tag not in NAMES), **{name: (name,) for name in NAMES}}
 
 # Classes that both corpora tell apart, for a score across them. Lost: the kinds of names; vn and an are nouns (UD has
 # 77 % and 65 % of LAC's as such), vd are verbs (71 %), ad adverbs (66 %), f goes to the function words (UD has 59 % as

@@ -52,7 +52,7 @@ Example = Labelled | Paragraph | Tagged
 
 
 @dataclass(frozen=True)
-class Sizes:
+class SetSizes:
     """Examples of each part at most; fewer if there are fewer."""
 
     train: int = 2000
@@ -195,7 +195,7 @@ def read_cmrc(path: PathLike) -> Iterator[Grouped]:
         raise InputError(f"{path}: not the JSON of CMRC 2018 (data, paragraphs, qas, answers); give its file") from None
 
 
-def divide(examples: Sequence[Grouped], sizes: Sizes, seed: int = 0) -> tuple[list[Example], ...]:
+def divide(examples: Sequence[Grouped], sizes: SetSizes, seed: int = 0) -> tuple[list[Example], ...]:
     """Train, dev and test: groups are drawn by chance, the test part first, so that it does not depend on the others.
 
     Of a group at most `LARGEST_GROUP` examples are taken. Where there are too few for all parts, each gets its share.
@@ -239,11 +239,11 @@ _PUBLIC: dict[str, tuple[str, str, tuple[str, ...], Callable[[Path], Iterator[Gr
 PUBLIC_SETS = tuple(_PUBLIC)
 
 
-def read_public(corpora: PathLike, name: str, sizes: Sizes | None = None) -> TaskData:
+def read_public(corpora: PathLike, name: str, sizes: SetSizes | None = None) -> TaskData:
     """Read and divide one of `PUBLIC_SETS` below the folder of the corpora; InputError names what is wrong."""
     task, file, labels, read = _PUBLIC[one_of(name, PUBLIC_SETS, os.fspath(corpora), "set")]
     path = Path(corpora) / file
-    train, dev, test = divide(list(read(path)), sizes or Sizes())
+    train, dev, test = divide(list(read(path)), sizes or SetSizes())
     if not (train and dev and test):
         raise InputError(f"{path}: too few examples for a training, development and test part; give the whole file")
     return TaskData(name, task, labels, train, dev, test)

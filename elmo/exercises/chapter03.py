@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-from elmo.exercises.harness.plain import kind_of, printable
+from elmo.exercises.harness.plain import cut_line, kind_of
 
 _COUNTS = {"他": 400, "把": 100, "球": 6, "球拍": 2, "拍": 7, "拍卖": 1, "卖": 8, "了": 900, "光": 3}
 _TOTAL = 20_000
@@ -167,12 +167,12 @@ def _compare_words(answer: Answer, text: str, value: list[str], words: Collectio
     right = _match(text, words)
     if value == right:
         return
-    shown, joined = printable(" ".join(value), 80) or "nothing", "".join(value)
+    shown, joined = cut_line(" ".join(value), 80) or "nothing", "".join(value)
     if joined != text and sorted(joined) == sorted(text):
         answer.wrong(f"your words stand in another order than in the text: {shown}", "append each where it is found")
     if joined != text:
         answer.wrong(
-            f"of {text} your words make {printable(joined, 80) or 'nothing'}: no character may be lost or doubled",
+            f"of {text} your words make {cut_line(joined, 80) or 'nothing'}: no character may be lost or doubled",
             "a character that begins no word is a word of its own",
         )
     if "" in value:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from elmo.exercises.harness.checking import Answer, Mistake, exercise
-from elmo.exercises.harness.plain import kind_of, printable
+from elmo.exercises.harness.plain import cut_line, kind_of
 from elmo.nn.softmax import LogUniformSampler, sampled_softmax_loss
 from elmo.runtime import paddle
 from elmo.system.types import Array
@@ -27,7 +27,7 @@ def directions(answer: Answer, generator: np.random.Generator) -> None:
         if odd := [token for token in tokens if not isinstance(token, str)]:
             answer.wrong(f"your {name} hold {kind_of(odd[0])}, and each token is text", _WHERE[name])
         if tokens != right:
-            shown = printable(" ".join(tokens), 80) or "empty"
+            shown = cut_line(" ".join(tokens), 80) or "empty"
             answer.wrong(f"your {name} are {shown}: {_what_differs(name, tokens, words)}", _WHERE[name])
 
 

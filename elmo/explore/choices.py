@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from elmo.errors import InputError
 from elmo.statistics import draw_counts_within, mean_estimate, ratio_estimate
-from elmo.system.types import Bools, Floats
-
-Record = dict[str, Any]
+from elmo.system.types import Bools, Floats, Record
 
 METRICS = {
     "accuracy": "share of questions whose answer has the highest score of its candidates",

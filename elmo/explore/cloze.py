@@ -35,7 +35,7 @@ from elmo.system.types import Floats, PathLike
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment import get_segmenter
 
-Model = Bert | Encoder
+ClozeModel = Bert | Encoder
 
 LONGEST = 4  # characters of an answer at most
 _COLUMNS = ["kind", "text", "answer"]
@@ -88,7 +88,7 @@ def candidates_of(questions: Sequence[Question]) -> list[list[str]]:
     return found
 
 
-def load_model(path_or_name: PathLike) -> Model:
+def load_model(path_or_name: PathLike) -> ClozeModel:
     """Load a masked language model or a biLM, whichever it is.
 
     Raises:
@@ -97,7 +97,7 @@ def load_model(path_or_name: PathLike) -> Model:
     files = read_any(path_or_name)
     if files.kind not in (KIND, "bilm"):
         raise InputError(f"{path_or_name}: a {files.kind} model predicts no missing words; give a masked LM or a biLM")
-    model: Model
+    model: ClozeModel
     if isinstance(files.vocabulary, PieceVocabulary):
         model = Bert(masked_lm_from_files(files, path_or_name), files.vocabulary, files.provenance)
         predicts = model.model.config.head
@@ -149,7 +149,7 @@ def lines_of(result: dict[str, Any]) -> list[str]:
 
 
 def evaluate_cloze(
-    models: dict[str, Model],
+    models: dict[str, ClozeModel],
     questions: Sequence[Question],
     *,
     batch_size: int = 32,
@@ -201,7 +201,7 @@ def evaluate_cloze(
 
 
 def _scores(
-    model: Model, questions: Sequence[Question], candidates: Sequence[Sequence[str]], batch_size: int
+    model: ClozeModel, questions: Sequence[Question], candidates: Sequence[Sequence[str]], batch_size: int
 ) -> dict[str, list[Floats]]:
     if isinstance(model, Bert):
         return {
@@ -220,7 +220,7 @@ def _keep_common(found: Iterable[dict[str, QuestionScores]]) -> None:
             values[missing] = np.nan
 
 
-def _unknown(model: Model, questions: Sequence[Question]) -> dict[str, Any]:
+def _unknown(model: ClozeModel, questions: Sequence[Question]) -> dict[str, Any]:
     """What a vocabulary lacks: answers that can't be said, by kind, and characters or words of the texts."""
     silent: Counter[str] = Counter()
     tokens = 0

@@ -40,7 +40,7 @@ _SYSTEMS = {  # what the systems' own repositories say of themselves
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What `describe` found out."""
+    """What `describe_model` found out."""
 
     name: str
     place: PathLike  # where it lies
@@ -60,7 +60,7 @@ class ModelInfo:
         return sum(self.parameters.values())
 
 
-def describe(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelInfo:
+def describe_model(source: PathLike, *, vocab_path: PathLike | None = None) -> ModelInfo:
     """Say what a model of ours (from its header alone) or of another system (after reading and checking it) is.
 
     Raises:

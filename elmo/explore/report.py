@@ -52,7 +52,7 @@ def static_layers(space: WordSpace, dim: int) -> Callable[[list[list[str]]], lis
     return encode
 
 
-PLACES = {
+SURROUNDINGS = {
     "": "the word's own vector",
     ", 2 words around": "mean with two words on either side",
     ", sentence": "mean of all",
@@ -63,7 +63,7 @@ def surroundings(encode: Callable[[list[list[str]]], list[Vectors]]) -> Callable
     """Encode three times over: each layer at a word, its mean over two words on either side, and over the sentence.
 
     Returns:
-        what gives [3 * layers, words, dim] for each sentence, in the order of `PLACES`.
+        what gives [3 * layers, words, dim] for each sentence, in the order of `SURROUNDINGS`.
     """
 
     def with_surroundings(sentences: list[list[str]]) -> list[Vectors]:
@@ -177,7 +177,7 @@ def evaluate_senses(
         reviews_path: reviews with their categories; `word` in the held-out tenth of them, and in all, is scored. `AUCS`
             says what by; each AUC is given without and with centring.
         mcl_wic: .data and .gold file of MCL-WiC's Chinese pairs; scored by `polysemy.wic.score_wic`, with each
-            layer at the word and averaged as in `PLACES`.
+            layer at the word and averaged as in `SURROUNDINGS`.
 
     Returns:
         a dictionary that JSON can hold; every estimate has value, low and high (95%).
@@ -201,12 +201,12 @@ def evaluate_senses(
             record.update(reviews.score(encode, encoder.words, resamples, seed))
         if pairs is not None:
             vectors = pair_vectors(pairs, surroundings(encode), encoder.words)
-            count = vectors.vectors.shape[1] // len(PLACES)
+            count = vectors.vectors.shape[1] // len(SURROUNDINGS)
             names = ["word"] if name == "word2vec" else [f"layer {layer}" for layer in range(count)]
             representations = {
                 f"{layer}{place}": [row * count + index]
                 for index, layer in enumerate(names)
-                for row, place in enumerate(PLACES)
+                for row, place in enumerate(SURROUNDINGS)
             }
             record["mcl_wic"] = dataclasses.asdict(score_wic(vectors, representations, resamples=resamples, seed=seed))
         result["systems"][name] = record

@@ -14,9 +14,7 @@ from elmo.corpora.tables import read_text
 from elmo.encoding.protocols import WordSpace
 from elmo.errors import InputError
 from elmo.statistics import draw_rows, middle_95, resampled_means
-from elmo.system.types import PathLike
-
-Floats = NDArray[np.float64]
+from elmo.system.types import Floats, PathLike
 
 _QUESTIONS_AT_ONCE = 512
 

@@ -30,7 +30,7 @@ DATA = (
     *("cloze.tsv", "dev", "documents", "lac", "professions.tsv", "results", "senses.tsv", "tasks", "train"),
     "vocabulary_min5k.txt",
 )
-MODELS = (
+RELEASED_MODELS = (
     "bert-zh-small",
     "elmo-zh",
     "elmo-zh-small",
@@ -307,8 +307,10 @@ def _space(machine: Machine, problems: list[Problem]) -> dict[str, str]:
 def _data(machine: Machine, problems: list[Problem]) -> dict[str, str]:
     """What comes with the project, and what of it is missing."""
     models, sets = machine.data / "models", [name for name in DATA if (machine.data / name).exists()]
-    whole = [name for name in MODELS if all((models / name / file).is_file() for file in MODEL_FILES)]
-    missing = [f"models/{name}" for name in MODELS if name not in whole] + [name for name in DATA if name not in sets]
+    whole = [name for name in RELEASED_MODELS if all((models / name / file).is_file() for file in MODEL_FILES)]
+    missing = [f"models/{name}" for name in RELEASED_MODELS if name not in whole] + [
+        name for name in DATA if name not in sets
+    ]
     if missing:
         what = f"missing in {machine.data}, where what comes with the project should be: {', '.join(missing)}"
         step = "install the wheel that `pip wheel .` builds in a checkout, or check the repository out again"

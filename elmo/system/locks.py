@@ -22,8 +22,8 @@ from typing import Any, ParamSpec, TypeVar
 from elmo.errors import InputError
 from elmo.system.types import PathLike
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 RUN_LOCK = ".run.lock"
 _LARGEST_RECORD = 4096  # bytes of what a run says of itself
@@ -141,17 +141,17 @@ def _read(path: Path) -> str:
         return "which does not say what it is"
 
 
-def alone_in(argument: str) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+def alone_in(argument: str) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
     """Decorate a training so that it holds the lock of the folder that an argument names, if any; see `one_run`.
 
     Of several ranks, which share a folder, the first holds it.
     """
 
-    def decorate(train: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    def decorate(train: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
         signature = inspect.signature(train)
 
         @functools.wraps(train)
-        def run(*given: Arguments.args, **named: Arguments.kwargs) -> Result:
+        def run(*given: _Arguments.args, **named: _Arguments.kwargs) -> _Result:
             bound = signature.bind(*given, **named)
             bound.apply_defaults()
             folder: Any = bound.arguments[argument]

@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.errors import InputError
-from elmo.system.types import Floats
+from elmo.system.types import Counts, Floats
 from elmo.tagging.projection import Chunk, best_chunks, word_chunks
-
-Counts = npt.NDArray[np.int64]
 
 
 class Score(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from elmo.checks import check_whole
-from elmo.corpora.tasks import Sizes
+from elmo.corpora.tasks import SetSizes
 from elmo.errors import InputError
 
 BASELINE = "none"  # name of the network that reads no encoder
@@ -24,7 +24,7 @@ FINE_TUNING_GRID = ({"learning_rate": 1e-4}, {"learning_rate": 4e-4})
 class ExperimentSettings:
     """How much is computed; defaults are those of the published results."""
 
-    sizes: Sizes = field(default_factory=Sizes)
+    sizes: SetSizes = field(default_factory=SetSizes)
     seeds: int = 5
     max_epoch: int = 6
     patience: int = 2

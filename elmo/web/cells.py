@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from elmo.encoding.encoder import Encoder
-from elmo.system.types import Floats
-from elmo.web.model_arrays import Arrays
+from elmo.system.types import Arrays, Floats
 
 QUOTATIONS = Path(__file__).with_name("quotations.txt")  # our own sentences, segmented, each with one quotation
 _OPENS, _CLOSES = "“", "”"

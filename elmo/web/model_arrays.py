@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.bilm import BiLM
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
-
-Arrays = dict[str, npt.NDArray[np.float32]]
+from elmo.system.types import Arrays
 
 _PARTS = {"input": "input_weight", "recurrent": "recurrent_weight", "projection": "projection_weight"}
 

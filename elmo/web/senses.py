@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.encoding.encoder import Encoder
 from elmo.encoding.substitutes import Substitutes
 from elmo.explore.polysemy.senses import SenseSentence, TargetVectors, read_senses, target_vectors
+from elmo.system.types import Vectors
 from elmo.word_vectors import WordVectors
-
-Floats = npt.NDArray[np.float32]
 
 _NEIGHBOURS = 10  # words that word2vec is asked for
 
@@ -24,21 +22,21 @@ class SenseData:
     """The words for the header, and their arrays."""
 
     words: dict[str, Any]
-    arrays: dict[str, Floats]
+    arrays: dict[str, Vectors]
 
 
 @dataclass(frozen=True)
 class _WordArrays:
     """What is packed of one word; vectors are less the word's mean, as the comparison of senses asks for."""
 
-    layers: Floats  # [sentences, layers, dim], of the hole
-    means: Floats  # [layers, dim]
-    expected: Floats  # [sentences, dim / 2], substitute vectors, times `stretch`
-    expected_mean: Floats  # [dim / 2], before it was stretched
+    layers: Vectors  # [sentences, layers, dim], of the hole
+    means: Vectors  # [layers, dim]
+    expected: Vectors  # [sentences, dim / 2], substitute vectors, times `stretch`
+    expected_mean: Vectors  # [dim / 2], before it was stretched
     stretch: float
 
     @classmethod
-    def of(cls, holes: Floats, substitutes: Floats) -> _WordArrays:
+    def of(cls, holes: Vectors, substitutes: Vectors) -> _WordArrays:
         layers, expected = holes - holes.mean(axis=0), substitutes - substitutes.mean(axis=0)
         stretch = _stretch(layers[:, -1], expected)
         return cls(layers, holes.mean(axis=0), expected * np.float32(stretch), substitutes.mean(axis=0), stretch)
@@ -79,7 +77,7 @@ def sense_data(encoder: Encoder, path: Path, word_vectors: WordVectors | None = 
     return SenseData(words, _packed(parts))
 
 
-def principal_axes(centred: Floats) -> Floats:
+def principal_axes(centred: Vectors) -> Vectors:
     """The two directions [2, dim] in which vectors [count, dim] around zero spread most, each of length 1.
 
     Fewer than two vectors leave an axis of zeros.
@@ -90,7 +88,7 @@ def principal_axes(centred: Floats) -> Floats:
     return axes
 
 
-def map_axes(top: Floats, expected: Floats) -> Floats:
+def map_axes(top: Vectors, expected: Vectors) -> Vectors:
     """Axes [2, dim + dim / 2] of a map on which states of the top layer and substitute vectors can be mixed.
 
     Each has its own principal axes. Those of the substitute vectors point to where the same sentences have the states
@@ -101,7 +99,7 @@ def map_axes(top: Floats, expected: Floats) -> Floats:
     return np.concatenate([of_states, of_expected * np.where(agreement < 0, -1, 1)[:, None]], axis=1, dtype=np.float32)
 
 
-def _packed(parts: list[_WordArrays]) -> dict[str, Floats]:
+def _packed(parts: list[_WordArrays]) -> dict[str, Vectors]:
     return {
         "senseVectors": np.concatenate([part.layers.reshape(-1, part.layers.shape[-1]) for part in parts]),
         "senseMeans": np.concatenate([part.means.ravel() for part in parts]),
@@ -111,7 +109,7 @@ def _packed(parts: list[_WordArrays]) -> dict[str, Floats]:
     }
 
 
-def _stretch(states: Floats, expected: Floats) -> float:
+def _stretch(states: Vectors, expected: Vectors) -> float:
     """The factor that makes substitute vectors as long, in the mean square, as states, so that a mix has both."""
     squares = float((expected**2).sum())
     return float(np.sqrt((states**2).sum() / squares)) if squares else 1.0

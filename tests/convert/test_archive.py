@@ -1,4 +1,4 @@
-"""What `opened` unpacks, what it refuses, and that nothing of it stays behind."""
+"""What `unpacked` unpacks, what it refuses, and that nothing of it stays behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from elmo.convert import archive
-from elmo.convert.archive import opened
+from elmo.convert.archive import unpacked
 from elmo.errors import InputError
 
 FILES = {"options.json": b'{"lstm": {}}', "lm_weights.hdf5": bytes(range(256)) * 9000, "vocab.txt": "苹果\n".encode()}
@@ -59,7 +59,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def refused(source: Path) -> str:
-    with pytest.raises(InputError) as caught, opened(source):
+    with pytest.raises(InputError) as caught, unpacked(source):
         pass
     message = str(caught.value)
     assert "\n" not in message
@@ -68,7 +68,7 @@ def refused(source: Path) -> str:
 
 
 def test_a_directory_is_passed_through(tmp_path: Path, temporary: Path) -> None:
-    with opened(temporary) as directory:
+    with unpacked(temporary) as directory:
         assert directory == temporary
     assert temporary.is_dir()
 
@@ -87,14 +87,14 @@ def test_an_archive_comes_out_as_it_went_in(
     tmp_path: Path, temporary: Path, name: str, write: Callable[[Path, dict[str, bytes]], Path], top: str
 ) -> None:
     source = write(tmp_path / name, {f"{top}{file}": data for file, data in FILES.items()})
-    with opened(source) as directory:
+    with unpacked(source) as directory:
         assert directory.is_relative_to(temporary)
         assert contents(directory) == FILES
 
 
 def test_folders_inside_stay_and_what_macos_adds_does_not_count(tmp_path: Path, temporary: Path) -> None:
     files = {"model/configs/a.json": b"{}", "model/encoder.pkl": b"x", "__MACOSX/model/._encoder.pkl": b"y"}
-    with opened(write_zip(tmp_path / "model.zip", files)) as directory:
+    with unpacked(write_zip(tmp_path / "model.zip", files)) as directory:
         assert contents(directory) == {"configs/a.json": b"{}", "encoder.pkl": b"x"}
 
 
@@ -106,12 +106,12 @@ def test_a_tar_made_of_the_current_folder_is_unpacked(tmp_path: Path, temporary:
         member = tarfile.TarInfo("./a")
         member.size = 3
         tar.addfile(member, io.BytesIO(b"abc"))
-    with opened(tmp_path / "model.tar") as directory:
+    with unpacked(tmp_path / "model.tar") as directory:
         assert contents(directory) == {"a": b"abc"}
 
 
 def test_the_directory_goes_also_when_its_user_fails(tmp_path: Path, temporary: Path) -> None:
-    with pytest.raises(OSError, match="mine"), opened(write_zip(tmp_path / "model.zip")):
+    with pytest.raises(OSError, match="mine"), unpacked(write_zip(tmp_path / "model.zip")):
         raise OSError("mine")
 
 
@@ -282,7 +282,7 @@ def test_what_expands_beyond_belief_is_refused(
     source = write(tmp_path / ("model.zip" if write is write_zip else "model.tgz"), zeros)
     assert "no model does" in refused(source)
     monkeypatch.setattr(archive, "BOMB_RATIO", 2000)  # deflate reaches about 1000
-    with opened(source) as directory:
+    with unpacked(source) as directory:
         assert contents(directory) == zeros
 
 
@@ -361,7 +361,7 @@ def test_damaged_archives_end_in_a_line_and_leave_nothing_behind(tmp_path: Path,
                 changed[place] = generator.choice([0, 0xFF, 0x7F, changed[place] ^ 1 << generator.randrange(8)])
         source.write_bytes(changed)
         try:
-            with opened(source) as directory:
+            with unpacked(source) as directory:
                 assert directory.is_relative_to(temporary)
         except InputError as error:
             assert "\n" not in str(error)

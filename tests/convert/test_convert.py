@@ -15,7 +15,7 @@ from elmo.convert import convert, read_any, safety
 from elmo.convert.lark import write_lark
 from elmo.encoding.encoder import load_pretrained
 from elmo.errors import InputError
-from elmo.explore.describe import describe, render
+from elmo.explore.describe import describe_model, render
 from elmo.models import ModelFiles, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
@@ -60,7 +60,7 @@ def test_weights_without_softmax_give_vectors_and_say_that_they_give_no_perplexi
     assert encoder.encode(WORDS)[0].shape == (3, 3, 12)
     with pytest.raises(InputError, match="without its softmax"):
         encoder.model.losses(None, None)
-    assert "absent" in render(describe(tmp_path / "lark"))
+    assert "absent" in render(describe_model(tmp_path / "lark"))
 
 
 def test_lark_s_second_step_takes_lark_s_own_checkpoint(tmp_path: Path):
@@ -76,12 +76,12 @@ def test_lark_s_second_step_takes_lark_s_own_checkpoint(tmp_path: Path):
 def test_half_precision_halves_the_file(ours: Path, tmp_path: Path):
     convert(ours, tmp_path / "half", dtype="float16")
     assert read_model(tmp_path / "half").arrays["embedding_para"].dtype == np.float32  # as it is used
-    assert "float16" in render(describe(tmp_path / "half"))
+    assert "float16" in render(describe_model(tmp_path / "half"))
 
 
 def test_info_of_a_model_of_ours_needs_no_weights_in_memory(ours: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("elmo.explore.describe.read_any", None)
-    info = describe(ours)
+    info = describe_model(ours)
     assert info.num_parameters == sum(array.size for array in model_files().arrays.values())
     assert info.source == "this package"
     text = render(info)
@@ -91,7 +91,7 @@ def test_info_of_a_model_of_ours_needs_no_weights_in_memory(ours: Path, monkeypa
 
 @pytest.mark.parametrize("model", ["bilm_tf", "elmoformanylangs/word", "elmoformanylangs/charword"])
 def test_info_tells_where_other_systems_weights_come_from(shared: Path, model: str):
-    text = render(describe(shared / "parity" / model))
+    text = render(describe_model(shared / "parity" / model))
     assert ("AllenNLP" in text) == (model == "bilm_tf")
     assert "licence" in text and "token encoder" in text and "projected to 16" in text
 

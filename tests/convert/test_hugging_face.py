@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 from elmo.convert import convert, read_any, read_config
 from elmo.encoding.bert import Bert
 from elmo.errors import InputError
-from elmo.explore.describe import describe, render
+from elmo.explore.describe import describe_model, render
 from elmo.masked_lm import masked_lm_from_files
 from elmo.models import read_model
 from elmo.runtime import paddle
@@ -160,7 +160,7 @@ def test_a_converted_model_is_ours_and_gives_the_same_vectors(tmp_path):
     first, second = (Bert.from_pretrained(tmp_path / name).encode(["我们"])[0] for name in ("model", "ours"))
     assert (first == second).all()
     for name in ("model", "ours"):
-        info = describe(tmp_path / name)
+        info = describe_model(tmp_path / name)
         assert info.source == "Hugging Face" and info.config["hidden_size"] == 12
         assert "masked_lm" in render(info)
         assert read_config(tmp_path / name, kind="masked_lm")["num_layers"] == 2

@@ -17,7 +17,17 @@ from types import SimpleNamespace
 import pytest
 
 from elmo.corpora import datasets, download, registry
-from elmo.corpora.datasets import DATASETS, DataFile, Dataset, data_home, describe, fetch, path, table, verify
+from elmo.corpora.datasets import (
+    DATASETS,
+    DataFile,
+    Dataset,
+    corpora_table,
+    data_home,
+    describe_corpus,
+    fetch,
+    path,
+    verify,
+)
 from elmo.errors import InputError, RunError
 
 CONTENT = bytes(range(256)) * 1000
@@ -160,7 +170,7 @@ def test_every_source_of_the_pool_says_what_it_is_and_under_which_licence_it_cam
         assert file.url is None  # made from its source, so that no address has it
         commits = re.findall(r"github\.com/[\w.-]+/[\w.-]+ @ [0-9a-f]{12} \([^()]+(?:\([^()]+\))?\)", repositories)
         assert ", ".join(commits) == repositories or "94 repositories" in repositories
-    shown = describe("pool")
+    shown = describe_corpus("pool")
     for words in (
         "pool/tvsub.txt.xz, 7,964,156 bytes: subtitles",
         "longyuewangdcu/tvsub @ 76a07be477ea (CC BY-NC-ND 4.0",
@@ -179,7 +189,7 @@ def test_the_data_home_is_in_the_users_cache_unless_it_is_set(monkeypatch):
 
 
 def test_an_unknown_name_gets_the_nearest_names(home):
-    for call in (path, verify, describe, lambda name: fetch(name, accept_licence=True)):
+    for call in (path, verify, describe_corpus, lambda name: fetch(name, accept_licence=True)):
         with pytest.raises(InputError, match="did you mean msra_ner"):
             call("MSRA-NER")
     with pytest.raises(InputError, match="elmo data list"):
@@ -215,7 +225,7 @@ def test_a_dataset_by_hand_says_where_it_comes_from_and_where_it_goes(home):
 def test_a_dataset_of_many_files_is_not_listed_in_a_message(home):
     with pytest.raises(InputError, match=r"raw has to be got by hand: `elmo data show raw` says from where"):
         path("raw")
-    assert "yihui" in describe("raw")
+    assert "yihui" in describe_corpus("raw")
 
 
 def test_verify_names_what_is_missing_short_or_changed(sample):
@@ -231,13 +241,13 @@ def test_verify_names_what_is_missing_short_or_changed(sample):
 
 
 def test_describe_and_table_show_licence_source_and_state(sample):
-    text = describe("sample")
+    text = describe_corpus("sample")
     for words in ("a sample", "MIT", "the local server", SHA256, "256,000 bytes", "to fetch"):
         assert words in text
-    assert "by hand" in describe("raw")
+    assert "by hand" in describe_corpus("raw")
     fetch_sample()
-    assert "there" in describe("sample")
-    assert table().row_count == len(DATASETS)
+    assert "there" in describe_corpus("sample")
+    assert corpora_table().row_count == len(DATASETS)
 
 
 # Downloading

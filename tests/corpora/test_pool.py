@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elmo.corpora.pool import blocks, find_sources, held_out_blocks, read_source, write_pool
+from elmo.corpora.pool import find_sources, held_out_blocks, paragraph_blocks, read_source, write_pool
 from elmo.corpora.splits import split_raw
 from elmo.errors import InputError
 
@@ -52,13 +52,13 @@ def written(pool, tmp_path):
 
 def test_blocks_are_whole_documents_unless_they_are_long():
     lines = ["甲" * 900, "", "乙" * 1200, "丙", "", "丁" * 9_000, "戊" * 2_000, "己" * 3, ""]
-    assert list(blocks(lines)) == [lines[:5], lines[5:7], lines[7:]]
-    assert list(blocks(["", ""])) == []  # nothing but empty lines
+    assert list(paragraph_blocks(lines)) == [lines[:5], lines[5:7], lines[7:]]
+    assert list(paragraph_blocks(["", ""])) == []  # nothing but empty lines
 
 
 @given(st.lists(st.sampled_from(["", "短", "长" * 1_500, "长" * 11_000])))
 def test_no_line_is_lost_by_cutting(lines):
-    cut = [line for block in blocks(lines) for line in block]
+    cut = [line for block in paragraph_blocks(lines) for line in block]
     assert cut == lines[: len(cut)] and not any(lines[len(cut) :])
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from elmo.corpora.peoples_daily import PKU_BRACKETS, PKU_TO_LAC, read_peoples_daily
 from elmo.corpora.splits import conll_texts, peoples_daily_part, peoples_daily_text
-from elmo.corpora.tagged import COARSE, GROUPS, LAC_TAGS, Tagged, widen_punctuation
+from elmo.corpora.tagged import COARSE, LAC_TAGS, TAG_GROUPS, Tagged, widen_punctuation
 from elmo.corpora.universal_dependencies import UD_TO_LAC, read_ud
 from elmo.errors import InputError
 from elmo.text.sentences import split_sentences
@@ -66,7 +66,7 @@ def test_the_tags_are_those_of_baidus_lac(shared):
 def test_tables_lead_to_lacs_tags_and_each_tag_is_in_one_group_and_one_class():
     assert len(LAC_TAGS) == 24
     assert all(gloss.english and gloss.chinese for gloss in LAC_TAGS.values())
-    assert sorted(tag for group in GROUPS.values() for tag in group) == sorted(LAC_TAGS)
+    assert sorted(tag for group in TAG_GROUPS.values() for tag in group) == sorted(LAC_TAGS)
     assert set(COARSE) == set(LAC_TAGS)
     targets = {*PKU_TO_LAC.values(), *UD_TO_LAC.values(), *filter(None, PKU_BRACKETS.values())}
     assert targets <= set(LAC_TAGS)

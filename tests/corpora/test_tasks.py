@@ -16,7 +16,7 @@ from elmo.corpora.tasks import (
     PUBLIC_SETS,
     Labelled,
     Paragraph,
-    Sizes,
+    SetSizes,
     divide,
     read_cmrc,
     read_msra,
@@ -88,7 +88,7 @@ def test_parts_share_no_group_and_no_group_is_large() -> None:
     generator = np.random.default_rng(3)
     examples = [(Labelled((f"文{i}",), "1"), f"组{generator.integers(30)}") for i in range(600)]
     group_of = {example: group for example, group in examples}
-    parts = divide(examples, Sizes(train=60, dev=20, test=40))
+    parts = divide(examples, SetSizes(train=60, dev=20, test=40))
     groups = [[group_of[example] for example in part] for part in parts]  # type: ignore[index]
     assert [len(part) for part in parts] == [60, 20, 40]
     for first, second in ((0, 1), (0, 2), (1, 2)):
@@ -98,14 +98,14 @@ def test_parts_share_no_group_and_no_group_is_large() -> None:
 
 def test_the_test_part_stays_when_there_is_more_to_train_on() -> None:
     examples = [(Labelled((f"文{i}",), "1"), str(i)) for i in range(200)]
-    small, large = (divide(examples, Sizes(train=train, dev=20, test=40)) for train in (20, 100))
+    small, large = (divide(examples, SetSizes(train=train, dev=20, test=40)) for train in (20, 100))
     assert small[2] == large[2]
     assert small[0] == large[0][:20]
 
 
 def test_too_few_examples_are_shared_out() -> None:
     examples = [(Labelled((f"文{i}",), "1"), str(i)) for i in range(35)]
-    train, dev, test = divide(examples, Sizes())
+    train, dev, test = divide(examples, SetSizes())
     assert (len(train), len(dev), len(test)) == (20, 5, 10)
 
 
@@ -195,7 +195,7 @@ def test_our_own_sets_are_whole(data: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PUBLIC_SETS if name != "msra"])  # whose reading takes long
 def test_public_sets_are_read_and_their_parts_share_no_text(shared: Path, name: str) -> None:
-    found = read_public(shared / "corpora", name, Sizes(200, 50, 100))
+    found = read_public(shared / "corpora", name, SetSizes(200, 50, 100))
 
     def texts(part: list) -> set[object]:  # type: ignore[type-arg]
         return {e.sentences if isinstance(e, Paragraph) else e.texts[0] for e in part}

@@ -11,7 +11,7 @@ import pytest
 
 from elmo.runtime import Preparation
 from elmo.system import machine as machine_module
-from elmo.system.doctor import DATA, MODELS, Report, examine, render
+from elmo.system.doctor import DATA, RELEASED_MODELS, Report, examine, render
 from elmo.system.machine import Machine, PaddleBuild
 
 CPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", None, None)
@@ -448,12 +448,12 @@ def test_without_paddle_the_command_still_works(repository, tmp_path):
 
 def test_the_doctor_knows_all_that_comes_with_the_project(data):
     assert sorted(path.name for path in data.iterdir()) == sorted(("README.md", "models", *DATA))
-    assert sorted(path.name for path in (data / "models").iterdir()) == sorted(("README.md", *MODELS))
+    assert sorted(path.name for path in (data / "models").iterdir()) == sorted(("README.md", *RELEASED_MODELS))
 
 
 def test_what_is_missing_of_it_is_named(machine, data, tmp_path):
     report = examine(machine)
-    assert report.findings["Models and data"]["models"] == ", ".join(MODELS)
+    assert report.findings["Models and data"]["models"] == ", ".join(RELEASED_MODELS)
     (tmp_path / "data").mkdir()
     for name in ("models", *DATA):
         if name != "lac":

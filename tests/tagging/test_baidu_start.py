@@ -13,7 +13,7 @@ import pytest
 from elmo.corpora.tagged import LAC_TAGS, Tagged
 from elmo.encoding.features import ElmoFeatures
 from elmo.errors import InputError
-from elmo.explore.describe import describe, render
+from elmo.explore.describe import describe_model, render
 from elmo.models import read_model, write_model
 from elmo.nn.crf import viterbi
 from elmo.runtime import paddle
@@ -168,7 +168,7 @@ def test_a_tagger_that_went_on_from_lac_comes_back_the_same(
 def test_it_is_a_model_that_says_what_it_is(files: LacFiles, tmp_path: Path) -> None:
     network = start_from_lac(files, TAGS)
     Tagger(network, files.vocabulary).save(tmp_path / "model")
-    assert "tagger" in render(describe(tmp_path / "model"))
+    assert "tagger" in render(describe_model(tmp_path / "model"))
     assert repr(Tagger.from_pretrained(tmp_path / "model")).startswith("Tagger(lac, 3 tags, 18 in the vocabulary)")
     network.eval()
     texts = ["河边散步好", "OOV去", "<UNK>去", "龘龘"]  # what its vocabulary has in addition is no word of LAC's

@@ -16,7 +16,7 @@ import pytest
 
 from elmo.corpora.tagged import Tagged
 from elmo.errors import InputError
-from elmo.explore.describe import describe
+from elmo.explore.describe import describe_model
 from elmo.models import read_model, write_model
 from elmo.tagging import from_files as tagger_command
 from elmo.tagging.baidu import Lac
@@ -333,12 +333,12 @@ def test_a_tagger_reads_text_as_that_of_its_training_was_normalised(
 
 
 def test_info_refuses_a_tagger_whose_configuration_no_one_could_load(trained: Path, tmp_path: Path) -> None:
-    assert describe(trained / "model").kind == "tagger"
+    assert describe_model(trained / "model").kind == "tagger"
     files = read_model(trained / "model")
     wrong = dataclasses.replace(files, config={**files.config, "tokens": "bytes"})
     write_model(tmp_path / "wrong", wrong)
     with pytest.raises(InputError, match=r"tokens is 'bytes': give words or characters|tokens"):
-        describe(tmp_path / "wrong")
+        describe_model(tmp_path / "wrong")
 
 
 def test_a_user_dictionary_works_with_a_model_of_ours(

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from elmo.cli import app
 from elmo.corpora.own_tasks import OWN_SETS, read_own
-from elmo.corpora.tasks import Sizes
+from elmo.corpora.tasks import SetSizes
 from elmo.encoding.text_encoders import TextEncoder, load_text_encoder, parameters_of
 from elmo.errors import InputError, RunError
 from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig
@@ -37,7 +37,7 @@ from elmo.text.pieces import PieceVocabulary
 from elmo.training.early_stopping import FitSettings
 
 TINY = ExperimentSettings(
-    sizes=Sizes(12, 6, 8),
+    sizes=SetSizes(12, 6, 8),
     seeds=2,
     max_epoch=1,
     fine_tuned_seeds=1,
@@ -313,7 +313,7 @@ def test_what_can_not_be_opened_is_told_before_anything_is_trained(
 
 def test_runs_of_another_experiment_are_refused(own_sets: Path, tmp_path: Path, small_grid: None) -> None:
     TasksExperiment({}, tmp_path, TINY, data=own_sets, sets=["sentiment"]).run()
-    other = ExperimentSettings(sizes=Sizes(10, 6, 8), seeds=2, fine_tuned_seeds=0)
+    other = ExperimentSettings(sizes=SetSizes(10, 6, 8), seeds=2, fine_tuned_seeds=0)
     with pytest.raises(InputError, match="another --work"):
         TasksExperiment({}, tmp_path, other, data=own_sets, sets=["sentiment"]).run()
 

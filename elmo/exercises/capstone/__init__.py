@@ -13,14 +13,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import read_senses
 from elmo.models import read_model
-from elmo.system.types import PathLike
-
-Record = dict[str, Any]
+from elmo.system.types import PathLike, Record
 
 FEWEST = 10  # marked sentences of a sense
 LEAST, MOST = 60, 400  # words, or Chinese characters, of the conclusion

@@ -18,7 +18,7 @@ import numpy as np
 
 from elmo.exercises.harness.comparing import Mistake, finding, no_number_hint, shape_asked, shape_hint, shape_words
 from elmo.exercises.harness.guard import Guard, Trouble, told
-from elmo.exercises.harness.plain import Other, changed_part, kind_of, odd_one, plain, printable, same, type_name
+from elmo.exercises.harness.plain import Other, changed_part, cut_line, kind_of, odd_one, plain, same, type_name
 from elmo.system.types import Array
 
 __all__ = ["Answer", "Mistake", "Result", "WrongAnswerError", "check", "exercise", "known_exercises"]
@@ -86,14 +86,14 @@ def check(number: str, answer: Any) -> Result:
         return Result(shown, False, f'write the number in quotes, check("{shown}", ...)', "it is a text with one point")
     if (checker := _find(number)) is None:
         known = ", ".join(known_exercises())
-        return Result(printable(number, 20), False, f"no such exercise: there are {known}", "its number on the page")
+        return Result(cut_line(number, 20), False, f"no such exercise: there are {known}", "its number on the page")
     try:
         with np.errstate(all="ignore"):
             checker(Answer(answer, checker), np.random.default_rng(zlib.crc32(number.encode())))
     except WrongAnswerError as wrong:
         return Result(number, False, wrong.message, wrong.hint)
     except Exception as error:
-        found = printable(f"{type(error).__name__}: {error}", 160)
+        found = cut_line(f"{type(error).__name__}: {error}", 160)
         return Result(number, False, f"this checker has failed ({found})", "the fault is ours: please report it")
     return Result(number, True, "right")
 
@@ -130,7 +130,7 @@ class Answer:
 
     def wrong(self, message: str, hint: str = "") -> NoReturn:
         """End the check with this finding."""
-        raise WrongAnswerError(printable(message, _LONGEST), printable(hint, _LONGEST))
+        raise WrongAnswerError(cut_line(message, _LONGEST), cut_line(hint, _LONGEST))
 
     def call(self, *arguments: Any) -> Any:
         """Return what the reader's function returns for copies of the arguments, as plain data."""

@@ -35,7 +35,7 @@ from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
-from elmo.exercises.harness.plain import plain, printable, type_name
+from elmo.exercises.harness.plain import cut_line, plain, type_name
 
 Value = TypeVar("Value")
 
@@ -84,7 +84,7 @@ class Guard:
         if error is None:
             return value  # type: ignore[return-value]  # there was no error, so there is a value
         text = "" if issubclass(type(error), OutOfTime) else self._run(lambda: plain(str(error)))[0]
-        raise Trouble(error, printable(text or "", 160), _place(error)) from None
+        raise Trouble(error, cut_line(text or "", 160), _place(error)) from None
 
     def _run(self, work: Callable[[], Value]) -> tuple[Value | None, BaseException | None]:
         value: Value | None = None
@@ -316,5 +316,5 @@ def _place(error: BaseException) -> str:
         traceback = traceback.tb_next
     if not filename:
         return ""
-    line = printable(linecache.getline(filename, number), 100)
+    line = cut_line(linecache.getline(filename, number), 100)
     return f", in line {number}" + (f", `{line}`" if line else "")

@@ -147,7 +147,7 @@ _ATOMS: list[tuple[Any, Any]] = [  # subclasses of these hold their value beside
 
 def type_name(kind: type) -> str:
     """Name of a type, whatever its metaclass says."""
-    return printable(str.__str__(type.__dict__["__name__"].__get__(kind)), 60)
+    return cut_line(str.__str__(type.__dict__["__name__"].__get__(kind)), 60)
 
 
 def kind_of(value: Any) -> str:
@@ -197,7 +197,7 @@ def changed_part(before: Any, after: Any) -> Any:
     return before
 
 
-def printable(text: str, most: int) -> str:
+def cut_line(text: str, most: int) -> str:
     """Text from outside in one line of at most so many characters, none of which moves the cursor."""
     cut = text[: 4 * most]
     line = " ".join("".join(c if c.isprintable() or c.isspace() else "�" for c in cut).split())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -27,9 +26,8 @@ from elmo.explore.polysemy.wic import WicOutcomes, wic_outcomes
 from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
-from elmo.system.types import Floats, PathLike
+from elmo.system.types import Floats, PathLike, Record
 
-Record = dict[str, Any]
 Contrast = tuple[str, Row, str, Row]
 
 WORD = "苹果"

@@ -13,7 +13,7 @@ import numpy as np
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.scores import resampled_roc_auc, roc_auc
-from elmo.explore.polysemy.wic_vectors import VARIANTS, Ints, PairVectors, pair_cosines
+from elmo.explore.polysemy.wic_vectors import CHANGES, Ints, PairVectors, pair_cosines
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
 from elmo.system.types import Bools, Floats
 
@@ -106,7 +106,7 @@ class WicScore:
     """How well the cosine of one kind of vectors answers."""
 
     vectors: str  # such as "layer 1"
-    variant: str  # one of VARIANTS
+    variant: str  # one of CHANGES
     accuracy: Estimate  # on held-out folds
     whole_word_accuracy: Estimate | None  # on the pairs in which the target is a word of its own in both sentences
     auc: Estimate  # chance that the cosine of a same pair is above that of a different one
@@ -170,7 +170,7 @@ def wic_outcomes(
     names, rows = [], []
     for vectors_name, layers in representations.items():
         mean = picked.vectors[:, list(layers)].astype(np.float64).mean(axis=1)
-        for variant, change in VARIANTS.items():
+        for variant, change in CHANGES.items():
             names.append((vectors_name, variant))
             rows.append(pair_cosines(change(mean), picked.first, picked.second))
     cosines = np.array(rows)

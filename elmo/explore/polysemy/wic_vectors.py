@@ -105,7 +105,7 @@ def all_but_the_top(vectors: Floats, components: int | None = None) -> Floats:
     return np.asarray(rows - rows @ directions.T @ directions)
 
 
-VARIANTS: dict[str, Callable[[Floats], Floats]] = {
+CHANGES: dict[str, Callable[[Floats], Floats]] = {
     "raw": lambda vectors: vectors,
     "centred": centred,
     "standardised": standardised,

@@ -23,10 +23,8 @@ from elmo.explore.cloze import labels as short_names
 from elmo.explore.cloze_scores import GAP, Question, known_words, masked_scores, sentence_scores
 from elmo.explore.probing.word_layers import AnyModel, open_model
 from elmo.statistics import Estimate, draw_counts_within, mean_interval, percentile_interval
-from elmo.system.types import Floats, PathLike
+from elmo.system.types import Floats, PathLike, Record
 from elmo.word_vectors import WordVectors
-
-Record = dict[str, Any]
 
 HE, SHE = "他", "她"
 EXPECTED = ("he", "she", "open")

@@ -10,10 +10,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.checks import optional_module
 from elmo.errors import InputError
@@ -22,11 +20,8 @@ from elmo.explore.polysemy.senses import encode_each
 from elmo.explore.probing.probe_tasks import ProbeTask, Strings, read_marked_words, read_tagged_words
 from elmo.explore.probing.word_layers import Encode, word_layers
 from elmo.statistics import draw_counts, mean_estimate
-from elmo.system.types import Floats, Ids, PathLike
+from elmo.system.types import Floats, Ids, PathLike, Record, Vectors
 from elmo.word_vectors import KIND as WORD2VEC
-
-Vectors = npt.NDArray[np.float32]
-Record = dict[str, Any]
 
 FOLDS = 5
 PENALTY = 0.1  # scikit-learn's C, the same for every layer and task: it hardly matters between 0.01 and 1
@@ -47,7 +42,7 @@ def folds_of(task: ProbeTask, seed: int, folds: int = FOLDS) -> Ids:
     return fold[task.sentence]
 
 
-def outcomes(vectors: Vectors, labels: Strings, groups: Strings, fold: Ids) -> Floats:
+def probe_outcomes(vectors: Vectors, labels: Strings, groups: Strings, fold: Ids) -> Floats:
     """1 where a probe that was trained on the other folds gives an item its label, [items].
 
     Args:
@@ -145,9 +140,9 @@ def probe_layer(task: ProbeTask, vectors: Vectors, seeds: int) -> dict[str, Floa
     right, control = np.zeros(len(task.labels)), np.zeros(len(task.labels))
     for seed in range(seeds):
         fold = folds_of(task, seed)
-        right += outcomes(vectors, task.labels, task.groups, fold) / seeds
+        right += probe_outcomes(vectors, task.labels, task.groups, fold) / seeds
         if not task.separate:
-            control += outcomes(vectors, task.control_labels(seed), task.groups, fold) / seeds
+            control += probe_outcomes(vectors, task.control_labels(seed), task.groups, fold) / seeds
     return {"right": right} if task.separate else {"right": right, "control": control}
 
 

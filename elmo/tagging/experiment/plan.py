@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from elmo.corpora.tagged import GROUPS, LAC_TAGS
+from elmo.corpora.tagged import LAC_TAGS, TAG_GROUPS
 from elmo.encoding.lark_defects import DEFECTS
 from elmo.experiment import TUNING_SEED
 from elmo.tagging.train import TrainSettings
@@ -45,7 +45,7 @@ GRID: tuple[dict[str, float], ...] = (
 )
 BAIDU_SETTING = {"learning_rate": 1e-3, "dropout": 0.3}
 PARTS = ("pd/test", "ud/test")  # what a run is scored on: People's Daily's last two days, Universal Dependencies
-SCORES = ("tagged", "segmentation", "coarse", *GROUPS)
+SCORES = ("tagged", "segmentation", "coarse", *TAG_GROUPS)
 
 
 @dataclass(frozen=True)

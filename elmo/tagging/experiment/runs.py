@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from elmo.corpora.peoples_daily import read_peoples_daily
-from elmo.corpora.tagged import COARSE, GROUPS, Tagged, widen_punctuation
+from elmo.corpora.tagged import COARSE, TAG_GROUPS, Tagged, widen_punctuation
 from elmo.corpora.universal_dependencies import read_ud
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
 from elmo.encoding.lark_defects import DEFECTS
@@ -31,7 +31,7 @@ from elmo.text.vocabulary import Vocabulary
 
 MODELS = ("elmo", "word2vec", "elmo_characters", "baidu")  # that may be given
 DEV_SENTENCES = 500  # of the development day, drawn once: early stopping and tuning look at these
-_GROUP_OF = {tag: group for group, tags in GROUPS.items() for tag in tags}
+_GROUP_OF = {tag: group for group, tags in TAG_GROUPS.items() for tag in tags}
 
 
 class Corpora:

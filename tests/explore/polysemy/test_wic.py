@@ -24,7 +24,7 @@ from elmo.explore.polysemy.wic import (
 )
 from elmo.explore.polysemy.wic_files import Mention, WicPair, read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import (
-    VARIANTS,
+    CHANGES,
     PairVectors,
     all_but_the_top,
     centred,
@@ -206,17 +206,17 @@ def test_variants_do_what_their_names_say():
     assert np.abs(left[:, 4]).max() < np.abs(centred(vectors)[:, 4]).max() / 5  # the widest direction is gone
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", CHANGES)
 def test_equal_vectors_have_cosine_one_whatever_the_variant(variant):
     rng = np.random.default_rng(1)
     rows = np.concatenate(
         [np.repeat(rng.normal(size=(1, 8)) + 3, 5, axis=0), np.zeros((2, 8)), rng.normal(size=(9, 8))]
     )
     for vectors in (rows, rows[:5]):
-        changed = VARIANTS[variant](vectors)
+        changed = CHANGES[variant](vectors)
         first = np.arange(4)
         np.testing.assert_array_equal(pair_cosines(changed, first, first + 1), 1)
-    assert pair_cosines(VARIANTS[variant](rows), np.array([5]), np.array([6]))[0] == 1
+    assert pair_cosines(CHANGES[variant](rows), np.array([5]), np.array([6]))[0] == 1
 
 
 def test_cosines_by_hand():
@@ -301,7 +301,7 @@ def test_a_planted_signal_is_found_and_its_layer_chosen():
     picked.vectors[:, 0] = np.random.default_rng(9).normal(size=picked.vectors[:, 0].shape)  # nothing in layer 0
     scores = score_wic(picked, {"layer 0": [0], "layer 1": [1]}, repeats=2, resamples=200)
     by_row = {(score.vectors, score.variant): score for score in scores.scores}
-    assert len(by_row) == 2 * len(VARIANTS)
+    assert len(by_row) == 2 * len(CHANGES)
     assert by_row["layer 1", "raw"].accuracy.value > 0.95
     assert by_row["layer 1", "centred"].auc.value > 0.98
     assert scores.selected.value > 0.95

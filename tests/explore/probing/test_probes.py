@@ -11,7 +11,7 @@ import pytest
 from elmo.encoding.bert import Bert
 from elmo.errors import InputError
 from elmo.explore.probing.probe_tasks import ProbeTask, read_marked_words, read_tagged_words
-from elmo.explore.probing.probes import evaluate_probes, folds_of, outcomes, probe_layer
+from elmo.explore.probing.probes import evaluate_probes, folds_of, probe_layer, probe_outcomes
 from elmo.explore.probing.word_layers import by_words
 from tests.commands import elmo
 
@@ -76,7 +76,7 @@ def test_control_labels_belong_to_types(task: ProbeTask) -> None:
 
 def test_a_probe_whose_folds_have_one_label_gives_it() -> None:
     labels, fold = np.array(["n", "n", "v"]), np.array([0, 0, 1])
-    right = outcomes(np.zeros((3, 2), np.float32), labels, np.full(3, ""), fold)
+    right = probe_outcomes(np.zeros((3, 2), np.float32), labels, np.full(3, ""), fold)
     assert right.tolist() == [0, 0, 0]  # each fold is asked for the other's label
 
 
