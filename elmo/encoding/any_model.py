@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
@@ -16,14 +15,12 @@ from elmo.encoding.encoder import Encoder, StatefulEncoder, reads_as_trained
 from elmo.encoding.features import WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.system.types import PathLike, Sentence
+from elmo.system.types import PathLike, Sentence, Vectors
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter
 from elmo.text.shards import read_lines
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
-
-Vectors = npt.NDArray[np.float32]
 
 
 class StreamEncoder(Protocol):

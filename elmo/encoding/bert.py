@@ -7,28 +7,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.convert import read_any
+from elmo.encoding.pretrained import Pretrained, check_batch_size
 from elmo.errors import InputError
 from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
-from elmo.models import ModelFiles, write_model
+from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
-from elmo.system.types import PathLike, Sentence
-from elmo.text.lengths import blocks, pad
+from elmo.system.types import PathLike, Sentence, Vectors
+from elmo.text.lengths import pad
 from elmo.text.normalise import Normaliser
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 from elmo.text.segment.dictionary import steps_as_trained
 
-Vectors = npt.NDArray[np.float32]  # [layers, pieces, hidden]
 
-_NUMPY_TYPES = {paddle.float32: np.float32, paddle.float64: np.float64}
-_READ_AHEAD = 64  # batches that are sorted by length together, where their vectors
-_BLOCK_BYTES = 1 << 27  # are no more than this, or one sentence's
-
-
-class Bert:
+class Bert(Pretrained):
     """Turns sentences into contextual vectors of their characters; BERT's or ERNIE's, whatever was loaded.
 
     The same sentence gives the same vectors, whatever stands beside it.
@@ -39,6 +33,10 @@ class Bert:
         provenance: what the model's file says of its making.
         normalise: steps that sentences are normalised by, see `elmo.text.normalise`.
     """
+
+    kind = KIND
+    model: MaskedLM
+    vocabulary: PieceVocabulary
 
     def __init__(
         self,
@@ -76,12 +74,6 @@ class Bert:
         """
         use_device(device)
         return cls.from_files(read_any(path_or_name, kind=KIND), path_or_name, normalise=normalise)
-
-    def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
-        """Write a model directory, see `elmo.models.write_model`."""
-        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
-        files = ModelFiles(KIND, self.model.config.to_dict(), self.vocabulary, arrays, self.provenance)
-        write_model(directory, files, dtype=dtype, overwrite=overwrite)
 
     @property
     def num_layers(self) -> int:
@@ -145,10 +137,8 @@ class Bert:
         self, sentences: Iterable[Sentence], batch_size: int = 32, special_tokens: bool = False
     ) -> Iterator[tuple[list[Piece], Vectors]]:
         """As `encode`, for any number of sentences in bounded memory: yields pieces and vectors of each, in order."""
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
-        most_pieces = _BLOCK_BYTES // (4 * self.num_layers * self.output_size)
-        for block in blocks(map(self.tokenize, sentences), len, batch_size * _READ_AHEAD, most_pieces):
+        check_batch_size(batch_size)
+        for block in self._read_ahead(map(self.tokenize, sentences), batch_size):
             yield from zip(block, self._encode_block(block, batch_size, special_tokens), strict=True)
 
     def fill(self, text: str, count: int = 5) -> list[list[tuple[str, float]]]:

@@ -12,25 +12,21 @@ import numpy.typing as npt
 
 from elmo.bilm import BiLM, Positions, bilm_from_files, check_positions
 from elmo.convert import read_any
+from elmo.encoding.pretrained import Pretrained, check_batch_size
 from elmo.errors import InputError
-from elmo.models import ModelFiles, write_model
+from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
-from elmo.system.types import PathLike, Sentence
+from elmo.system.types import PathLike, Sentence, Vectors
 from elmo.text.characters import Alphabet, Lexicon, make_lexicon
-from elmo.text.lengths import blocks, like_lengths, pad
+from elmo.text.lengths import like_lengths, pad
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter, get_segmenter
 from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.vocabulary import Vocabulary
 
-Vectors = npt.NDArray[np.float32]  # [layers, words, 2 x projection]
 
-_READ_AHEAD = 64  # batches that are sorted by length together, where their vectors
-_BLOCK_BYTES = 1 << 27  # are no more than this, or one sentence's
-
-
-class Encoder:
+class Encoder(Pretrained):
     """Turns sentences into contextual vectors; the same sentence gives the same vectors, whatever stands beside it.
 
     Every sentence starts from zero state, so nothing is left over from one call, batch or sentence to the next.
@@ -42,6 +38,9 @@ class Encoder:
         provenance: what the model's file says of its making.
         normalise: steps that sentences and words are normalised by, see `elmo.text.normalise`.
     """
+
+    kind = "bilm"
+    model: BiLM
 
     def __init__(
         self,
@@ -67,7 +66,7 @@ class Encoder:
         user_dictionary: PathLike | None = None,
         normalise: Sequence[str] | None = None,
     ) -> Encoder:
-        """Make one of what was read of a model, whose arrays are used up; raises as `load_pretrained`."""
+        """Make one of what was read of a model, whose arrays are used up; raises as `from_pretrained`."""
         cut, steps = reads_as_trained(files.provenance, place, segmenter, user_dictionary, normalise)
         model = bilm_from_files(files, place, consume=True)
         return cls(model, files.vocabulary, cut, files.provenance, normalise=steps)
@@ -83,16 +82,29 @@ class Encoder:
         normalise: Sequence[str] | None = None,
         device: str | None = None,
     ) -> Encoder:
-        """Load a pretrained ELMo; see `load_pretrained`."""
+        """Load a pretrained ELMo: a model directory, a checkpoint, or the name of one that comes with the project.
+
+        Weights of LARK, AllenNLP or bilm-tf and ELMoForManyLangs are read from their own files; see `elmo.convert`.
+
+        A model knows how its text was made (`elmo.text.preprocess.preprocess`). What is given otherwise here is warned
+        about: words that are cut or spelt in another way are unknown to it.
+
+        Args:
+            path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-small" or "baike_elmo_checkpoint.tar.gz".
+            segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`. None: the
+                one that has cut the model's text, or jieba where the model does not say.
+            vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
+            user_dictionary: words that the segmenter keeps whole.
+            normalise: steps, see `elmo.text.normalise`; None: those of the model's text.
+            device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
+
+        Raises:
+            InputError: it is missing, damaged, or its parts do not belong together; it is of another class, which is
+                named; there is no such device.
+        """
         use_device(device)
         files = read_any(path_or_name, kind="bilm", vocab_path=vocab_path)
         return cls.from_files(files, path_or_name, segmenter, user_dictionary=user_dictionary, normalise=normalise)
-
-    def save_pretrained(self, directory: PathLike, *, dtype: str = "float32", overwrite: bool = False) -> None:
-        """Write a model directory, see `elmo.models.write_model`; the segmenter is named when it is loaded."""
-        arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
-        files = ModelFiles("bilm", self.model.config.to_dict(), self.vocabulary, arrays, self.provenance)
-        write_model(directory, files, dtype=dtype, overwrite=overwrite)
 
     @property
     def num_layers(self) -> int:
@@ -170,8 +182,7 @@ class Encoder:
     ) -> Iterator[tuple[list[str], Vectors]]:
         """As `encode`, for any number of sentences in bounded memory: yields words and vectors of each, in order."""
         _check_options(batch_size, positions)
-        most_words = _BLOCK_BYTES // (4 * self.num_layers * self.output_size)
-        for block in blocks(map(self.words, sentences), len, batch_size * _READ_AHEAD, most_words):
+        for block in self._read_ahead(map(self.words, sentences), batch_size):
             yield from zip(block, self._encode_block(block, batch_size, positions), strict=True)
 
     def _encode_block(self, block: Sequence[list[str]], batch_size: int, positions: Positions) -> list[Vectors]:
@@ -307,40 +318,8 @@ def reads_as_trained(
 
 def _check_options(batch_size: int, positions: str) -> None:
     """InputError for a batch without sentences, or positions that there are not."""
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+    check_batch_size(batch_size)
     check_positions(positions)
 
 
-def load_pretrained(
-    path_or_name: PathLike,
-    segmenter: str | None = None,
-    vocab_path: PathLike | None = None,
-    *,
-    user_dictionary: PathLike | None = None,
-    normalise: Sequence[str] | None = None,
-    device: str | None = None,
-) -> Encoder:
-    """Load a pretrained ELMo: a model directory, a checkpoint, or the name of one that comes with the project.
-
-    Weights of LARK, AllenNLP or bilm-tf and ELMoForManyLangs are read from their own files; see `elmo.convert`.
-
-    A model knows how its text was made (`elmo.text.preprocess.preprocess`). What is given otherwise here is warned
-    about: words that are cut or spelt in another way are unknown to it.
-
-    Args:
-        path_or_name: for instance "checkpoints/epoch_010", "elmo-zh-small" or "baike_elmo_checkpoint.tar.gz".
-        segmenter: what cuts sentences that are given as strings; see `elmo.text.segment.get_segmenter`. None: the one
-            that has cut the model's text, or jieba where the model does not say.
-        vocab_path: the vocabulary, for weights from elsewhere that come without theirs.
-        user_dictionary: words that the segmenter keeps whole.
-        normalise: steps, see `elmo.text.normalise`; None: those of the model's text.
-        device: where it runs, and with it the whole process; see `elmo.runtime.use_device`.
-
-    Raises:
-        InputError: it is missing, damaged, or its parts do not belong together; it is of another class, which is named;
-            there is no such device.
-    """
-    return Encoder.from_pretrained(
-        path_or_name, segmenter, vocab_path, user_dictionary=user_dictionary, normalise=normalise, device=device
-    )
+load_pretrained = Encoder.from_pretrained

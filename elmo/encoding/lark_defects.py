@@ -40,8 +40,8 @@ class LarkTransfer(BiLM):
     """A biLM whose `layers` have some of LARK's defects; parameters are shared with the one that is given."""
 
     def __init__(self, model: BiLM, defects: Sequence[str]) -> None:
-        paddle.nn.Layer.__init__(self)
-        self.config, self.sparse_gradient = model.config, False
+        with paddle.LazyGuard():  # no first values: all parameters are those of the model that is given
+            super().__init__(model.config)
         for name, layer in model.named_children():
             setattr(self, name, layer)
         for name, parameter in model.named_parameters(include_sublayers=False):

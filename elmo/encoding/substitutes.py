@@ -10,9 +10,7 @@ import numpy.typing as npt
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.nn.evaluating import evaluating
-from elmo.system.types import Sentence
-
-Floats = npt.NDArray[np.float32]
+from elmo.system.types import Sentence, Vectors
 
 _SHIFT = 2.7  # of Zipf's law as Mandelbrot has it: a word's frequency is proportional to 1 / (rank + 2.7)
 _ROWS = 128  # that are compared with the whole vocabulary at a time
@@ -54,7 +52,7 @@ class Substitutes:
         """Numbers of a substitute vector."""
         return int(self._weight.shape[1])
 
-    def weights(self, holes: npt.ArrayLike) -> Floats:
+    def weights(self, holes: npt.ArrayLike) -> Vectors:
         """Weights [n, vocabulary], each row with the sum 1; `<S>`, `</S>` and `<UNK>` have none.
 
         Args:
@@ -68,7 +66,7 @@ class Substitutes:
         scores[:, self._never] = -np.inf
         return np.exp(_log_softmax(scores))
 
-    def vectors(self, holes: npt.ArrayLike) -> Floats:
+    def vectors(self, holes: npt.ArrayLike) -> Vectors:
         """Substitute vectors [n, size] of holes as `weights` takes them."""
         holes = np.asarray(holes, np.float32)
         rows = [self.weights(holes[first : first + _ROWS]) @ self._unit for first in range(0, len(holes), _ROWS)]
@@ -93,14 +91,14 @@ class Substitutes:
         best = np.argsort(-weights, kind="stable")[:count]
         return [(self.encoder.vocabulary.tokens[place], float(weights[place])) for place in best]
 
-    def encode(self, sentences: Sequence[Sentence]) -> list[Floats]:
+    def encode(self, sentences: Sequence[Sentence]) -> list[Vectors]:
         """Substitute vectors [words, size] of each sentence."""
         return [self.vectors(layers[-1]) for layers in self.encoder.encode(sentences, positions="hole")]
 
-    def _log_probabilities(self, states: Floats) -> Floats:
+    def _log_probabilities(self, states: Vectors) -> Vectors:
         return _log_softmax(states @ self._weight.T + self._bias)
 
 
-def _log_softmax(scores: Floats) -> Floats:
+def _log_softmax(scores: Vectors) -> Vectors:
     shifted = scores - scores.max(axis=1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)), np.float32)

@@ -6,21 +6,19 @@ vector a layer, computed once (frozen) or inside a network that changes it (fine
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import BiLM, init_pretraining_params
-from elmo.bilm_config import BiLMConfig
+from elmo.bilm import BiLM
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
+from elmo.encoding.encoder import Encoder
 from elmo.encoding.features import CHARACTERS, ElmoFeatures, Features, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.system.types import Arrays, PathLike, Tensor, Vectors
@@ -65,20 +63,23 @@ class WordEncoder:
     """word2vec or ELMo: a character has the vectors of its word, or its own where the ELMo reads characters.
 
     Args:
-        features: frozen vectors.
-        elmo: what was read from the model's files, if it is an ELMo that may be fine-tuned.
+        model: which of the two.
     """
 
-    def __init__(self, features: Features, elmo: ModelFiles | None = None) -> None:
-        self.kind = "word2vec" if elmo is None else "elmo"
-        self._features, self.layers, self.size = features, features.layers, features.size
+    def __init__(self, model: WordVectors | Encoder) -> None:
+        self._features: Features
         self.trainable: BiLM | None = None
-        self._vocabulary = None
-        if elmo is not None and elmo.config.get("token_encoder") is None:  # one that reads characters stays frozen
-            self.trainable = BiLM(dataclasses.replace(BiLMConfig.from_dict(elmo.config), softmax=False))
-            init_pretraining_params(self.trainable, elmo)
-            self.trainable.eval()
-            self._vocabulary = elmo.vocabulary
+        if isinstance(model, WordVectors):
+            self.kind = "word2vec"
+            self._features = WordVectorFeatures(model)
+        else:
+            self.kind = "elmo"
+            self._features = ElmoFeatures(model)
+            if model.model.config.token_encoder is None:  # one that reads characters stays frozen
+                self.trainable = model.model
+        self.layers = self._features.layers
+        self.size = self._features.size
+        self._vocabulary = model.vocabulary
 
     def read(self, text: str, words: Sequence[str], owners: Owners) -> tuple[list[str], Owners]:
         """The words themselves, or their characters."""
@@ -92,7 +93,7 @@ class WordEncoder:
 
     def run(self, units: Sequence[list[str]]) -> tuple[list[Tensor], Owners]:
         """Layers of the biLM."""
-        if self.trainable is None or self._vocabulary is None:
+        if self.trainable is None:
             raise InputError(f"this {self.kind} can't be fine-tuned: use it frozen")
         ids, lengths = pad([self._vocabulary.encode(words) for words in units])
         layers = self.trainable.layers(paddle.to_tensor(ids), paddle.to_tensor(lengths))
@@ -153,15 +154,15 @@ def load_text_encoder(path_or_name: PathLike) -> TextEncoder:
         InputError: it is missing, damaged, or of a kind that gives no vectors.
     """
     files = read_any(path_or_name)
-    kind = files.kind
-    if kind == "skipgram":
-        return WordEncoder(WordVectorFeatures(WordVectors.load(path_or_name)))
-    if kind == "bilm":
-        return WordEncoder(ElmoFeatures(path_or_name), files)
-    if kind == MASKED_LM:
-        return PieceEncoder(Bert.from_pretrained(path_or_name))
+    if files.kind == "skipgram":
+        return WordEncoder(WordVectors.from_files(files, path_or_name))
+    if files.kind == "bilm":
+        files.config["softmax"] = False  # nothing is predicted here
+        return WordEncoder(Encoder.from_files(files, path_or_name, "whitespace"))  # texts come segmented
+    if files.kind == MASKED_LM:
+        return PieceEncoder(Bert.from_files(files, path_or_name))
     raise InputError(
-        f"{path_or_name}: holds a {kind} model, which gives no vectors; give word2vec, ELMo, BERT or ERNIE"
+        f"{path_or_name}: holds a {files.kind} model, which gives no vectors; give word2vec, ELMo, BERT or ERNIE"
     )
 
 

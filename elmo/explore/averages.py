@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from elmo.encoding.protocols import ContextEncoder, Vectors
+from elmo.encoding.protocols import ContextEncoder
 from elmo.errors import InputError
+from elmo.system.types import Vectors
 
 
 class AverageVectors:

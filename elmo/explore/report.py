@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from elmo.encoding.protocols import ContextEncoder, Vectors, WordSpace
+from elmo.encoding.protocols import ContextEncoder, WordSpace
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
 from elmo.explore.polysemy.scores import bootstrap_interval, centroid_differences, pair_auc, resampled_roc_auc, roc_auc
@@ -26,7 +26,7 @@ from elmo.explore.polysemy.wic_vectors import pair_vectors
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.statistics import Estimate, draw_counts, percentile_interval
 from elmo.system.files import whole_file
-from elmo.system.types import Bools, PathLike
+from elmo.system.types import Bools, PathLike, Vectors
 from elmo.text.shards import find_shards, read_lines, read_sentences
 
 BRAND = REVIEW_CATEGORIES["平板"]

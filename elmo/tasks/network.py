@@ -206,10 +206,7 @@ class TextNetwork(paddle.nn.Layer):
             scaled = [layer * scale for layer, scale in zip(layers, vectors.scales, strict=True)]
             return self.scalar_mix(scaled), begins
         stacked, begins = vectors.rows(texts)
-        count, rows, size = stacked.shape
-        # As `ScalarMix` has it, in one product: a third of the time.
-        shares = self.scalar_mix.gamma * paddle.nn.functional.softmax(self.scalar_mix.weights)
-        return paddle.matmul(shares.unsqueeze(0), stacked.reshape([count, rows * size])).reshape([rows, size]), begins
+        return self.scalar_mix.mix_stacked(stacked), begins
 
     def pooled(self, texts: Sequence[Text]) -> Tensor:
         """A vector of each text, [texts, 2 * output_size]: mean and maximum of the outputs of its characters."""

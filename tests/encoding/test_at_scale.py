@@ -85,7 +85,7 @@ def test_a_long_sentence_is_not_padded_for_with_the_others(model, monkeypatch):
 
 @pytest.mark.parametrize("kind", ["elmo", "bert"])
 def test_what_is_read_ahead_is_bounded_by_its_vectors(models, model, monkeypatch, kind):
-    monkeypatch.setattr(f"elmo.encoding.{'encoder' if kind == 'elmo' else 'bert'}._BLOCK_BYTES", 4096)
+    monkeypatch.setattr("elmo.encoding.pretrained._BLOCK_BYTES", 4096)
     taken = []
 
     def lines():

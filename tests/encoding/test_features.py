@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from elmo.convert import read_any
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures, make_features
 from elmo.encoding.text_encoders import load_text_encoder
 from elmo.errors import InputError
-from elmo.models import export_model
+from elmo.models import ModelFiles, export_model
 from elmo.word_vectors import WordVectors
 
 SENTENCES = [["我", "的", "演出"], ["好"], ["今晚", "的", "演出", "，", "生词"]]
@@ -75,6 +77,22 @@ def test_a_task_reads_characters_where_the_elmo_does(tiny_elmo: Path, tiny_chara
         read, of_character = encoder.read("今晚 的", words, owners)
         assert (read, of_character.tolist()) == (units, expected)
         assert encoder.encode([read])[0].shape == (3, len(units), 10)
+
+
+def test_a_model_is_opened_once(
+    tiny_elmo: Path, tiny_word2vec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_and_remove(place: Path) -> ModelFiles:
+        files = read_any(place)
+        shutil.rmtree(place)
+        return files
+
+    monkeypatch.setattr("elmo.encoding.text_encoders.read_any", read_and_remove)
+    for path in (tiny_elmo, tiny_word2vec):
+        expected = make_features({"kind": path.name.removeprefix("tiny-"), "source": str(path)}).encode(SENTENCES)
+        encoder = load_text_encoder(shutil.copytree(path, tmp_path / path.name))
+        for ours, theirs in zip(encoder.encode(SENTENCES), expected, strict=True):
+            assert (ours == theirs).all()
 
 
 def test_a_description_makes_the_same_again(tiny_elmo: Path, tiny_character_elmo: Path, tiny_word2vec: Path) -> None:

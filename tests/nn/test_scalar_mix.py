@@ -30,6 +30,20 @@ def test_the_mix_is_gamma_times_the_softmax_weighted_sum():
     np.testing.assert_allclose(mix(layers).numpy(), expected, rtol=0, atol=5e-6)
 
 
+def test_layers_in_one_tensor_are_mixed_alike():
+    layers, mix = [layer.reshape([8, 5]) for layer in make_layers()], ScalarMix(3)
+    mix.weights.set_value(np.array([0.5, -1.0, 2.0], np.float32))
+    mix.gamma.set_value(np.array([3.0], np.float32))
+    found, gradients = [], []
+    for mixed in (mix(layers), mix.mix_stacked(paddle.stack(layers))):
+        mixed.square().sum().backward()
+        found.append(mixed.numpy())
+        gradients.append(np.concatenate([mix.weights.grad.numpy(), mix.gamma.grad.numpy()]))
+        mix.clear_gradients()
+    np.testing.assert_allclose(*found, rtol=0, atol=5e-6)  # float32 of order 10, summed in another order
+    np.testing.assert_allclose(*gradients, rtol=1e-4)
+
+
 def test_the_same_number_added_to_all_weights_changes_nothing():
     layers, mix = make_layers(), ScalarMix(3)
     mix.weights.set_value(np.array([0.5, -1.0, 2.0], np.float32))

@@ -10,11 +10,10 @@ import numpy as np
 from elmo.convert import read_any
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
-from elmo.encoding.protocols import Vectors
 from elmo.errors import InputError
 from elmo.explore.report import static_layers
 from elmo.masked_lm import KIND as MASKED_LM
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Vectors
 from elmo.text.pieces import Piece
 from elmo.word_vectors import KIND as WORD2VEC
 from elmo.word_vectors import WordVectors
