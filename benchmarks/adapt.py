@@ -27,14 +27,14 @@ from typing import Any
 from rich.console import Console
 
 from elmo.adapting.adapt import adapt
-from elmo.explore.report import write_results
 from elmo.models import find_model
+from elmo.system.files import write_results
+from elmo.system.project import project_data
 from elmo.text.preprocess import preprocess
 from elmo.text.shards import find_shards, read_sentences
 from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.training.perplexity import evaluate_perplexity
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 TEST_SENTENCES = 300
 
 
@@ -106,7 +106,7 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as place:
         work = Path(place)
-        preprocess([REPOSITORY / "data/documents/dev"], work / "old", progress=False)
+        preprocess([project_data("documents/dev")], work / "old", progress=False)
         old = f"{work}/old/sentence_file_*"
         for domain in arguments.domains:
             name, _, file = domain.partition("=")

@@ -28,11 +28,11 @@ from elmo import runtime
 from elmo.bilm import BiLM
 from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
-from elmo.explore.report import write_results
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
 from elmo.nn.native.precision import choose_precision
 from elmo.nn.native.processor import describe_processor
 from elmo.statistics import mean_interval
+from elmo.system.files import write_results
 from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
@@ -44,7 +44,6 @@ from elmo.training.loop import Trainer
 from elmo.training.masked import MaskedLMObjective, MaskedSettings
 from elmo.training.settings import PretrainSettings
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 RUNS = {"float32": ("none", 1.0), "bf16": ("bf16", 1.0), "control": ("none", 1.0 + 2**-20)}  # amp, parameters times
 BOUND = 0.01  # how much higher than float32's the perplexity may be
 COMMAND = "OMP_NUM_THREADS=1 python benchmarks/bf16_learning.py SHARDS --dev HELD_OUT_SHARDS"

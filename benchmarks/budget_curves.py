@@ -17,8 +17,8 @@ from safetensors import safe_open
 
 from elmo.encoding.bert import Bert
 from elmo.errors import InputError
-from elmo.explore.report import write_results
 from elmo.models import WEIGHTS_FILE, read_header
+from elmo.system.files import write_results
 from elmo.text.pieces import PieceTokenizer
 from elmo.text.shards import find_shards, read_lines
 

@@ -212,6 +212,7 @@ def make_samples(folder: Path) -> Path:
     from elmo.encoding.vectors_file import write_vectors
     from elmo.masked_lm import MaskedLM, MaskedLMConfig
     from elmo.models import ModelFiles, write_model
+    from elmo.system.project import project_data
     from elmo.text.pieces import PieceVocabulary
     from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
     from elmo.training.checkpoint import TrainingState, write_checkpoint
@@ -235,7 +236,7 @@ def make_samples(folder: Path) -> Path:
         "qas": [{"question": "谁?", "answers": [{"text": "我", "answer_start": 0}]}],
     }
     (folder / "cmrc.json").write_text(json.dumps({"data": [{"paragraphs": [cmrc]}]}), encoding="utf-8")
-    shutil.copy(Path(__file__).parent.parent / "data/senses.tsv", folder / "senses.tsv")
+    shutil.copy(project_data("senses.tsv"), folder / "senses.tsv")
     vocabulary = Vocabulary([*SPECIAL_TOKENS, *sorted(set(text.split()))])
     vocabulary.save(folder / "vocabulary.txt")
     bilm = BiLM(BiLMConfig(len(vocabulary), 4, 6, 1))

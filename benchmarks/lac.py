@@ -73,9 +73,9 @@ def main() -> None:
         print(json.dumps(measure(options)))
         return
     # Imported late: an earlier checkout, which measures above, has them elsewhere or not at all.
-    from elmo.explore.report import write_results
     from elmo.nn.native.processor import describe_processor
     from elmo.runtime import available_cores
+    from elmo.system.files import write_results
 
     if options.before is not None and not (options.before / "elmo" / "__init__.py").is_file():
         parser.error(f"--before {options.before}: there is no package elmo in it; give a checkout of this project")
@@ -306,9 +306,10 @@ def run_gru(rows: Array, counts: Array, input_weight: Array, bias: Array, gates:
 
 def read_sentences(paths: list[Path] | None, count: int) -> list[str]:
     """Sentences of the text files, in their order."""
+    from elmo.system.project import project_data
     from elmo.text.sentences import SentenceSplitter
 
-    paths = paths or sorted((REPOSITORY / "data" / "documents").rglob("*.txt"))
+    paths = paths or sorted(project_data("documents").rglob("*.txt"))
     splitter, sentences = SentenceSplitter(), list[str]()
     for path in paths:
         sentences += splitter.feed(path.read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.scaling import read_run
-from elmo.explore.report import write_results
+from elmo.system.files import write_results
 from elmo.system.terminal import say
 from elmo.system.types import PathLike
 from elmo.tagging.experiment.plan import TOKENS, Run, grid_of

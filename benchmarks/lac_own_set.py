@@ -7,9 +7,6 @@ tags, for words alone and for each kind of name, and how many sentences and word
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +17,12 @@ from rich.table import Table
 
 from elmo.corpora.lark_tsv import TokenTags, read_tag_dic, read_tsv
 from elmo.errors import InputError
-from elmo.runtime import paddle
+from elmo.system.files import write_results
+from elmo.system.project import project_data
 from elmo.tagging.baidu import Lac
 from elmo.tagging.projection import word_chunks
 from elmo.tagging.score import ChunkCounts, Score, SentenceCounts, count_chunks
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 PARTS = ("train", "dev", "test")
 NAMES = ("PER", "LOC", "ORG", "TIME")
 COMMONEST = 12  # of the corrections of a tag, how many are listed
@@ -35,7 +32,7 @@ def main() -> None:
     """Tag, compare, print a table and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, help="folder of LAC's model (default: the installed package lac)")
-    parser.add_argument("--data", type=Path, default=REPOSITORY / "data" / "lac")
+    parser.add_argument("--data", type=Path, default=project_data("lac"))
     parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     options = parser.parse_args()
     try:
@@ -46,16 +43,8 @@ def main() -> None:
         raise SystemExit(f"error: {error}") from None
     parts["all"] = [sentence for part in PARTS for sentence in parts[part]]
     found = {part: compare(lac, sentences) for part, sentences in parts.items()}
-    results = {
-        "model": "Baidu LAC 2.1.2",
-        "parts": found,
-        "versions": {"python": platform.python_version(), "paddle": paddle.__version__},
-    }
     print_results(found)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = options.output.with_suffix(".tmp")
-    temporary.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, options.output)
+    write_results(options.output, {"model": "Baidu LAC 2.1.2", "parts": found})
 
 
 def compare(lac: Lac, sentences: Sequence[TokenTags]) -> dict[str, Any]:

@@ -17,15 +17,15 @@ from benchmarks.live_engine import Engine, compare_guesses, compare_layers, comp
 from book.tools.live import MODEL, WORD_VECTORS
 from book.tools.look import Browser, find_browser
 from elmo.encoding.encoder import Encoder, load_pretrained
-from elmo.explore.report import write_results
 from elmo.nn.native.processor import describe_processor
+from elmo.system.files import write_results
+from elmo.system.project import project_data
 from elmo.system.terminal import say
 from elmo.text.shards import read_lines
 from elmo.web.export import export_web, web_model
 from elmo.word_vectors import WordVectors
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-SHARDS = [REPOSITORY / f"data/{part}/sentence_file_00000" for part in ("dev", "train")]
+SHARDS = [project_data(f"{part}/sentence_file_00000") for part in ("dev", "train")]
 _TIMED_WORDS = 20
 
 
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()
     encoder = load_pretrained(arguments.model)
-    model = web_model(encoder, REPOSITORY / "data/senses.tsv", WordVectors.load(arguments.word2vec))
+    model = web_model(encoder, project_data("senses.tsv"), WordVectors.load(arguments.word2vec))
     engine, plain = Engine(model.script), Engine(model.script, simd=False)
     chosen = [encoder.words(text) for text in sentences(200)]
     results: dict[str, Any] = {

@@ -23,11 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.convert.lark import write_lark
-from elmo.explore.report import write_results
 from elmo.models import ModelFiles, write_model
+from elmo.system.files import write_results
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 _CHILD = """
 import json, sys, time
 import elmo

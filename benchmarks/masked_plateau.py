@@ -16,10 +16,11 @@ import numpy as np
 from rich.console import Console
 
 from elmo.encoding.bert import Bert
-from elmo.explore.report import write_results
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
 from elmo.statistics import percentile_interval, resampled_means
+from elmo.system.files import write_results
+from elmo.system.project import project_data
 from elmo.system.types import Floats
 from elmo.text.shards import find_shards, read_lines
 from elmo.training.checkpoint import checkpoints, read_training_state
@@ -112,7 +113,7 @@ def main() -> None:
     parser.add_argument(
         "models", nargs="+", help="name=folder of the checkpoints of a pretraining (--keep_checkpoints)"
     )
-    parser.add_argument("--sentences", default="data/dev/sentence_file_*", help="shards, not trained on")
+    parser.add_argument("--sentences", default=str(project_data("dev/sentence_file_*")), help="shards, not trained on")
     parser.add_argument("--random_seed", type=int, default=0)
     parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     arguments = parser.parse_args()

@@ -19,9 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.encoding.encoder import Encoder, StatefulEncoder, load_pretrained
-from elmo.explore.report import write_results
+from elmo.system.files import write_results
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 TOLERANCE = 1e-5
 Arrays = npt.NDArray[np.float32]
 Differences = dict[str, dict[str, float]]  # case -> layer -> largest absolute difference

@@ -26,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.runtime import available_cores
+from elmo.system.project import project_data
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("-o", "--output", type=Path, required=True, help="results file, JSON")
     options = parser.parse_args()
-    paths = options.texts or sorted((REPOSITORY / "data" / "documents").rglob("*.txt"))
+    paths = options.texts or sorted(project_data("documents").rglob("*.txt"))
     text = "".join(path.read_text(encoding="utf-8") for path in paths)
     if not text:
         parser.error("there is no text in data/documents: name text files")

@@ -35,10 +35,10 @@ from rich.console import Console
 
 from benchmarks.pretrain_results import BEFORE, OURS, OURS_BF16, TORCH, add_size, compare, print_size, speeds, spread
 from benchmarks.pretrain_sizes import SIZES, MaskedSize, Size, make_arrays
-from elmo.explore.report import write_results
 from elmo.nn import native
 from elmo.nn.native.processor import describe_processor
 from elmo.runtime import available_cores
+from elmo.system.files import write_results
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SYSTEMS = REPOSITORY / "benchmarks" / "pretrain_systems.py"

@@ -22,10 +22,10 @@ from benchmarks.training_curve import read_log
 from elmo.bilm_config import BiLMConfig
 from elmo.checks import config_of_file
 from elmo.errors import InputError
-from elmo.explore.report import write_results
 from elmo.models import read_header
 from elmo.nn.native.precision import choose_precision
 from elmo.runtime import read_cpuinfo
+from elmo.system.files import write_results
 from elmo.system.machine import processor_name
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import TrainingState, read_training_state

@@ -42,7 +42,6 @@ from elmo.skipgram import train_skipgram
 from elmo.text.shards import find_shards, read_sentences
 from elmo.word_vectors import SkipGramConfig
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED_DIFFERENCE = 2.0  # points that ours may lie below gensim's
 
 Space = WordSpace | Mapping[str, npt.NDArray[np.float32]]

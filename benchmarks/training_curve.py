@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from elmo.errors import InputError
-from elmo.explore.report import write_results
+from elmo.system.files import write_results
 from elmo.text.shards import read_lines
 
 _LOSS = re.compile(r"step (\d+): training loss ([\d.]+), ([\d,]+) tokens/s")

@@ -30,15 +30,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from elmo.encoding.encoder import load_pretrained
-from elmo.explore.report import write_results
 from elmo.runtime import paddle
 from elmo.statistics import draw_rows, middle_95
+from elmo.system.files import write_results
 from elmo.text.shards import find_shards, read_sentences
 from elmo.text.vocabulary import Vocabulary, count_words
 from elmo.training.bilm import pretrain, token_encoder_sizes
 from elmo.training.settings import PretrainSettings
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 ENCODERS = ("word", "char_cnn")
 TRAIN_DAYS, TEST_DAYS = ("19980120", "19980121"), ("19980123", "19980124")
 PROBE_WORDS = 15_000  # that the probe learns from

@@ -88,6 +88,12 @@ def check_whole(config: object, *names: str, least: int = 1, most: int = LARGEST
             raise InputError(f"{name} is {short_number(value)}: give at most {most:,}")
 
 
+def check_batch_size(batch_size: int) -> None:
+    """InputError unless a batch has room for a sentence."""
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+
+
 def check_positive(config: object, *names: str, or_zero: bool = False, or_none: bool = False) -> None:
     """InputError unless each of these fields is a finite number above 0 or, where they may be so, 0 or None."""
     for name in names:

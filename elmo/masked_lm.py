@@ -9,7 +9,16 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from elmo.checks import MOST_LAYERS, check_flag, check_names, check_share, check_whole, config_of_file, is_number
+from elmo.checks import (
+    MOST_LAYERS,
+    check_choice,
+    check_flag,
+    check_names,
+    check_share,
+    check_whole,
+    config_of_file,
+    is_number,
+)
 from elmo.errors import InputError
 from elmo.models import ModelFiles, load_parameters
 from elmo.nn.heads import MaskedHead, Pooler
@@ -50,8 +59,7 @@ class MaskedLMConfig:
         check_share(self, "dropout", "attention_dropout")
         if not (is_number(self.layer_norm_eps) and 0 < self.layer_norm_eps < 1):
             raise InputError(f"layer_norm_eps is {self.layer_norm_eps!r}: give a small number above 0")
-        if self.hidden_act not in ACTIVATIONS:
-            raise InputError(f"hidden_act is {self.hidden_act!r}: give one of {', '.join(ACTIVATIONS)}")
+        check_choice(self, "hidden_act", ACTIVATIONS)
         check_flag(self, "lower_case", "head", "pooler")
 
     @property

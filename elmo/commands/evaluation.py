@@ -34,7 +34,7 @@ def eval_perplexity(
 ) -> None:
     """Measure perplexity on held-out text with the full softmax, each sentence read from zero state."""
     from elmo import runtime
-    from elmo.explore.report import write_results
+    from elmo.system.files import write_results
     from elmo.training.perplexity import evaluate_perplexity
 
     runtime.select_device(use_gpu)
@@ -66,7 +66,7 @@ def eval_masked(
 ) -> None:
     """Measure the perplexity of masked characters, and of masked words, on held-out text."""
     from elmo import runtime
-    from elmo.explore.report import write_results
+    from elmo.system.files import write_results
     from elmo.training.perplexity import evaluate_masked
 
     runtime.select_device(use_gpu)
@@ -87,7 +87,8 @@ def eval_words(
     most: Annotated[int, typer.Option("--most", help="Sentences a word at most, with --text.")] = 50,
 ) -> None:
     """Score word vectors on word similarity (three columns) and analogy (four words a line) sets."""
-    from elmo.explore.report import evaluate_averages, evaluate_words, write_results
+    from elmo.explore.report import evaluate_averages, evaluate_words
+    from elmo.system.files import write_results
     from elmo.word_vectors import WordVectors
 
     if text is None:
@@ -135,7 +136,7 @@ def eval_tasks(
     """Measure encoders on five tasks: inference, similarity, named entities, sentiment, question matching."""
     from elmo import runtime
     from elmo.corpora.tasks import SetSizes
-    from elmo.explore.report import write_results
+    from elmo.system.files import write_results
     from elmo.tasks.plan import ExperimentSettings, parse_encoders
     from elmo.tasks.results import summarise
     from elmo.tasks.runs import TasksExperiment
@@ -170,7 +171,8 @@ def eval_senses(
 ) -> None:
     """Score how well vectors in context tell senses apart: AUC of the cosine for same-sense pairs."""
     from elmo.encoding.encoder import load_pretrained
-    from elmo.explore.report import evaluate_senses, write_results
+    from elmo.explore.report import evaluate_senses
+    from elmo.system.files import write_results
     from elmo.word_vectors import WordVectors
 
     encoder = load_pretrained(model)
@@ -196,7 +198,7 @@ def eval_forms(
     from elmo.encoding.encoder import load_pretrained
     from elmo.encoding.substitutes import Substitutes
     from elmo.explore.polysemy.compare_forms import compare_forms
-    from elmo.explore.report import write_results
+    from elmo.system.files import write_results
     from elmo.word_vectors import WordVectors
 
     pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
@@ -221,7 +223,7 @@ def eval_cloze(
     """Ask models for missing words: probability of the whole answer, and its rank among others of its kind."""
     from elmo import runtime
     from elmo.explore.cloze import evaluate_files, lines_of
-    from elmo.explore.report import write_results
+    from elmo.system.files import write_results
 
     runtime.select_device(use_gpu)
     result = evaluate_files(models, questions, batch_size=batch_size)
@@ -244,7 +246,7 @@ def eval_probes(
     """Probe every layer of models for parts of speech, kinds of names and senses, with control tasks."""
     from elmo import runtime
     from elmo.explore.probing.probes import evaluate_probes, lines_of
-    from elmo.explore.report import write_results
+    from elmo.system.files import write_results
 
     runtime.select_device(use_gpu)
     result = evaluate_probes(models, tagged, senses, seeds=seeds)
@@ -270,7 +272,7 @@ def eval_prejudice(
     """Ask models whom they expect in a profession, 他 (he) or 她 (she)."""
     from elmo import runtime
     from elmo.explore.probing.prejudice import evaluate_prejudice, lines_of
-    from elmo.explore.report import write_results
+    from elmo.system.files import write_results
 
     runtime.select_device(use_gpu)
     result = evaluate_prejudice(models, professions)

@@ -220,8 +220,7 @@ def lac_experiment(
     """
     from elmo import runtime
     from elmo.errors import InputError
-    from elmo.explore.report import write_results
-    from elmo.system.files import check_output
+    from elmo.system.files import check_output, write_results
     from elmo.tagging.experiment.runs import LacExperiment
     from elmo.tagging.experiment.summary import TABLES, Summary
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from elmo.checks import check_batch_size
 from elmo.convert import read_any
-from elmo.encoding.pretrained import Pretrained, check_batch_size
+from elmo.encoding.pretrained import Pretrained
 from elmo.errors import InputError
 from elmo.masked_lm import KIND, MaskedLM, masked_lm_from_files
 from elmo.models import ModelFiles

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.bilm import BiLM, Positions, bilm_from_files, check_positions
+from elmo.checks import check_batch_size
 from elmo.convert import read_any
-from elmo.encoding.pretrained import Pretrained, check_batch_size
+from elmo.encoding.pretrained import Pretrained
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating

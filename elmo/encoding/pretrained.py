@@ -46,9 +46,3 @@ class Pretrained(abc.ABC):
         """Gather sentences, as words or pieces, into lists whose vectors fit into memory."""
         most = _BLOCK_BYTES // (4 * self.num_layers * self.output_size)
         return blocks(sentences, len, batch_size * _READ_AHEAD, most)
-
-
-def check_batch_size(batch_size: int) -> None:
-    """InputError for a batch without sentences."""
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: give a whole number above 0")

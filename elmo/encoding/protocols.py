@@ -20,6 +20,15 @@ class WordSpace(Protocol):
     def __iter__(self) -> Iterator[str]: ...
 
 
+def vectors_of(space: WordSpace, words: Sequence[str], dim: int) -> Vectors:
+    """The vectors of words, [words, dim]; of a word that has none, zeros."""
+    rows = np.zeros((len(words), dim), np.float32)
+    for place, word in enumerate(words):
+        if word in space:
+            rows[place] = space.vector(word)
+    return rows
+
+
 class ContextEncoder(Protocol):
     """A biLM with its vocabulary, such as `elmo.load_pretrained` returns."""
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from elmo.bilm import bilm_from_files
+from elmo.checks import check_batch_size
 from elmo.convert import read_any
 from elmo.corpora.tables import read_table
 from elmo.encoding.bert import Bert
@@ -131,8 +132,7 @@ def evaluate_files(
     Raises:
         InputError: one of them can't be used; says which.
     """
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+    check_batch_size(batch_size)
     questions, names = read_questions(questions_path), labels(paths)
     models = {name: load_model(path) for name, path in zip(names, paths, strict=True)}
     return evaluate_cloze(models, questions, batch_size=batch_size, resamples=resamples, seed=seed)

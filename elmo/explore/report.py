@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib.metadata
-import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +21,6 @@ from elmo.explore.polysemy.wic_files import read_mcl_wic
 from elmo.explore.polysemy.wic_vectors import pair_vectors
 from elmo.explore.words import load_rankdata, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.statistics import Estimate, draw_counts, percentile_interval
-from elmo.system.files import whole_file
 from elmo.system.types import Bools, PathLike, Vectors
 from elmo.text.shards import find_shards, read_lines, read_sentences
 
@@ -79,26 +74,6 @@ def surroundings(encode: Callable[[list[list[str]]], list[Vectors]]) -> Callable
         return found
 
     return with_surroundings
-
-
-def write_results(path: PathLike, results: dict[str, Any]) -> None:
-    """Write results as JSON with the versions they were made with; the file appears whole or not at all."""
-    versions = {}
-    for name in ("elmo", "paddlepaddle", "paddlepaddle-gpu", "numpy", "jieba"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
-    with whole_file(path, parents=True) as temporary:
-        text = json.dumps(_without_nan({**results, "versions": versions}), ensure_ascii=False, indent=1)
-        temporary.write_text(text + "\n", encoding="utf-8")
-
-
-def _without_nan(value: Any) -> Any:
-    """Put null where a score does not exist: JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def words_of(paths: Sequence[PathLike]) -> list[str]:

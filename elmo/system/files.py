@@ -1,7 +1,7 @@
 """Writing so that a file or a directory appears whole or not at all, and so that nothing is lost that is not ours.
 
 What is written gets a name that nobody can foresee, beside its own, and is renamed when it is on the disk. Which file
-may be written, and which directory may be replaced, is decided here for all commands.
+may be written, and which directory may be replaced, is decided here for all commands, and how results are.
 """
 
 from __future__ import annotations
@@ -9,12 +9,16 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import importlib.metadata
+import json
+import math
 import os
 import secrets
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from elmo.errors import InputError
 from elmo.system.stopping import half_written, remove_half_written, undisturbed
@@ -188,6 +192,26 @@ def whole_file(path: PathLike, *, parents: bool = False) -> Iterator[Path]:
             yield temporary
     except OSError as error:
         raise _unwritable(path, str(error.strerror or error)) from error
+
+
+def write_results(path: PathLike, results: dict[str, Any]) -> None:
+    """Write results as JSON with the versions they were made with; the file appears whole or not at all."""
+    versions = {}
+    for name in ("elmo", "paddlepaddle", "paddlepaddle-gpu", "numpy", "jieba"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    with whole_file(path, parents=True) as temporary:
+        text = json.dumps(_without_nan({**results, "versions": versions}), ensure_ascii=False, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _without_nan(value: Any) -> Any:
+    """Put null where a score does not exist: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def sync(path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from elmo.checks import check_batch_size
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.encoding.features import Features
 from elmo.errors import InputError
@@ -99,8 +100,7 @@ class Lac(WithDictionary):
     def __init__(
         self, files: LacFiles, *, user_dictionary: PathLike | UserDictionary | None = None, batch_size: int = 64
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: give 1 or more")
+        check_batch_size(batch_size)
         self.batch_size = batch_size
         self.network = build_network(files)
         self._files, self._tags = files, files.tags

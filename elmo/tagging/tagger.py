@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.checks import config_of_file
+from elmo.checks import check_batch_size, config_of_file
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.encoding.features import CHARACTERS, Features, make_features
 from elmo.errors import InputError
@@ -204,8 +204,7 @@ class Tagger(WithDictionary):
         batch_size: int = 64,
         provenance: dict[str, Any] | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: give 1 or more")
+        check_batch_size(batch_size)
         config = network.config
         given = (0, 0) if features is None else (features.layers, features.size)
         if given != (config.feature_layers, config.feature_size):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from elmo.checks import check_batch_size
 from elmo.errors import InputError
 from elmo.system.types import Ids, PathLike
 from elmo.text.encoded import encode_shards
@@ -170,8 +171,7 @@ class SentenceIds:
         Args:
             batch_size: sentences of a batch; fewer where they are long.
         """
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}: give a whole number above 0")
+        check_batch_size(batch_size)
         lengths = self.text.lengths()
         order = np.argsort(lengths, kind="stable")
         first = 0

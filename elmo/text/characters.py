@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from elmo.checks import check_names
+from elmo.checks import check_names, check_whole
 from elmo.errors import InputError
 from elmo.system.types import Ids
 from elmo.text.vocabulary import BOS, EOS, Vocabulary
@@ -137,10 +137,10 @@ class TokenEncoderConfig:
     word_embed_size: int = 0  # size of the word's own vector, 0 for none
 
     def __post_init__(self) -> None:
-        for name, least in (("char_embed_size", 0), ("num_highway", 0), ("max_characters", 0), ("word_embed_size", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise InputError(f"token_encoder: {name} is {value!r}: give a whole number, {least} or more")
+        try:
+            check_whole(self, "char_embed_size", "num_highway", "max_characters", "word_embed_size", least=0)
+        except InputError as error:
+            raise InputError(f"token_encoder: {error}") from None
         if self.activation not in ("relu", "tanh"):
             raise InputError(f"token_encoder: activation is {self.activation!r}: give relu or tanh")
         if not self.filters and not self.word_embed_size:
