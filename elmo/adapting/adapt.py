@@ -22,20 +22,19 @@ from rich.console import Console
 
 from elmo.adapting.held_out import Parts, split_shards
 from elmo.adapting.new_words import add_words, choose_new_words
-from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_free, read_model, write_model
 from elmo.system.files import folders_above
 from elmo.system.terminal import tell
 from elmo.system.types import PathLike
-from elmo.text.batches import SentenceIds
 from elmo.text.preprocess import SHARD_PREFIX, preprocess
 from elmo.text.segment.dictionary import TextRecord, describe_segmenter
 from elmo.text.shards import find_shards, record_file
 from elmo.text.vocabulary import UNK, Vocabulary, count_words
-from elmo.training.bilm import BiLMObjective, find_lexicon, pretrain
+from elmo.training.bilm import pretrain
 from elmo.training.checkpoint import BEST
+from elmo.training.perplexity import held_out_objective
 from elmo.training.settings import PretrainSettings
 
 MARK_FILE = "adapt.json"  # in the folder of a run, says what it is and what it was asked for
@@ -235,10 +234,7 @@ def _perplexity(files: ModelFiles, shards: Path, kept: Any) -> float:
     """Held-out perplexity of a model; `kept`: tokens that are told apart, see `BiLMObjective.evaluate`."""
     if not files.config.get("softmax", True):
         return math.inf
-    model = bilm_from_files(files, "the model")
-    words, lexicon = find_lexicon(model.config, files.vocabulary, str(shards))
-    dev = SentenceIds(shards, words)
-    objective = BiLMObjective(model, files.vocabulary, dev, dev, PretrainSettings(batch_size=64), lexicon)
+    objective, _ = held_out_objective(files, "the model", shards)
     return objective.evaluate(kept)["perplexity"]
 
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from elmo.encoding.encoder import Encoder, load_pretrained
 from elmo.encoding.lark_defects import LarkTransfer, check_defects
+from elmo.encoding.protocols import vectors_of
 from elmo.errors import InputError
 from elmo.system.types import PathLike, Vectors
 from elmo.text.vocabulary import Vocabulary
@@ -124,14 +125,7 @@ class WordVectorFeatures:
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> list[Vectors]:
         """Vectors [1, words, size] of each sentence of words."""
-        found = []
-        for words in sentences:
-            vectors = np.zeros([1, len(words), self.size], np.float32)
-            for place, word in enumerate(words):
-                if word in self._vectors:
-                    vectors[0, place] = self._vectors.vector(word)
-            found.append(vectors)
-        return found
+        return [vectors_of(self._vectors, words, self.size)[None] for words in sentences]
 
     def describe(self) -> dict[str, Any]:
         """Source, and a fingerprint of the vectors."""

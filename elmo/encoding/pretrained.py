@@ -6,7 +6,6 @@ import abc
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
-from elmo.errors import InputError
 from elmo.models import ModelFiles, write_model
 from elmo.system.types import PathLike
 from elmo.text.lengths import blocks

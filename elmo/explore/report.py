@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from elmo.encoding.protocols import ContextEncoder, WordSpace
+from elmo.encoding.protocols import ContextEncoder, WordSpace, vectors_of
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
 from elmo.explore.polysemy.scores import bootstrap_interval, centroid_differences, pair_auc, resampled_roc_auc, roc_auc
@@ -38,8 +38,7 @@ def static_layers(space: WordSpace, dim: int) -> Callable[[list[list[str]]], lis
     def encode(sentences: list[list[str]]) -> list[Vectors]:
         arrays = []
         for words in sentences:
-            own = np.array([space.vector(word) if word in space else np.zeros(dim) for word in words], np.float32)
-            own = own.reshape(len(words), dim)
+            own = vectors_of(space, words, dim)
             mean = np.broadcast_to(own.mean(axis=0), own.shape) if len(words) else own
             arrays.append(np.stack([own, mean]))
         return arrays

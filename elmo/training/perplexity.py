@@ -10,7 +10,7 @@ import numpy as np
 from elmo.bilm import bilm_from_files
 from elmo.convert import read_any
 from elmo.masked_lm import KIND, masked_lm_from_files
-from elmo.models import read_model
+from elmo.models import ModelFiles
 from elmo.system.types import PathLike
 from elmo.text.batches import SentenceIds
 from elmo.text.masking import MaskedSequences
@@ -43,12 +43,9 @@ def evaluate_perplexity(
     Raises:
         InputError: the model or the shards can't be used.
     """
-    files = read_model(path_or_name, kind="bilm")
-    model = bilm_from_files(files, path_or_name)
-    words, lexicon = find_lexicon(model.config, files.vocabulary, test_path)
-    dev = SentenceIds(test_path, words)
+    files = read_any(path_or_name, kind="bilm")
+    objective, dev = held_out_objective(files, path_or_name, test_path, batch_size)
     warn_of_shards(files.provenance, path_or_name, dev.paths, words=True)
-    settings = PretrainSettings(batch_size=batch_size)
     kept, of_both = None, {}
     if common_vocabulary is not None:
         other = Vocabulary.load(common_vocabulary)
@@ -56,12 +53,23 @@ def evaluate_perplexity(
         of_both = {"common_vocabulary": Path(common_vocabulary).name, "tokens_in_both": int(kept.sum())}
     runs = files.provenance.get("runs", [])
     return {
-        **BiLMObjective(model, files.vocabulary, dev, dev, settings, lexicon).evaluate(kept),
+        **objective.evaluate(kept),
         **of_both,
         "test_words": dev.num_words,
         "tokens_read": sum(run["tokens_read"] for run in runs),
         "runs": runs,
     }
+
+
+def held_out_objective(
+    files: ModelFiles, place: object, test_path: PathLike, batch_size: int = 64
+) -> tuple[BiLMObjective, SentenceIds]:
+    """What scores a biLM on held-out shards, and their sentences; the arguments are those of `evaluate_perplexity`."""
+    model = bilm_from_files(files, place)
+    words, lexicon = find_lexicon(model.config, files.vocabulary, str(test_path))
+    dev = SentenceIds(test_path, words)
+    settings = PretrainSettings(batch_size=batch_size)
+    return BiLMObjective(model, files.vocabulary, dev, dev, settings, lexicon), dev
 
 
 def evaluate_masked(

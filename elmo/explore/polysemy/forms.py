@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from elmo.encoding.protocols import ContextEncoder, WordSpace
+from elmo.encoding.protocols import ContextEncoder, WordSpace, vectors_of
 from elmo.system.types import Vectors
 
 ELMO_FORMS = {
@@ -92,11 +92,7 @@ def bag_forms(space: WordSpace, dim: int) -> Forms:
     """`BAG_FORMS` of word vectors; words without a vector count as zeros."""
 
     def encode(sentences: list[list[str]]) -> list[Vectors]:
-        arrays = []
-        for words in sentences:
-            rows = [space.vector(word) if word in space else np.zeros(dim) for word in words]
-            arrays.append(np.array(rows, np.float32).reshape(1, len(words), dim))
-        return arrays
+        return [vectors_of(space, words, dim)[None] for words in sentences]
 
     return Forms(list(BAG_FORMS), encode, pick_bag_forms)
 
