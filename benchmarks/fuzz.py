@@ -215,7 +215,8 @@ def make_samples(folder: Path) -> Path:
     from elmo.system.project import project_data
     from elmo.text.pieces import PieceVocabulary
     from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-    from elmo.training.checkpoint import TrainingState, write_checkpoint
+    from elmo.training.checkpoint import write_checkpoint
+    from elmo.training.checkpoint.record import TrainingState
 
     folder.mkdir()
     text = "我 买 了 苹果 。\n河水 涨 到 桥边 。\n他 没有 说 。\n"

@@ -28,7 +28,8 @@ from elmo.runtime import read_cpuinfo
 from elmo.system.files import write_results
 from elmo.system.machine import processor_name
 from elmo.text.vocabulary import Vocabulary
-from elmo.training.checkpoint import TrainingState, read_training_state
+from elmo.training.checkpoint import read_training_state
+from elmo.training.checkpoint.record import TrainingState
 
 ROUNDS, STEPS = 5, 4  # of training, to measure how fast a size is
 

@@ -26,8 +26,6 @@ from elmo.text.preprocess import preprocess
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training.bilm import pretrain
 from elmo.training.checkpoint import (
-    LaterVersionError,
-    TrainingState,
     _seal,
     checkpoints,
     newest_checkpoint,
@@ -36,6 +34,7 @@ from elmo.training.checkpoint import (
     tidy,
     write_checkpoint,
 )
+from elmo.training.checkpoint.record import LaterVersionError, TrainingState
 from elmo.training.settings import PretrainSettings
 from tests.commands import elmo
 

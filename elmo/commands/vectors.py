@@ -110,7 +110,7 @@ def encode(
 ) -> None:
     """Write the vectors of each line's words: one dataset a sentence, keyed by line number from 0."""
     from elmo import runtime
-    from elmo.bilm import check_positions
+    from elmo.bilm.reading import check_positions
     from elmo.encoding.any_model import load_encoder, read_sentences_of
     from elmo.encoding.vectors_file import parse_layers, write_vectors
     from elmo.nn.native.precision import choose_precision, products_in

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from elmo.bilm import BiLM, Positions, bilm_from_files, check_positions
+from elmo.bilm import BiLM, bilm_from_files
+from elmo.bilm.reading import Positions, check_positions
 from elmo.checks import check_batch_size
 from elmo.convert import read_any
 from elmo.encoding.pretrained import Pretrained

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from elmo.bilm import BiLM, Positions
+from elmo.bilm import BiLM
+from elmo.bilm.reading import Positions, check_ids, side_by_side
 from elmo.errors import InputError
 from elmo.nn.dropout import dropout
 from elmo.nn.lstmp import State, reading_order
@@ -78,22 +79,17 @@ class LarkTransfer(BiLM):
             )
         found: list[Tensor] = []
         if "no_boundaries" in self.defects:
-            batch, time = token_ids.shape
-            order = reading_order(lengths.astype("int64"), time)
+            order = reading_order(lengths.astype("int64"), token_ids.shape[1])
             table = self.word_vectors(lexicon)
-            self._check_ids(token_ids, lengths, table.shape[0])
+            check_ids(token_ids, lengths, table.shape[0])
             forward, backward, _ = self.run(token_ids, paddle.take_along_axis(token_ids, order, axis=1), table)
             words = self.look_up(token_ids, table)
             found.append(paddle.concat([words, words], axis=2))
-            for ahead, behind in zip(forward, backward, strict=True):
-                index = order.unsqueeze(2).expand([batch, time, behind.shape[2]])
-                found.append(paddle.concat([ahead, paddle.take_along_axis(behind, index, axis=1)], axis=2))
+            found += [side_by_side(ahead, behind, order) for ahead, behind in zip(forward, backward, strict=True)]
         else:
             found += super().layers(token_ids, lengths, lexicon)
         if "reversed" in self.defects:
             for place in range(1, len(found)):
-                batch, time, size = found[place].shape
                 ahead, behind = paddle.split(found[place], 2, axis=2)
-                index = reading_order(lengths.astype("int64"), time).unsqueeze(2).expand([batch, time, size // 2])
-                found[place] = paddle.concat([ahead, paddle.take_along_axis(behind, index, axis=1)], axis=2)
+                found[place] = side_by_side(ahead, behind, reading_order(lengths.astype("int64"), ahead.shape[1]))
         return found

@@ -18,7 +18,7 @@ from elmo.tagging.network import TaggerInput, TaggerNetwork
 from elmo.tagging.projection import Chunk, chunks, project, word_chunks
 from elmo.tagging.score import ChunkCounts, count_chunks
 from elmo.tagging.segmenter import cut_all, load_segmenter
-from elmo.tagging.tagger import Reader
+from elmo.tagging.tagger.readers import Reader
 from elmo.text.lengths import like_lengths
 from elmo.text.normalise import Normaliser
 from elmo.text.vocabulary import Vocabulary

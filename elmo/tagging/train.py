@@ -40,7 +40,8 @@ from elmo.tagging.network import (
     describe_fine_tuned,
     fine_tuned_elmo,
 )
-from elmo.tagging.tagger import KIND, Tagger, make_reader
+from elmo.tagging.tagger import KIND, Tagger
+from elmo.tagging.tagger.readers import make_reader
 from elmo.text.normalise import Normaliser
 from elmo.text.vocabulary import Vocabulary
 from elmo.training.checkpoint import check_removable, checkpoints

@@ -23,7 +23,6 @@ from elmo.nn.native.precision import products_in
 from elmo.runtime import paddle
 from elmo.system.types import Arrays, PathLike
 from elmo.training.checkpoint import (
-    TrainingState,
     check_room,
     newest_checkpoint,
     read_training_state,
@@ -31,6 +30,7 @@ from elmo.training.checkpoint import (
     tidy,
     write_checkpoint,
 )
+from elmo.training.checkpoint.record import TrainingState
 from elmo.training.optimizer import load_optimizer, optimizer_arrays
 
 _KEPT = 2  # checkpoints: should the newest be damaged, there is the one before

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +16,18 @@ from rich.progress import TaskID
 
 from elmo.errors import InputError, RunError
 from elmo.nn.native.precision import choose_precision, products_in
-from elmo.runtime import ENDING_SIGNALS, paddle
+from elmo.runtime import paddle
 from elmo.system.stopping import ending, patient
 from elmo.system.terminal import tell
 from elmo.system.types import PathLike
-from elmo.training.checkpoint import TrainingState, check_room, mark_best, prune, tidy, write_checkpoint
+from elmo.training.checkpoint import check_room, mark_best, prune, tidy, write_checkpoint
+from elmo.training.checkpoint.record import TrainingState
+from elmo.training.checkpoint.same_run import check_same_run
 from elmo.training.optimizer import load_optimizer, make_optimizer, optimizer_arrays
 from elmo.training.progress import Curves, Pass, TimeEstimate, Window, progress_bar, scores_as_text
 from elmo.training.ranks import SINGLE, Ranks
-from elmo.training.same_run import check_same_run
 from elmo.training.settings import Batches, Objective, RunSettings
+from elmo.training.signals import Stop
 
 
 class Trainer:
@@ -76,8 +75,7 @@ class Trainer:
         self._best = math.inf  # lowest perplexity of a checkpoint so far
         self._is_new = True  # no checkpoint in the folder is this run's yet
         self._estimate = TimeEstimate(0)
-        self._stop = 0  # number of the signal that asks for it
-        self._is_measuring = False
+        self._stop = Stop(self.console)
         self._text = objective.text_fingerprint()
         ranks.same_start(self.parameters)
 
@@ -124,7 +122,9 @@ class Trainer:
             check_room(self.save_dir, self.epoch, self.step)
             if not self.ranks.rank:
                 tidy(self.save_dir)
-        with patient(), self._stoppable(), progress_bar(self.console) as progress:
+        # Several ranks can't agree on the step, so there a signal ends them as it would any program.
+        signals = self._stop.heeded() if self.ranks.world_size == 1 else nullcontext()
+        with patient(), signals, progress_bar(self.console) as progress:
             self._announce()
             while self.epoch < self.settings.max_epoch and not self._has_settled():
                 task = progress.add_task(
@@ -143,7 +143,7 @@ class Trainer:
                 self.epoch, self._pass = self.epoch + 1, Pass()
                 self._log_epoch(record)
                 self._save(f"epoch_{self.epoch:03d}", {}, record.get("perplexity"))
-                if self._stop and self.epoch < self.settings.max_epoch:
+                if self._stop.signal and self.epoch < self.settings.max_epoch:
                     self._end_stopped()
         return self.history
 
@@ -167,38 +167,6 @@ class Trainer:
         tell(self.console, f"the held-out perplexity has not fallen for {patience} epochs: the run ends")
         return True
 
-    @staticmethod
-    def _ending_signals() -> list[int]:
-        """Those that end a run; not SIGHUP where nohup has it ignored."""
-        always = (signal.SIGINT, signal.SIGTERM)
-        return [each for each in ENDING_SIGNALS if each in always or signal.getsignal(each) is not signal.SIG_IGN]
-
-    @contextmanager
-    def _stoppable(self) -> Iterator[None]:
-        """Let Ctrl-C, SIGTERM and SIGHUP end the run after the step it is in; a second one ends it at once.
-
-        Several ranks can't agree on the step, so there a signal ends them as it would any program.
-        """
-        if self.ranks.world_size > 1 or threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def stop(number: int, _: object) -> None:
-            if self._stop:
-                raise ending(number)
-            self._stop = number
-            if self._is_measuring:
-                raise ending(number)
-            if self.console.is_terminal and not self.console.is_jupyter:  # Rich may be at work: past it
-                os.write(2, b"\nstopping after this step; once more stops at once\n")
-
-        before = {number: signal.signal(number, stop) for number in self._ending_signals()}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def _run_epoch(self, advance: Callable[[str], None]) -> dict[str, Any]:
         objective, done = self.objective, self._pass
         objective.model.train()
@@ -207,7 +175,7 @@ class Trainer:
             self._position = {}
             self._learn(batches, advance, started)
         seconds = time.perf_counter() - started
-        scores = self._measure()
+        scores = self._stop.unless_stopped(objective.evaluate)
         if scores is None:  # the pass is over, and who goes on begins with its measurement
             done.seconds = seconds
             self._save(f"step_{self.step:07d}", objective.position(), None)
@@ -221,22 +189,6 @@ class Trainer:
             "seconds": seconds,
             **(scores or {}),
         }
-
-    def _measure(self) -> dict[str, float] | None:
-        """Scores on held-out text; None where a signal has come, which ends what may take long at once."""
-        if self._stop:
-            return None
-        self._is_measuring = True
-        try:
-            scores = self.objective.evaluate()
-            self._is_measuring = False  # within the block, so that a signal up to here is caught below
-        except (KeyboardInterrupt, SystemExit):
-            if not self._stop:
-                raise
-            return None
-        finally:
-            self._is_measuring = False
-        return scores
 
     def _learn(self, batches: Batches, advance: Callable[[str], None], started: float) -> None:
         """Learn from the batches of a pass that began at a time of `time.perf_counter`."""
@@ -294,13 +246,13 @@ class Trainer:
             self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())
             recent = Window()
         if settings.dev_interval and self.step % settings.dev_interval == 0:
-            scores = self._measure() or {}
+            scores = self._stop.unless_stopped(self.objective.evaluate) or {}
             tell(self.console, f"step {self.step}: {scores_as_text(scores) if scores else 'not measured'}")
             self._draw(**scores)
         due = settings.save_interval and self.step % settings.save_interval == 0
-        if (due or self._stop) and self.save_dir is not None:
+        if (due or self._stop.signal) and self.save_dir is not None:
             self._save(f"step_{self.step:07d}", self.objective.position(), scores.get("perplexity"))
-        if self._stop:
+        if self._stop.signal:
             self._end_stopped()
         return recent
 
@@ -311,7 +263,7 @@ class Trainer:
     def _end_stopped(self) -> None:
         advice = "no checkpoint was saved" if self.save_dir is None else "go on with --resume True"
         tell(self.console, f"stopped after step {self.step}; {advice}")
-        raise ending(self._stop)
+        raise ending(self._stop.signal)
 
     def _log_epoch(self, record: dict[str, Any]) -> None:
         scores = {name: record[name] for name in record if name.endswith(("perplexity", "nats_per_character"))}

@@ -17,7 +17,8 @@ from elmo.models import ModelFiles, write_model
 from elmo.system import terminal
 from elmo.system.terminal import PlainConsole, printable, say, show, tell
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from elmo.training.checkpoint import TrainingState, newest_checkpoint, write_checkpoint
+from elmo.training.checkpoint import newest_checkpoint, write_checkpoint
+from elmo.training.checkpoint.record import TrainingState
 from tests.commands import elmo
 
 FILES = ModelFiles("skipgram", {}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})

@@ -22,7 +22,8 @@ from elmo.tagging.baidu_files import LacFiles, read_lac
 from elmo.tagging.baidu_text import LacReader, read_tokens
 from elmo.tagging.examples import make_examples, segment_gold
 from elmo.tagging.network import TaggerInput
-from elmo.tagging.tagger import LacSentenceReader, Tagger
+from elmo.tagging.tagger import Tagger
+from elmo.tagging.tagger.readers import LacSentenceReader
 from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
 from tests.commands import elmo as call
 

@@ -19,10 +19,10 @@ from elmo.corpora.tagged import Tagged
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures
 from elmo.errors import InputError
 from elmo.models import ModelFiles, export_model, read_model, write_model
-from elmo.tagging import tagger as tagger_module
+from elmo.tagging.network import TaggerConfig
 from elmo.tagging.projection import chunks, word_chunks
 from elmo.tagging.segmenter import split_characters
-from elmo.tagging.tagger import SentenceReader, Tagger, TaggerConfig
+from elmo.tagging.tagger import SentenceReader, Tagger, readers
 from elmo.tagging.train import train_tagger
 from elmo.text.lengths import like_lengths
 from elmo.text.vocabulary import Vocabulary
@@ -167,7 +167,7 @@ def test_many_sentences_get_their_vectors_block_by_block(
     segmented = [["我们", "去"], ["好"], ["河边", "散步", "的"], ["品种"], ["我"]]
     whole = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features).read(segmented)
     half = SentenceReader(tagger.vocabulary, tagger.network.config, tagger.features, dtype="float16")
-    monkeypatch.setattr(tagger_module, "_BLOCK", 2)
+    monkeypatch.setattr(readers, "_BLOCK", 2)
     lines: list[str] = []
     for ours, theirs in zip(half.read(segmented, lines.append), whole, strict=True):
         assert ours.vectors is not None and theirs.vectors is not None

@@ -12,7 +12,8 @@ from elmo.errors import InputError, RunError
 from elmo.models import ModelFiles, read_model
 from elmo.runtime import paddle
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
-from elmo.training.checkpoint import TrainingState, read_training_state, write_checkpoint
+from elmo.training.checkpoint import read_training_state, write_checkpoint
+from elmo.training.checkpoint.record import TrainingState
 from elmo.training.optimizer import load_optimizer, optimizer_arrays
 
 FILES = ModelFiles("bilm", {"vocab_size": 3}, Vocabulary(SPECIAL_TOKENS), {"bias": np.ones(3, np.float32)})

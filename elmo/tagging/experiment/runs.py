@@ -25,7 +25,7 @@ from elmo.tagging.examples import Examples, evaluate, make_examples, make_vocabu
 from elmo.tagging.experiment.plan import BAIDU_SETTING, GRID, PARTS, SCORES, SIZES, TAGS, Run, planned, settings_of
 from elmo.tagging.network import TaggerNetwork
 from elmo.tagging.score import ChunkCounts, SentenceCounts
-from elmo.tagging.tagger import Reader, add_vectors, make_reader
+from elmo.tagging.tagger.readers import Reader, add_vectors, make_reader
 from elmo.tagging.train import TaggerTrainer, new_network
 from elmo.text.vocabulary import Vocabulary
 

@@ -31,7 +31,7 @@ from elmo.tagging.experiment.plan import (
 )
 from elmo.tagging.experiment.runs import LacExperiment, describe
 from elmo.tagging.score import SentenceCounts, oracle
-from elmo.tagging.tagger import make_reader
+from elmo.tagging.tagger.readers import make_reader
 
 TABLES = ("lac_transfer", "lac_ablations", "lac_baidu")  # files that are written of it
 _RESAMPLES = 5000

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 
 from elmo.errors import InputError
 from elmo.model_sizes import check_config, check_known_kind, wrong_kind
+from elmo.models.packing import DTYPES, STORED_TYPES, is_scales, pack, unpack
 from elmo.system.files import (
     check_can_be_made,
     check_replaceable,
@@ -35,9 +36,6 @@ from elmo.text.vocabulary import Vocabulary
 WEIGHTS_FILE = "model.safetensors"
 VOCABULARY_FILE = "vocabulary.txt"
 FORMAT = "elmo/1"
-DTYPES = ("float32", "float16", "int8")  # how numbers are stored
-_STORED_TYPES = (np.float16, np.float32, np.float64, np.int8)
-_SCALES, _INT8_MAX = ".scales", 127
 
 
 @dataclass(frozen=True)
@@ -134,7 +132,7 @@ def write_model(
     check_replaceable(target, find_foreign, overwrite=overwrite, sources=sources)
     check_kind(target, files.kind)
     with np.errstate(over="ignore"):  # too large for float16: caught by the next lines
-        arrays = _pack(files.arrays, dtype)
+        arrays = pack(files.arrays, dtype)
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{target}: {name} holds values that are not finite in {dtype}, so it was not written")
@@ -155,44 +153,6 @@ def write_model(
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{target}: can't be written ({reason}); choose another place") from error
     return target
-
-
-def _pack(arrays: Mapping[str, npt.NDArray[Any]], dtype: str) -> dict[str, npt.NDArray[Any]]:
-    """Arrays as they are stored."""
-    if dtype != "int8":
-        return {name: np.ascontiguousarray(array, dtype=dtype) for name, array in arrays.items()}
-    stored: dict[str, npt.NDArray[Any]] = {}
-    for name, array in arrays.items():
-        if array.ndim != 2 or not array.size:
-            stored[name] = np.ascontiguousarray(array, dtype=np.float16)
-            continue
-        scales = (np.abs(array).max(axis=1) / _INT8_MAX).astype(np.float16)
-        tiny = scales == 0  # of a row of zeros, or of numbers too small for the factor
-        steps = np.where(tiny, 0, array.T / np.where(tiny, 1, scales.astype(np.float32))).T
-        finite = np.isfinite(scales)[:, None]
-        stored[name] = np.where(finite, np.rint(steps), 0).clip(-_INT8_MAX, _INT8_MAX).astype(np.int8)
-        stored[name + _SCALES] = scales
-    return stored
-
-
-def is_scales(name: str, names: Collection[str]) -> bool:
-    """Whether a stored array holds another one's factors, see `write_model`, and is no parameter."""
-    return name.endswith(_SCALES) and name.removesuffix(_SCALES) in names
-
-
-def _unpack(stored: dict[str, npt.NDArray[Any]], place: Path) -> dict[str, npt.NDArray[Any]]:
-    """Arrays of what `_pack` made: float32, or float64 where they were stored so."""
-    arrays = {}
-    for name, array in stored.items():
-        if is_scales(name, stored):
-            continue
-        if array.dtype == np.int8:
-            scales = stored.get(name + _SCALES)
-            if scales is None or scales.dtype != np.float16 or scales.shape != array.shape[:1]:
-                raise InputError(f"{place}: {name} is I8 without a factor for each row; copy or download it again")
-            array = array * scales.astype(np.float32)[:, None]
-        arrays[name] = array.astype(np.float32) if array.dtype == np.float16 else array
-    return arrays
 
 
 def _umask() -> int:
@@ -221,7 +181,7 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
                 array = weights.get_tensor(name)
             except (TypeError, AttributeError, ValueError):  # what NumPy has no type for, such as bfloat16
                 array = None
-            if array is None or array.dtype not in _STORED_TYPES:
+            if array is None or array.dtype not in STORED_TYPES:
                 kind_of_number = weights.get_slice(name).get_dtype()
                 raise InputError(
                     f"{directory / WEIGHTS_FILE}: {name} is {kind_of_number}, not F16, F32, F64 or I8; save it so"
@@ -229,7 +189,7 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
             if not np.isfinite(array).all():
                 raise InputError(f"{directory / WEIGHTS_FILE}: {name} holds values that are not finite; train it again")
             stored[name] = array
-    arrays = _unpack(stored, directory / WEIGHTS_FILE)
+    arrays = unpack(stored, directory / WEIGHTS_FILE)
     vocabulary = load_vocabulary(directory, metadata["kind"])
     check_vocabulary(vocabulary, metadata["vocabulary_sha256"], directory)
     config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))

@@ -11,7 +11,7 @@ from rich.console import Console
 from elmo.errors import InputError
 from elmo.models import read_header
 from elmo.system.terminal import tell
-from elmo.training.checkpoint import TrainingState
+from elmo.training.checkpoint.record import TrainingState, later_version
 from elmo.training.ranks import Ranks
 from elmo.training.settings import Objective, RunSettings
 
@@ -49,10 +49,7 @@ def check_same_run(
             )
     _check_same_schedule(state, place, settings, console)
     if later := sorted((set(state.progress) - _PROGRESS) | (set(state.settings) - set(ours))):
-        raise InputError(
-            f"{place}: its record has {later[0]!r}, which a later version of this package has written: go on with "
-            "that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
-        )
+        raise later_version(place, later[0])
     if missing := sorted(_NEEDED - set(state.progress)):
         raise InputError(
             f"{place}: its record lacks {missing[0]}, as that of another version: begin a new run from this model "

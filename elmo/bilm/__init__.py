@@ -8,11 +8,12 @@ be read by their characters instead, as in the paper.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal, cast, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from elmo.bilm.reading import Positions, check_ids, check_positions, side_by_side, with_boundaries
 from elmo.bilm_config import BiLMConfig
 from elmo.checks import config_of_file, configuration_of
 from elmo.convert import read_any, read_config
@@ -30,7 +31,6 @@ from elmo.system.types import PathLike, Tensor
 from elmo.text.characters import Lexicon
 
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
-Positions = Literal["own", "hole"]  # where the readers stand: having read the word, or just before it
 
 MIX_DECAY = 0.001  # LARK's weight decay of the scalar mix
 
@@ -162,46 +162,28 @@ class BiLM(paddle.nn.Layer):
                 neither.
         """
         check_positions(positions)
-        batch, time = token_ids.shape
+        time = token_ids.shape[1]
         table = self.word_vectors(lexicon)
-        self._check_ids(token_ids, lengths, table.shape[0])
-        bos_id, eos_id = self.boundary_ids(lexicon)
-        bos = paddle.full([batch, 1], bos_id, dtype=token_ids.dtype)
-        eos = paddle.full([batch, 1], eos_id, dtype=token_ids.dtype)
-        order = reading_order(lengths.astype(token_ids.dtype), time)
-        forward_ids = paddle.concat([bos, token_ids], axis=1)
-        backward_ids = paddle.concat([eos, paddle.take_along_axis(token_ids, order, axis=1)], axis=1)
+        check_ids(token_ids, lengths, table.shape[0])
+        order = reading_order(lengths.astype(token_ids.dtype), time)  # (batch, time)
+        forward_ids, backward_ids = with_boundaries(token_ids, order, *self.boundary_ids(lexicon))  # (batch, 1 + time)
         forward_outputs, backward_outputs, _ = self.run(forward_ids, backward_ids, table)
         first = 1 if positions == "own" else 0  # step 0 read the boundary, step t the t-th word
         steps = slice(first, first + time)
-        index = order.unsqueeze(2).expand([batch, time, self.config.embed_size])
-
-        def side_by_side(ahead: Tensor, behind: Tensor) -> Tensor:
-            return paddle.concat([ahead, paddle.take_along_axis(behind, index, axis=1)], axis=2)
-
         if positions == "own":
             words = self.look_up(token_ids, table)
             layers = [paddle.concat([words, words], axis=2)]
         else:
-            layers = [side_by_side(*(self.look_up(ids[:, steps], table) for ids in (forward_ids, backward_ids)))]
+            words_before = self.look_up(forward_ids[:, steps], table)
+            words_after = self.look_up(backward_ids[:, steps], table)
+            layers = [side_by_side(words_before, words_after, order)]
         for ahead, behind in zip(forward_outputs, backward_outputs, strict=True):
-            layers.append(side_by_side(ahead[:, steps], behind[:, steps]))
+            layers.append(side_by_side(ahead[:, steps], behind[:, steps], order))
         return layers
 
     def boundary_ids(self, lexicon: Lexicon | None = None) -> tuple[int, int]:
         """Ids of `<S>` and `</S>`: the vocabulary's, or the first two rows of a lexicon."""
         return (self.config.bos_id, self.config.eos_id) if lexicon is None else (0, 1)
-
-    @staticmethod
-    def _check_ids(token_ids: Tensor, lengths: Tensor, num_words: int) -> None:
-        """Refuse what Paddle would read from beyond the table, or crash on."""
-        for name, values, end in (("word id", token_ids, num_words), ("length", lengths, None)):
-            if not values.shape or 0 in values.shape:
-                continue
-            low, high = int(values.min()), int(values.max())
-            end = token_ids.shape[1] + 1 if end is None else end
-            if low < 0 or high >= end:
-                raise InputError(f"{name} {low if low < 0 else high} is out of range: give 0 to {end - 1}")
 
     def losses(
         self,
@@ -227,13 +209,6 @@ class BiLM(paddle.nn.Layer):
         if not self.config.softmax:
             raise InputError("this biLM came without its softmax: it gives vectors, but no loss and no perplexity")
         return self.embedding_para if self.config.tie_softmax else self.softmax_weight, self.softmax_bias
-
-
-def check_positions(positions: str) -> Positions:
-    """Return positions; InputError if there are no such."""
-    if positions not in get_args(Positions):
-        raise InputError(f"positions is {positions!r}: give {' or '.join(get_args(Positions))}")
-    return cast(Positions, positions)
 
 
 def bilm_from_files(files: ModelFiles, place: object, *, consume: bool = False) -> BiLM:

@@ -8,14 +8,13 @@ its number, and the next one mends it (`checkpoints`, `tidy`). There is no pickl
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,35 +27,17 @@ from elmo.errors import InputError, RunError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, check_kind, write_model
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, sha256_of
 from elmo.system.types import PathLike
+from elmo.training.checkpoint.record import LaterVersionError, TrainingState, read_json, read_record, seal
 
 TRAINING_FILE = "training.json"
 OPTIMIZER_FILE = "optimizer.safetensors"
 POSITION_FILE = "position.safetensors"
 BEST = "best"  # a link, or a copy, of the checkpoint with the lowest held-out perplexity
 _FILES = (WEIGHTS_FILE, VOCABULARY_FILE, TRAINING_FILE, OPTIMIZER_FILE, POSITION_FILE)
-_LARGEST_RECORD = 64 << 20  # bytes of training.json: a history of some hundred thousand epochs
 _NAME = re.compile(r"(epoch(?=_\d{3})|step(?=_\d{7}))_(\d+)")
 # What a process is at work on: a checkpoint that is being written, one whose place it takes, one that is removed.
 _AT_WORK = re.compile(rf"\.{{1,2}}((?:epoch|step)_\d+|{BEST})(?:\.(new|old|gone))?\.(\d+)(?:\.[0-9a-f]+)*")
 _HALF_WRITTEN = re.compile(r"\.(.+)\.[0-9a-f]{16}")  # a file of a checkpoint that is being written
-
-
-class LaterVersionError(InputError):
-    """A checkpoint of a later version of this package: it is whole, and we do not know all that it says."""
-
-
-@dataclass
-class TrainingState:
-    """All that a run needs, besides the model, to go on from a step."""
-
-    epoch: int  # epochs that are finished
-    step: int  # optimiser steps that are finished
-    settings: dict[str, Any]  # the run's own settings
-    history: list[dict[str, Any]] = field(default_factory=list)  # a record an epoch: loss, perplexity, tokens/s
-    optimizer: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # see `optimizer_arrays`
-    position: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # within the epoch; empty at its beginning
-    progress: dict[str, Any] = field(default_factory=dict)  # of the epoch and the run: batches, nats, tokens, seconds
-    world_size: int = 1  # ranks that trained
 
 
 def write_checkpoint(
@@ -82,7 +63,7 @@ def write_checkpoint(
         _save(temporary / POSITION_FILE, state.position)
         record = asdict(replace(state, optimizer={}, position={}))
         record["sha256"] = {path.name: sha256_of(path) for path in sorted(temporary.iterdir())}
-        record["seal"] = _seal(record)
+        record["seal"] = seal(record)
         _write_text(temporary / TRAINING_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
         if in_place_of_all:
             for path in check_removable(target.parent, files.kind):
@@ -111,52 +92,6 @@ def _write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
 
 
-def _seal(record: dict[str, Any]) -> str:
-    """SHA-256 of all that training.json says but the seal itself."""
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-
-
-def _read_json(path: Path) -> Any:
-    """What a training.json says; raises OSError or ValueError."""
-    if path.stat().st_size > _LARGEST_RECORD or not path.is_file():
-        raise ValueError(f"{path.name} is too large, or no file")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError:
-        raise ValueError(f"{path.name} is nested too deeply") from None
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """A record whose seal is right and which has the fields of a `TrainingState`, and "sha256".
-
-    Raises:
-        ValueError: it was cut or altered. LaterVersionError: it has a field that this version does not know.
-    """
-    try:
-        record: dict[str, Any] = _read_json(path)
-        is_sealed = record.pop("seal") == _seal(record)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):  # no JSON, or not an object with a seal
-        is_sealed = False
-    if not is_sealed:
-        raise ValueError(f"{path.name} was cut or altered")
-    if later := sorted(record.keys() - {each.name for each in fields(TrainingState)} - {"sha256"}):
-        raise LaterVersionError(
-            f"{path.parent}: its record has {later[0]!r}, which a later version of this package has written: go on "
-            "with that version, or begin a new run elsewhere, from this model with --load_pretraining_params"
-        )
-    counts = [record.get(name) for name in ("epoch", "step", "world_size")]
-    objects = [record.get(name) for name in ("settings", "progress", "sha256")]
-    history = record.get("history")
-    if not (
-        all(type(count) is int and 0 <= count < 1 << 63 for count in counts)
-        and all(isinstance(each, dict) for each in objects)
-        and isinstance(history, list)
-        and all(isinstance(each, dict) for each in history)
-    ):
-        raise ValueError(f"{path.name} has a field that is not what it should be")
-    return record
-
-
 def read_training_state(directory: PathLike) -> TrainingState:
     """Read what `write_checkpoint` put beside the model, after comparing every file's SHA-256.
 
@@ -168,7 +103,7 @@ def read_training_state(directory: PathLike) -> TrainingState:
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing; going on needs a checkpoint of `elmo pretrain`")
     try:
-        record = _read_record(folder / TRAINING_FILE)
+        record = read_record(folder / TRAINING_FILE)
         for name, digest in record.pop("sha256").items():
             if not (folder / name).is_file() or sha256_of(folder / name) != digest:
                 raise ValueError(f"{name} was cut or altered")
@@ -201,7 +136,7 @@ def checkpoints(folder: PathLike) -> list[Path]:
 
 def _step_of(path: Path) -> float:
     try:
-        return int(_read_json(path / TRAINING_FILE)["step"])
+        return int(read_json(path / TRAINING_FILE)["step"])
     except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError):
         return float("inf")
 
