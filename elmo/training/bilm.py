@@ -26,18 +26,18 @@ from elmo.runtime import paddle
 from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
-from elmo.system.types import Arrays
+from elmo.system.types import Arrays, Tensor
 from elmo.text.batches import Batch, Position, ReadAhead, SentenceIds
 from elmo.text.characters import Alphabet, Lexicon
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Coverage, Vocabulary, count_words, measure_coverage
+from elmo.training.bilm_batch import batch_losses, detach, run_batch, state_of_rank, state_to_arrays
 from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import PretrainSettings
-from elmo.training.start import find_start, find_text_record, run
+from elmo.training.start import RunOptions, find_start, find_text_record, run
 
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
-_DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
 
 
 class BiLMObjective:
@@ -90,7 +90,7 @@ class BiLMObjective:
         self._state, position = None, None
         if state:
             position = Position(int(state["taken"][0]), state["sentences"], state["offsets"])
-            self._state = self._load_state(state)
+            self._state = state_of_rank(state, self.model.config.num_layers, self.ranks.rank)
         self._batches = ReadAhead(
             self.train.batches(
                 settings.batch_size,
@@ -119,29 +119,18 @@ class BiLMObjective:
         if self._batches is None:
             return {}
         place = self._batches.position
-        states = {
-            f"{direction}/{number}/{part}": tensor.numpy()
-            for direction, layers in zip(_DIRECTIONS, self._state or (), strict=False)
-            for number, layer in enumerate(layers)
-            for part, tensor in zip(_PARTS, layer, strict=True)
-        }
         places: Arrays = {"taken": np.array([place.taken]), "sentences": place.sentences, "offsets": place.offsets}
-        return places | self.ranks.gather(states)
-
-    def _load_state(self, arrays: Mapping[str, npt.NDArray[Any]]) -> BiLMState:
-        def layers(direction: str) -> list[Any]:
-            return [
-                tuple(paddle.to_tensor(arrays[f"{direction}/{number}/{part}"][self.ranks.rank]) for part in _PARTS)
-                for number in range(self.model.config.num_layers)
-            ]
-
-        return layers("forward"), layers("backward")
+        return places | self.ranks.gather(state_to_arrays(self._state))
 
     def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
         """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
-        forward_outputs, backward_outputs, state = self._read(batch, self._state)
-        self._state = _detach(state, batch.ended if self.settings.reset_states else None)
-        losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], self.sampler)
+
+        def sampled(outputs: Tensor, targets: npt.NDArray[np.int64]) -> Tensor:
+            return self.model.losses(outputs, paddle.to_tensor(targets), self.sampler, self._generator)
+
+        forward, backward, state = run_batch(self.model, batch, self._state, self.lexicon)
+        self._state = detach(state, batch.ended if self.settings.reset_states else None)
+        losses = batch_losses(batch, forward, backward, self.lexicon, sampled)
         # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
         return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
 
@@ -163,11 +152,18 @@ class BiLMObjective:
         """
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
-        totals, count = np.zeros(2), 0
+
+        def full(outputs: Tensor, targets: npt.NDArray[np.int64]) -> Tensor:
+            if kept is None:
+                return self.model.losses(outputs, paddle.to_tensor(targets))
+            return merged_softmax_loss(outputs, targets, *self.model.softmax_parameters(), kept)
+
+        totals = np.zeros(2)  # nats of each direction
+        count = 0
         with evaluating(self.model):
             for batch in self.dev.whole_sentences(self.settings.batch_size):
-                forward_outputs, backward_outputs, _ = self._read(batch, None)
-                losses = self._losses(batch, forward_outputs[-1], backward_outputs[-1], None, kept)
+                forward_outputs, backward_outputs, _ = run_batch(self.model, batch, None, self.lexicon)
+                losses = batch_losses(batch, forward_outputs, backward_outputs, self.lexicon, full)
                 totals += losses.numpy().astype(np.float64).reshape([2, -1]).sum(axis=1)
                 count += batch.num_tokens
         forward, backward = totals / count
@@ -205,53 +201,6 @@ class BiLMObjective:
         """Return parameters, configuration and vocabulary."""
         arrays = {name: parameter.numpy() for name, parameter in self.model.named_parameters()}
         return ModelFiles("bilm", self.model.config.to_dict(), self.vocabulary, arrays, provenance)
-
-    def _read(self, batch: Batch, state: BiLMState | None) -> tuple[list[Any], list[Any], BiLMState]:
-        """Run the biLM over a batch; where it reads characters, each distinct word of the batch is encoded once."""
-        forward_ids, backward_ids, lexicon = batch.forward_ids, batch.backward_ids, None
-        if self.lexicon is not None:
-            both = np.stack([forward_ids, backward_ids])
-            words, rows = np.unique(both, return_inverse=True)
-            forward_ids, backward_ids = rows.reshape(both.shape)
-            lexicon = self.lexicon.rows(words)
-        read: tuple[list[Any], list[Any], BiLMState] = self.model(
-            paddle.to_tensor(forward_ids), paddle.to_tensor(backward_ids), state, lexicon
-        )
-        return read
-
-    def _losses(
-        self,
-        batch: Batch,
-        forward: Any,
-        backward: Any,
-        sampler: LogUniformSampler | None,
-        told_apart: npt.NDArray[np.bool_] | None = None,
-    ) -> Any:
-        """Cross-entropy of every prediction in the batch, those of the forward direction first."""
-        size = forward.shape[-1]
-        rows = paddle.concat([forward.reshape([-1, size]), backward.reshape([-1, size])])
-        targets = np.concatenate([batch.forward_targets.ravel(), batch.backward_targets.ravel()])
-        if self.lexicon is not None:
-            targets = self.lexicon.word_ids[targets]
-        kept, ran_out = np.flatnonzero(np.concatenate([batch.mask.ravel(), batch.mask.ravel()])), False
-        if not len(kept):  # all streams of this rank: one prediction without weight makes its gradients zero, not none
-            kept, ran_out = np.zeros(1, np.int64), True
-        if len(kept) < len(targets):
-            rows, targets = paddle.gather(rows, paddle.to_tensor(kept)), targets[kept]
-        if told_apart is not None:
-            return merged_softmax_loss(rows, targets, *self.model.softmax_parameters(), told_apart)
-        losses = self.model.losses(rows, paddle.to_tensor(targets), sampler, self._generator)
-        return losses * 0.0 if ran_out else losses
-
-
-def _detach(state: BiLMState, ended: npt.NDArray[np.bool_] | None) -> BiLMState:
-    """Cut the states off the graph, and set those of streams that have ended a sentence to zero."""
-    forward, backward = ([(hidden.detach(), cell.detach()) for hidden, cell in states] for states in state)
-    if ended is None or not ended.any():
-        return forward, backward
-    kept = paddle.to_tensor(~ended).unsqueeze(1).astype(forward[0][0].dtype)  # (B, 1)
-    forward, backward = ([(hidden * kept, cell * kept) for hidden, cell in states] for states in (forward, backward))
-    return forward, backward
 
 
 def _perplexity(nats: float) -> float:
@@ -300,19 +249,19 @@ def pretrain(
             SIGTERM, SystemExit: it was stopped, and saved first.
     """
     settings = settings or PretrainSettings()
-    console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
-    vocabulary = Vocabulary.load(vocab_path)
-    start = find_start(
-        "bilm",
-        vocabulary,
-        vocab_path,
+    console = ranks.console(console)
+    options = RunOptions(
         para_save_dir=para_save_dir,
         load_dir=load_dir,
         load_pretraining_params=load_pretraining_params,
         resume=resume,
         overwrite=overwrite,
         console=console,
+        ranks=ranks,
+        visualdl_dir=visualdl_dir,
     )
+    vocabulary = Vocabulary.load(vocab_path)
+    start = find_start("bilm", vocabulary, vocab_path, options)
     config = _configure(sizes or {}, vocabulary, train_path, start.files)
     words, lexicon = find_lexicon(config, vocabulary, train_path, test_path)
     train = SentenceIds(train_path, words, workers=runtime.available_cores())
@@ -346,16 +295,8 @@ def pretrain(
             files = dataclasses.replace(files, arrays={**files.arrays, **fresh})
         load_parameters(model, files.arrays, start.source)
     objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon, ranks)
-    return run(
-        objective,
-        settings,
-        start,
-        para_save_dir=para_save_dir,
-        provenance={"train_words": train.num_words, "unknown_train_words": unknown, **record},
-        console=console,
-        ranks=ranks,
-        visualdl_dir=visualdl_dir,
-    )
+    provenance = {"train_words": train.num_words, "unknown_train_words": unknown, **record}
+    return run(objective, settings, start, provenance, options)
 
 
 def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, start: ModelFiles | None) -> BiLMConfig:
@@ -363,10 +304,10 @@ def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, s
     tokens = {"vocab_size": len(vocabulary), "bos_id": vocabulary.bos_id, "eos_id": vocabulary.eos_id}
     characters = sizes.get("token_encoder")
     if start is not None:
-        theirs = start.config.get("token_encoder")
-        if characters is not None and theirs is None:
+        token_encoder = start.config.get("token_encoder")
+        if characters is not None and token_encoder is None:
             raise InputError("the model to start from looks word ids up: give --token_encoder word")
-        sizes = {**start.config, **sizes, "token_encoder": theirs, "softmax": True}
+        sizes = {**start.config, **sizes, "token_encoder": token_encoder, "softmax": True}
     elif isinstance(characters, dict) and characters.get("alphabet") == "characters":
         symbols = Alphabet.from_counts(count_words(find_shards(train_path))).symbols
         sizes = {**sizes, "token_encoder": {**characters, "alphabet": symbols}}

@@ -63,7 +63,7 @@ class Trainer:
         self.curves = curves if ranks.rank == 0 else None
         self.save_dir = None if save_dir is None else Path(save_dir)
         self.provenance = provenance or {}
-        self.console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
+        self.console = ranks.console(console)
         self.parameters = list(objective.model.parameters())
         self.optimizer = make_optimizer(settings, self.parameters)
         self.scaler = paddle.amp.GradScaler(enable=settings.amp == "fp16")

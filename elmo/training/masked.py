@@ -28,7 +28,7 @@ from elmo.text.units import UnitText
 from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import RunSettings
-from elmo.training.start import find_start, find_text_record, run
+from elmo.training.start import RunOptions, find_start, find_text_record, run
 
 MASKINGS = {
     "bert": STAGES[:1],
@@ -185,7 +185,7 @@ def pretrain_masked(
     test_path: str | None = None,
     sizes: dict[str, Any] | None = None,
     settings: MaskedSettings | None = None,
-    para_save_dir: str | None = "checkpoints",
+    para_save_dir: str | None = "checkpoints_masked",
     load_dir: str | None = None,
     load_pretraining_params: str | None = None,
     resume: bool = False,
@@ -210,19 +210,19 @@ def pretrain_masked(
             SIGTERM, SystemExit: it was stopped, and saved first.
     """
     settings = settings or MaskedSettings()
-    console = console if console is not None and ranks.rank == 0 else Console(quiet=True)
-    vocabulary = PieceVocabulary.load(vocab_path)
-    start = find_start(
-        KIND,
-        vocabulary,
-        vocab_path,
+    console = ranks.console(console)
+    options = RunOptions(
         para_save_dir=para_save_dir,
         load_dir=load_dir,
         load_pretraining_params=load_pretraining_params,
         resume=resume,
         overwrite=overwrite,
         console=console,
+        ranks=ranks,
+        visualdl_dir=visualdl_dir,
     )
+    vocabulary = PieceVocabulary.load(vocab_path)
+    start = find_start(KIND, vocabulary, vocab_path, options)
     config = _configure(sizes or {}, vocabulary, start.files)
 
     def sequences(pattern: str) -> MaskedSequences:
@@ -251,16 +251,8 @@ def pretrain_masked(
     else:
         model.head.begin_with_frequencies(train.text.count_tokens())
     objective = MaskedLMObjective(model, vocabulary, train, dev, settings, ranks)
-    return run(
-        objective,
-        settings,
-        start,
-        para_save_dir=para_save_dir,
-        provenance={"train_characters": train.text.num_characters, **record},
-        console=console,
-        ranks=ranks,
-        visualdl_dir=visualdl_dir,
-    )
+    provenance = {"train_characters": train.text.num_characters, **record}
+    return run(objective, settings, start, provenance, options)
 
 
 def _configure(sizes: dict[str, Any], vocabulary: PieceVocabulary, start: ModelFiles | None) -> MaskedLMConfig:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from elmo.checks import is_count
 from elmo.errors import InputError
@@ -63,6 +64,10 @@ class Ranks:
         if self.world_size > 1:
             for parameter in parameters:
                 paddle.distributed.broadcast(parameter, src=0)
+
+    def console(self, console: Console | None) -> Console:
+        """Where this rank tells what it does: the console given, on the first rank alone; else nowhere."""
+        return console if console is not None and self.rank == 0 else Console(quiet=True)
 
     def wait(self) -> None:
         """Wait until all ranks are here."""

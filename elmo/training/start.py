@@ -26,7 +26,7 @@ from elmo.training.checkpoint import check_removable, checkpoints, newest_checkp
 from elmo.training.loop import Trainer
 from elmo.training.progress import Curves
 from elmo.training.ranks import Ranks
-from elmo.training.settings import RunSettings
+from elmo.training.settings import Objective, RunSettings
 
 
 @dataclass(frozen=True)
@@ -44,38 +44,41 @@ class Start:
         return runs[:-1] if self.load_dir else runs
 
 
-def find_start(
-    kind: str,
-    vocabulary: Vocabulary,
-    vocab_path: PathLike,
-    *,
-    para_save_dir: str | None,
-    load_dir: str | None,
-    load_pretraining_params: str | None,
-    resume: bool,
-    overwrite: bool,
-    console: Console,
-) -> Start:
+@dataclass(frozen=True)
+class RunOptions:
+    """What any pretraining is told besides its text, sizes and settings; see `elmo.training.bilm.pretrain`."""
+
+    para_save_dir: str | None
+    load_dir: str | None
+    load_pretraining_params: str | None
+    resume: bool
+    overwrite: bool
+    console: Console
+    ranks: Ranks
+    visualdl_dir: str | None
+
+
+def find_start(kind: str, vocabulary: Vocabulary, vocab_path: PathLike, options: RunOptions) -> Start:
     """Find what a run starts from, and refuse to lose another run's checkpoints.
 
     Args:
         kind: of the model, such as "bilm".
         vocabulary, vocab_path: of the run.
-        para_save_dir, load_dir, load_pretraining_params, resume, overwrite: see `elmo.training.bilm.pretrain`.
-        console: where warnings go.
+        options: of the run.
 
     Raises:
         InputError: the options contradict one another, `para_save_dir` holds another run's checkpoints, or what the
             run is to start from is missing, damaged or has another vocabulary.
     """
-    if load_dir and load_pretraining_params:
+    load_dir, from_model = options.load_dir, options.load_pretraining_params
+    if load_dir and from_model:
         raise InputError("give --load_dir (go on) or --load_pretraining_params (start from a model), not both")
-    if resume:
-        load_dir = _find_checkpoint(para_save_dir, load_dir, console) or load_dir
-        load_pretraining_params = None if load_dir else load_pretraining_params
-    read = [vocab_path, *([load_pretraining_params] if load_pretraining_params else [])]
-    _check_save_dir(kind, para_save_dir, load_dir, overwrite or resume, read)
-    source = load_dir or load_pretraining_params
+    if options.resume:
+        load_dir = _find_checkpoint(options.para_save_dir, load_dir, options.console) or load_dir
+        from_model = None if load_dir else from_model
+    sources = [vocab_path, *([from_model] if from_model else [])]
+    _check_save_dir(kind, options.para_save_dir, load_dir, options.overwrite or options.resume, sources)
+    source = load_dir or from_model
     if not source:
         return Start()
     files = read_any(source, kind=kind, vocab_path=vocab_path)
@@ -102,27 +105,22 @@ def find_text_record(start: Start, train: Sequence[Path], dev: Sequence[Path], c
 
 
 def run(
-    objective: Any,
-    settings: RunSettings,
-    start: Start,
-    *,
-    para_save_dir: str | None,
-    provenance: dict[str, Any],
-    console: Console,
-    ranks: Ranks,
-    visualdl_dir: str | None,
+    objective: Objective, settings: RunSettings, start: Start, provenance: dict[str, Any], options: RunOptions
 ) -> list[dict[str, Any]]:
     """Train an objective by the one loop there is, from its start to the last epoch; a record an epoch.
 
     Args:
-        objective: see `elmo.training.loop.Trainer`.
+        objective, settings: see `elmo.training.loop.Trainer`.
+        start: what `find_start` has found.
         provenance: what the model's header is to say of the text.
+        options: of the run.
     """
+    console, ranks = options.console, options.ranks
     keep_freed_memory()
     settings = _with_precision(settings, start, console)
     provenance = {**provenance, "paddle": paddle.__version__, "runs": start.earlier_runs}
-    curves = Curves(visualdl_dir) if visualdl_dir and ranks.rank == 0 else None
-    trainer = Trainer(objective, settings, para_save_dir, provenance, console, ranks, curves)
+    curves = Curves(options.visualdl_dir) if options.visualdl_dir and ranks.rank == 0 else None
+    trainer = Trainer(objective, settings, options.para_save_dir, provenance, console, ranks, curves)
     if start.load_dir:
         trainer.load_state(read_training_state(start.load_dir), start.load_dir)
         tell(console, f"going on from {start.load_dir}, step {trainer.step}")
