@@ -26,7 +26,6 @@ from elmo.text.preprocess import preprocess
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training.bilm import pretrain
 from elmo.training.checkpoint import (
-    _seal,
     checkpoints,
     newest_checkpoint,
     prune,
@@ -34,7 +33,7 @@ from elmo.training.checkpoint import (
     tidy,
     write_checkpoint,
 )
-from elmo.training.checkpoint.record import LaterVersionError, TrainingState
+from elmo.training.checkpoint.record import LaterVersionError, TrainingState, seal
 from elmo.training.settings import PretrainSettings
 from tests.commands import elmo
 
@@ -596,7 +595,7 @@ def rewrite(folder: Path, change: dict) -> None:
     record = json.loads(path.read_text())
     del record["seal"]
     record.update(change)
-    record["seal"] = _seal(record)
+    record["seal"] = seal(record)
     path.write_text(json.dumps(record))
 
 
