@@ -27,7 +27,7 @@ from elmo.tagging.baidu_text import (
     spread_tags,
     words_of_labels,
 )
-from elmo.tagging.network import TaggerNetwork, fine_tuned_elmo
+from elmo.tagging.network import TaggerConfig, TaggerNetwork, fine_tuned_elmo
 from elmo.tagging.segmenter import cut_all, load_segmenter
 from elmo.tagging.tagger.readers import SentenceReader as SentenceReader
 from elmo.tagging.tagger.readers import make_reader
