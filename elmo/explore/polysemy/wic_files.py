@@ -34,7 +34,7 @@ class Mention:
 class WicPair:
     """Two mentions of a word, and whether it means the same in both."""
 
-    name: str  # its id in the file, or its line
+    name: str  # its id in the file
     word: str
     first: Mention
     second: Mention
@@ -46,7 +46,7 @@ def read_mcl_wic(data_path: PathLike, gold_path: PathLike) -> list[WicPair]:
 
     Raises:
         InputError: a file is missing or malformed, the two don't have the same ids, or sentences are not Chinese; names
-            the file and the line.
+            the file and the item.
     """
     answers: dict[str, bool] = {}
     for place, item in _json_items(gold_path):
@@ -111,26 +111,16 @@ def _text(item: Mapping[str, Any], key: str, place: str) -> str:
 
 
 def _json_items(path: PathLike) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects of a JSON list, each with "file:line" of its beginning."""
-    text, decoder = read_text(path), json.JSONDecoder()
-
-    def place(at: int) -> str:
-        return f"{path}:{text.count(chr(10), 0, at) + 1}"
-
-    def after(separators: str, at: int) -> int:
-        """Where the text goes on behind one of the characters and white space; its end behind a closing bracket."""
-        match = re.compile(rf"\s*([{re.escape(separators)}])\s*").match(text, at)
-        if match is None:
-            raise InputError(f"{place(at)}: expected {' or '.join(separators)} here; give a JSON list of objects")
-        return len(text) if match[1] == "]" else match.end()
-
-    at = after("[", 0)
-    while at < len(text):
-        try:
-            item, end = decoder.raw_decode(text, at)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{place(error.pos)}: not JSON ({error.msg}); give a JSON list of objects") from None
+    """Objects of a JSON list, each with the file and its number from 1."""
+    text = read_text(path)
+    try:
+        items = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not JSON ({error}); give a JSON list of objects") from None
+    if not isinstance(items, list):
+        raise InputError(f"{path}: holds no list; give a JSON list of objects")
+    for number, item in enumerate(items, start=1):
+        place = f"{path}, item {number}"
         if not isinstance(item, dict):
-            raise InputError(f"{place(at)}: {item!r} is not an object; give a JSON list of objects")
-        yield place(at), item
-        at = after(",]", end)
+            raise InputError(f"{place}: {item!r} is not an object; give a JSON list of objects")
+        yield place, item

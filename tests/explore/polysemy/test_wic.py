@@ -97,26 +97,27 @@ GOLD = [{"id": "dev.zh-zh.0", "tag": "F"}]
 @pytest.mark.parametrize(
     ("data", "gold", "message"),
     [
-        ([item(start1="x")], GOLD, r"data:2: start1 'x' is not a whole number"),
-        ([item(start1="9" * 5000)], GOLD, r"data:2: start1 '9{40}' is not a whole number"),
-        ([item(end1="5")], GOLD, r"data:2: characters 2 to 5 of sentence1, which has 4, hold no word"),
-        ([item(end2="0")], GOLD, r"data:2: characters 0 to 0 of sentence2"),
-        ([item(sentence1="我吃  果")], GOLD, r"data:2: characters 2 to 4 of sentence1"),
-        ([item(sentence2=None)], GOLD, r"data:2: sentence2 is None"),
-        ([item(lemma=["苹果"])], GOLD, r"data:2: lemma is \['苹果'\]"),
-        ([item(), item()], GOLD, r"data:13: the id 'dev.zh-zh.0' occurs twice"),
-        ([item(), item(7)], GOLD, r"data:13: .*dev.gold has no answer for 'dev.zh-zh.7'"),
+        ([item(start1="x")], GOLD, r"data, item 1: start1 'x' is not a whole number"),
+        ([item(start1="9" * 5000)], GOLD, r"data, item 1: start1 '9{40}' is not a whole number"),
+        ([item(end1="5")], GOLD, r"data, item 1: characters 2 to 5 of sentence1, which has 4, hold no word"),
+        ([item(end2="0")], GOLD, r"data, item 1: characters 0 to 0 of sentence2"),
+        ([item(sentence1="我吃  果")], GOLD, r"data, item 1: characters 2 to 4 of sentence1"),
+        ([item(sentence2=None)], GOLD, r"data, item 1: sentence2 is None"),
+        ([item(lemma=["苹果"])], GOLD, r"data, item 1: lemma is \['苹果'\]"),
+        ([item(), item()], GOLD, r"data, item 2: the id 'dev.zh-zh.0' occurs twice"),
+        ([item(), item(7)], GOLD, r"data, item 2: .*dev.gold has no answer for 'dev.zh-zh.7'"),
         ([item()], [*GOLD, {"id": "x", "tag": "T"}], r"dev.gold: answers 'x', which .*dev.data lacks"),
-        ([item()], GOLD * 2, r"gold:6: the id 'dev.zh-zh.0' occurs twice"),
-        ([item()], [{"id": "a", "tag": "Y"}], r"gold:2: tag 'Y' is neither T nor F"),
-        ([item()], "", r"gold:1: expected \["),
-        ([item()], '{"id": 1}', r"gold:1: expected \["),
-        ([item()], '[\n{"id": "a",\n "tag" "T"}]', r"gold:3: not JSON \(Expecting ':'"),
-        ([item()], '[\n"a"]', r"gold:2: 'a' is not an object"),
-        ([item()], '[\n{"id": "a", "tag": "T"}\n', r"gold:2: expected , or \]"),
+        ([item()], GOLD * 2, r"gold, item 2: the id 'dev.zh-zh.0' occurs twice"),
+        ([item()], [{"id": "a", "tag": "Y"}], r"gold, item 1: tag 'Y' is neither T nor F"),
+        ([item()], "", r"gold: not JSON \(Expecting value: line 1 column 1"),
+        ([item()], '{"id": 1}', r"gold: holds no list"),
+        ([item()], '[\n{"id": "a",\n "tag" "T"}]', r"gold: not JSON \(Expecting ':' delimiter: line 3"),
+        ([item()], '[\n"a"]', r"gold, item 1: 'a' is not an object"),
+        ([item()], '[\n{"id": "a", "tag": "T"}\n', r"gold: not JSON \(Expecting ',' delimiter: line 3"),
+        ([item()], "[" * 100_000, r"gold: not JSON \(maximum recursion"),
     ],
 )
-def test_a_malformed_mcl_wic_file_is_named_with_the_line(write_mcl_wic, data, gold, message):
+def test_a_malformed_mcl_wic_file_is_named_with_the_item(write_mcl_wic, data, gold, message):
     with pytest.raises(InputError, match=message):
         read_mcl_wic(*write_mcl_wic(data, gold))
 
