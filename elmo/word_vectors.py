@@ -14,7 +14,7 @@ import numpy.typing as npt
 from elmo.checks import check_names, check_positive, check_seed, check_whole, config_of_file
 from elmo.errors import InputError
 from elmo.models import ModelFiles, check_parameters, read_model, write_model
-from elmo.system.types import PathLike
+from elmo.system.types import PathLike, Vectors
 from elmo.text.vocabulary import Vocabulary
 
 KIND = "skipgram"
@@ -50,6 +50,12 @@ class SkipGramConfig:
         """Make a configuration from the fields as JSON keeps them; InputError names one that is unknown."""
         check_names(fields, cls, "the configuration")
         return cls(**fields)
+
+
+def unit_rows(vectors: Vectors) -> Vectors:
+    """Vectors [..., dim] scaled to length 1; one of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths == 0, 1, lengths))
 
 
 class WordVectors:
@@ -163,5 +169,4 @@ class WordVectors:
 
     @cached_property
     def _units(self) -> npt.NDArray[np.float32]:
-        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-        return np.asarray(self.vectors / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+        return np.asarray(unit_rows(self.vectors), dtype=np.float32)

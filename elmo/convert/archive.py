@@ -2,6 +2,9 @@
 
 Only plain files and directories come out of an archive, under names that stay inside, in bounded pieces; what else an
 archive can hold (links, devices, sizes that no disk has) is refused by name.
+
+Archives come from strangers. The data filter of tarfile keeps names inside, but has no bound on members, on headers or
+on what they unpack to, and zipfile has no filter. So both kinds are read member by member.
 """
 
 from __future__ import annotations

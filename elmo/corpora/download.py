@@ -1,4 +1,7 @@
-"""Downloads that go on where they stopped and appear under their name only when their checksum is right."""
+"""Downloads that go on where they stopped and appear under their name only when their checksum is right.
+
+pooch's own downloader begins again where a connection was cut. Over a bad line a corpus of a gigabyte would never come.
+"""
 
 from __future__ import annotations
 

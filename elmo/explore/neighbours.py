@@ -10,6 +10,7 @@ import numpy as np
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import SenseSentence
 from elmo.system.types import Vectors
+from elmo.word_vectors import unit_rows
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ContextIndex:
             )
         self.items = list(items)
         self.vectors = vectors
-        self._units = _unit(vectors)
+        self._units = unit_rows(vectors)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -64,28 +65,12 @@ class ContextIndex:
             ContextNeighbour(self.items[row], float(cosines[row]), row) for row in _best(cosines, topn, set(exclude))
         ]
 
-    def nearest_to(self, row: int, topn: int = 10) -> list[ContextNeighbour]:
-        """The `topn` other sentences nearest to that in row `row`.
-
-        Raises:
-            InputError: there is no such row.
-        """
-        if not 0 <= row < len(self.items):
-            raise InputError(f"there is no row {row}: the index has {len(self.items)} sentences, counted from 0")
-        return self.nearest(self.vectors[row], topn, exclude={row})
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    """Rows of length 1; a row of zeros stays."""
-    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths == 0, 1, lengths))
-
 
 def _cosines(units: Vectors, vector: Vectors) -> Vectors:
     vector = np.asarray(vector)
     if vector.shape != units.shape[1:]:
         raise InputError(f"the vector has shape {list(vector.shape)}: give one of shape {list(units.shape[1:])}")
-    return np.asarray(units @ _unit(vector))
+    return np.asarray(units @ unit_rows(vector))
 
 
 def _best(scores: Vectors, topn: int, exclude: Collection[int]) -> list[int]:

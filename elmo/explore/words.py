@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from elmo.checks import optional_module
 from elmo.corpora.tables import read_text
 from elmo.encoding.protocols import WordSpace
 from elmo.errors import InputError
 from elmo.statistics import draw_rows, middle_95, resampled_means
-from elmo.system.types import Floats, PathLike
+from elmo.system.types import Bools, Floats, Ids, PathLike, Vectors
+from elmo.word_vectors import unit_rows
 
 _QUESTIONS_AT_ONCE = 512
 
@@ -110,7 +110,7 @@ def read_analogies(path: PathLike) -> list[AnalogyQuestion]:
 
 
 def word_similarity(
-    vectors: WordSpace | Mapping[str, NDArray[np.float32]],
+    vectors: WordSpace | Mapping[str, Vectors],
     pairs: Sequence[JudgedPair],
     *,
     resamples: int = 1000,
@@ -144,7 +144,7 @@ def word_similarity(
 
 
 def word_analogy(
-    vectors: WordSpace | Mapping[str, NDArray[np.float32]],
+    vectors: WordSpace | Mapping[str, Vectors],
     questions: Sequence[AnalogyQuestion],
     *,
     restrict: int | None = None,
@@ -179,7 +179,7 @@ def word_analogy(
     sections = np.array([question.section for question in covered])
     rng = np.random.default_rng(seed)
 
-    def accuracy(outcomes: NDArray[np.bool_], total: int) -> Accuracy:
+    def accuracy(outcomes: Bools, total: int) -> Accuracy:
         if not len(outcomes):
             return Accuracy(float("nan"), float("nan"), float("nan"), 0, total)
         low, high = middle_95(resampled_means(outcomes, resamples, rng))
@@ -198,20 +198,19 @@ def _numbered_lines(path: PathLike) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
-def _unit_rows(vectors: WordSpace | Mapping[str, NDArray[np.float32]], words: Sequence[str]) -> NDArray[np.float32]:
+def _unit_rows(vectors: WordSpace | Mapping[str, Vectors], words: Sequence[str]) -> Vectors:
     """Vectors of the words scaled to length 1 (a zero vector stays zero), [words, dim]."""
     lookup = vectors.__getitem__ if isinstance(vectors, Mapping) else vectors.vector
     rows = np.array([lookup(word) for word in words], dtype=np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths == 0, 1, lengths), dtype=np.float32)
+    return unit_rows(rows)
 
 
-def _answer(unit_rows: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _answer(units: Vectors, rows: Ids) -> Ids:
     """Row of the best answer to each question, whose words a, b, c stand in these rows [questions, 3]."""
     answers = []
     for start in range(0, len(rows), _QUESTIONS_AT_ONCE):
         a, b, c = rows[start : start + _QUESTIONS_AT_ONCE].T
-        scores = (unit_rows[b] - unit_rows[a] + unit_rows[c]) @ unit_rows.T
+        scores = (units[b] - units[a] + units[c]) @ units.T
         questions = np.arange(len(a))
         for excluded in (a, b, c):
             scores[questions, excluded] = -np.inf

@@ -1,6 +1,7 @@
 """Locks in folders: one process at a time does something there; the system lets go of it when the process is gone.
 
 A lock file may lie in a folder that others can write to, so a link that somebody has put in its place is not followed.
+The package filelock empties the file that it locks. So it can't say who holds a lock, as ours do.
 """
 
 from __future__ import annotations

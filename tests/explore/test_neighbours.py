@@ -26,8 +26,7 @@ def test_sentences_come_nearest_first_with_their_sense_and_cosine():
 
 def test_a_sentence_is_not_its_own_neighbour():
     index = ContextIndex(ITEMS, VECTORS)
-    assert [neighbour.row for neighbour in index.nearest_to(2)] == [0, 1]
-    assert [neighbour.row for neighbour in index.nearest_to(2, topn=1)] == [0]
+    assert [neighbour.row for neighbour in index.nearest(VECTORS[2], exclude={2})] == [0, 1]
     assert [neighbour.row for neighbour in index.nearest(VECTORS[2], 1, exclude={0, 2})] == [1]
 
 
@@ -50,7 +49,5 @@ def test_what_cannot_be_searched_is_an_error():
         index.nearest(np.ones(2))
     with pytest.raises(InputError, match="topn is 0"):
         index.nearest(np.ones(3), 0)
-    with pytest.raises(InputError, match="no row -1: the index has 3"):
-        index.nearest_to(-1)
     with pytest.raises(InputError, match=r"shape \[3, 3\] for 1 sentences"):
         ContextIndex(ITEMS[:1], VECTORS)

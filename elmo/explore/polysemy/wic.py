@@ -1,6 +1,7 @@
 """Word in context: does a word mean the same in two sentences? Told by the cosine of its vectors and one threshold.
 
-Nothing is trained but the threshold, and that never on the pairs it is scored on.
+Nothing is trained but the threshold, and that never on the pairs it is scored on. The folds are dealt out here and not
+by scikit-learn's StratifiedGroupKFold, which deals them otherwise: published scores are those of these folds.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import numpy as np
 
 from elmo.errors import InputError
 from elmo.explore.polysemy.scores import resampled_roc_auc, roc_auc
-from elmo.explore.polysemy.wic_vectors import CHANGES, Ints, PairVectors, pair_cosines
+from elmo.explore.polysemy.wic_vectors import CHANGES, PairVectors, pair_cosines
 from elmo.statistics import Estimate, draw_counts, mean_estimate, percentile_interval
-from elmo.system.types import Bools, Floats
+from elmo.system.types import Bools, Floats, Ids
 
 _INNER_FOLDS = 5
 
@@ -38,7 +39,7 @@ def best_thresholds(cosines: Floats, same: Bools) -> Floats:
     return np.asarray((low + high) / 2)
 
 
-def make_folds(words: Sequence[str], same: Bools, folds: int, rng: np.random.Generator) -> Ints:
+def make_folds(words: Sequence[str], same: Bools, folds: int, rng: np.random.Generator) -> Ids:
     """Fold of each pair, [n]: the pairs of a word stay together, and each fold gets its share of both answers.
 
     Shares can't always be equal. A fold with more of one answer leaves fewer of it to the others, so that in
@@ -68,7 +69,7 @@ def make_folds(words: Sequence[str], same: Bools, folds: int, rng: np.random.Gen
     return fold
 
 
-def held_out_outcomes(cosines: Floats, same: Bools, fold: Ints) -> Bools:
+def held_out_outcomes(cosines: Floats, same: Bools, fold: Ids) -> Bools:
     """Is each pair answered rightly by the threshold that is best on the other folds? [rows, n], as the cosines."""
     right = np.empty(cosines.shape, dtype=np.bool_)
     for number in np.unique(fold):
@@ -79,7 +80,7 @@ def held_out_outcomes(cosines: Floats, same: Bools, fold: Ints) -> Bools:
 
 
 def selected_outcomes(
-    cosines: Floats, same: Bools, words: Sequence[str], fold: Ints, seed: Sequence[int]
+    cosines: Floats, same: Bools, words: Sequence[str], fold: Ids, seed: Sequence[int]
 ) -> tuple[Bools, list[int]]:
     """As `held_out_outcomes`, by the row of cosines that does best in a cross-validation within the other folds.
 

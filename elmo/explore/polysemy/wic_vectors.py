@@ -11,9 +11,8 @@ import numpy.typing as npt
 from elmo.errors import InputError
 from elmo.explore.polysemy.senses import Pick, check_shape, encode_each, mean_over
 from elmo.explore.polysemy.wic_files import Mention, WicPair
-from elmo.system.types import Bools, Floats, Vectors
-
-Ints = npt.NDArray[np.int64]
+from elmo.system.types import Bools, Floats, Ids, Vectors
+from elmo.word_vectors import unit_rows
 
 _DIGITS = 12  # cosines are compared to so many: float64 rounding must not order what is equal
 
@@ -24,8 +23,8 @@ class PairVectors:
 
     pairs: list[WicPair]
     vectors: npt.NDArray[np.float32]  # [mentions, layers, dim], each mention once, however many pairs it is in
-    first: Ints  # [pairs]: row of the pair's first mention
-    second: Ints
+    first: Ids  # [pairs]: row of the pair's first mention
+    second: Ids
     is_whole: Bools  # [pairs]: in both sentences the segmenter made one word of the target
 
 
@@ -113,10 +112,9 @@ CHANGES: dict[str, Callable[[Floats], Floats]] = {
 }
 
 
-def pair_cosines(vectors: Floats, first: Ints, second: Ints) -> Floats:
+def pair_cosines(vectors: Floats, first: Ids, second: Ids) -> Floats:
     """Cosine of each pair of rows, [pairs]. That with a zero vector is 0, but of two zero vectors 1: they are equal."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    is_zero = lengths[:, 0] == 0
-    units = vectors / np.where(lengths == 0, 1.0, lengths)
+    units = unit_rows(vectors)
+    is_zero = np.asarray(~vectors.any(axis=1))
     cosines = np.einsum("pd,pd->p", units[first], units[second]) + (is_zero[first] & is_zero[second])
     return np.asarray(np.round(cosines, _DIGITS))

@@ -3,6 +3,9 @@
 Each probe has a control task beside it, labels that say nothing of a word, after Hewitt and Liang (2019), "Designing
 and Interpreting Probes with Control Tasks". What a layer has beyond what a probe can memorise is the selectivity: the
 accuracy on the task less that on its control.
+
+Folds are of sentences, dealt out by a permutation alone. scikit-learn's StratifiedGroupKFold would even out labels, of
+which a sentence has many, and published scores are those of these folds.
 """
 
 from __future__ import annotations
