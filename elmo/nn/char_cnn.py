@@ -24,15 +24,16 @@ class _Convolution(paddle.nn.Layer):
 
     def forward(self, characters: Tensor) -> Tensor:
         """From characters [words, symbols, char_embed] to [words, count]."""
-        words, symbols, size = characters.shape
+        words, symbols, char_embed = characters.shape
         positions = symbols - self.width + 1
-        windows = paddle.concat([characters[:, i : i + positions] for i in range(self.width)], axis=2)
-        responses = paddle.matmul(
-            windows.reshape([words * positions, self.width * size]), self.weight.reshape([self.width * size, -1])
-        )
+        shifted = [characters[:, i : i + positions] for i in range(self.width)]  # (words, positions, char_embed) each
+        windows = paddle.concat(shifted, axis=2)  # (words, positions, width * char_embed)
+        rows = windows.reshape([words * positions, self.width * char_embed])
+        weight = self.weight.reshape([self.width * char_embed, -1])  # (width * char_embed, count)
+        responses = paddle.matmul(rows, weight).reshape([words, positions, -1])  # (words, positions, count)
         # The bias is the same at every position, so it may follow the maximum. Windows of padding tie: `amax` shares
         # the gradient among them, `max` would give each the whole of it.
-        return add_bias(paddle.amax(responses.reshape([words, positions, -1]), axis=1), self.bias)
+        return add_bias(paddle.amax(responses, axis=1), self.bias)  # (words, count)
 
 
 class _Highway(paddle.nn.Layer):
@@ -49,10 +50,10 @@ class _Highway(paddle.nn.Layer):
 
     def forward(self, rows: Tensor) -> Tensor:
         """From [words, size] to [words, size]."""
-        gate = paddle.nn.functional.sigmoid(add_bias(paddle.matmul(rows, self.gate_weight), self.gate_bias))
-        transformed = paddle.nn.functional.relu(
-            add_bias(paddle.matmul(rows, self.transform_weight), self.transform_bias)
-        )
+        gate = add_bias(paddle.matmul(rows, self.gate_weight), self.gate_bias)  # (words, size)
+        gate = paddle.nn.functional.sigmoid(gate)
+        transformed = add_bias(paddle.matmul(rows, self.transform_weight), self.transform_bias)  # (words, size)
+        transformed = paddle.nn.functional.relu(transformed)
         return rows + gate * (transformed - rows)
 
 
@@ -64,7 +65,7 @@ class TokenEncoder(paddle.nn.Layer):
         vocab_size: rows of the words' own vectors, where there are any.
         output_size: size of a word's vector.
 
-    Parameters: `char_embedding` [symbols, char_embed]; `convolutions` with `weight` [width, char_embed, count] and
+    Parameters: `char_embedding` [alphabet, char_embed]; `convolutions` with `weight` [width, char_embed, count] and
     `bias`; `highways` with `transform_weight`, `gate_weight` [filters, filters] and their biases; `word_embedding`
     [vocab, word_embed]; `projection_weight` [word_embed + filters, output], `projection_bias` [output].
     """
@@ -82,10 +83,12 @@ class TokenEncoder(paddle.nn.Layer):
             self.char_embedding = self.create_parameter(
                 [len(Alphabet(config.alphabet)), size], default_initializer=normal(0.0, 1.0)
             )
-            self.convolutions = paddle.nn.LayerList([_Convolution(width, size, n) for width, n in config.filters])
+            self.convolutions = paddle.nn.LayerList(
+                [_Convolution(width, size, count) for width, count in config.filters]
+            )
             self.highways = paddle.nn.LayerList([_Highway(config.num_filters) for _ in range(config.num_highway)])
-        parts = config.word_embed_size + config.num_filters
-        self.projection_weight = self.create_parameter([parts, output_size])
+        joined_size = config.word_embed_size + config.num_filters
+        self.projection_weight = self.create_parameter([joined_size, output_size])
         self.projection_bias = self.create_parameter([output_size], is_bias=True)
 
     def forward(self, lexicon: Lexicon) -> Tensor:
@@ -97,26 +100,28 @@ class TokenEncoder(paddle.nn.Layer):
         self._check(lexicon)
         parts = []
         if self.config.word_embed_size:
-            ids = paddle.to_tensor(lexicon.word_ids)
-            parts.append(paddle.nn.functional.embedding(ids, self.word_embedding))
+            word_ids = paddle.to_tensor(lexicon.word_ids)  # (words,)
+            parts.append(paddle.nn.functional.embedding(word_ids, self.word_embedding))
         if self.config.filters:
-            characters = paddle.nn.functional.embedding(paddle.to_tensor(lexicon.codes), self.char_embedding)
-            responses = paddle.concat([convolution(characters) for convolution in self.convolutions], axis=1)
-            rows = paddle.tanh(responses) if self.config.activation == "tanh" else paddle.nn.functional.relu(responses)
+            codes = paddle.to_tensor(lexicon.codes)  # (words, symbols)
+            characters = paddle.nn.functional.embedding(codes, self.char_embedding)  # (words, symbols, char_embed)
+            responses = [convolution(characters) for convolution in self.convolutions]  # (words, count) each
+            rows = paddle.concat(responses, axis=1)  # (words, filters)
+            rows = paddle.tanh(rows) if self.config.activation == "tanh" else paddle.nn.functional.relu(rows)
             for highway in self.highways:
                 rows = highway(rows)
             parts.append(rows)
-        joined = parts[0] if len(parts) == 1 else paddle.concat(parts, axis=1)
-        return add_bias(paddle.matmul(joined, self.projection_weight), self.projection_bias)
+        joined = parts[0] if len(parts) == 1 else paddle.concat(parts, axis=1)  # (words, word_embed + filters)
+        return add_bias(paddle.matmul(joined, self.projection_weight), self.projection_bias)  # (words, output)
 
     def _check(self, lexicon: Lexicon) -> None:
-        owner, config = "token encoder", self.config
+        config = self.config
         arrays = {"word_ids": (lexicon.word_ids, "words"), "codes": (lexicon.codes, "words characters")}
         known = {"characters": config.max_characters} if config.filters else {}
-        check_shapes(owner, arrays, known, integers=arrays)
+        check_shapes("token encoder", arrays, known, integers=arrays)
         if config.word_embed_size:
             words = self.word_embedding.shape[0]
-            check_range(owner, "word ids", lexicon.word_ids, 0, words - 1, f"{words} words")
+            check_range("token encoder", "word ids", lexicon.word_ids, 0, words - 1, f"{words} words")
         if config.filters:
             symbols = self.char_embedding.shape[0]
-            check_range(owner, "codes", lexicon.codes, 0, symbols - 1, f"{symbols} symbols")
+            check_range("token encoder", "codes", lexicon.codes, 0, symbols - 1, f"{symbols} symbols")

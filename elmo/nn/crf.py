@@ -16,7 +16,7 @@ from elmo.nn.shapes import check_range, check_shapes
 from elmo.runtime import paddle
 from elmo.system.types import Array, Tensor
 
-START, STOP, FIRST = 0, 1, 2  # rows of the table
+START, STOP, FIRST = 0, 1, 2  # rows of the table: start, stop, and the first of the transitions
 _WIDEST = 600.0  # exp(-745) is the smallest number in float64
 
 
@@ -36,28 +36,34 @@ def viterbi(emissions: Array, transitions: Array, packing: Packing) -> npt.NDArr
         InputError: shapes or types of number that do not fit.
     """
     _check(emissions, None, transitions, packing)
-    start, stop, pairs = transitions[START], transitions[STOP], transitions[FIRST:]
+    start = transitions[START]  # (tags,)
+    stop = transitions[STOP]  # (tags,)
+    pairs = transitions[FIRST:]  # (tags, tags): from, to
     counts = packing.counts.tolist()
-    begins = (np.cumsum(packing.counts) - packing.counts).tolist()
-    scores = np.empty_like(emissions)  # of the best sequence that ends with this token and tag
-    tags = np.empty(len(emissions), np.int64)
+    begins = (np.cumsum(packing.counts) - packing.counts).tolist()  # of each step's tokens
+    # Of the best sequence that ends with this token and tag.
+    scores = np.empty_like(emissions)  # (tokens, tags)
+    tags = np.empty(len(emissions), np.int64)  # (tokens,)
     if not counts:
         return tags
     np.add(emissions[: counts[0]], start, out=scores[: counts[0]])
     # From which tag comes first, so that the maximum is taken over whole blocks: three times as fast as otherwise.
     buffer = np.empty([len(pairs), counts[0], len(pairs)], emissions.dtype)
-    for last, begin, count in zip(begins, begins[1:], counts[1:], strict=False):
-        ways = np.add(scores[last : last + count].T[:, :, None], pairs[:, None, :], out=buffer[:, :count])
+    for begin_before, begin, count in zip(begins, begins[1:], counts[1:], strict=False):
+        scores_before = scores[begin_before : begin_before + count]  # (count, tags)
+        by_tag = scores_before.T[:, :, None]  # (tags, count, 1)
+        ways = np.add(by_tag, pairs[:, None, :], out=buffer[:, :count])  # (tags, count, tags): from, sentence, to
         np.add(ways.max(0), emissions[begin : begin + count], out=scores[begin : begin + count])
-    into = np.ascontiguousarray(pairs.T)
+    into = np.ascontiguousarray(pairs.T)  # (tags, tags): to, from
     longer = 0  # sentences that have a token after this one, already tagged
     for step in reversed(range(len(counts))):
-        begin, count = begins[step], counts[step]
-        current = scores[begin : begin + count]
-        tags[begin + longer : begin + count] = (current[longer:] + stop).argmax(1)
+        begin = begins[step]
+        count = counts[step]
+        step_scores = scores[begin : begin + count]  # (count, tags)
+        tags[begin + longer : begin + count] = (step_scores[longer:] + stop).argmax(1)
         if longer:
-            following = tags[begins[step + 1] :][:longer]
-            tags[begin : begin + longer] = (current[:longer] + into[following]).argmax(1)
+            next_tags = tags[begins[step + 1] :][:longer]  # (longer,)
+            tags[begin : begin + longer] = (step_scores[:longer] + into[next_tags]).argmax(1)
         longer = count
     return tags
 
@@ -82,23 +88,24 @@ def log_likelihood(emissions: Tensor, tags: Tensor, transitions: Tensor, packing
     tags = tags.astype("int64")
     if not packing.size:
         return paddle.zeros([len(packing.lengths)], emissions.dtype)
-    last = packing.is_last  # [tokens]
-    scores = paddle.take_along_axis(emissions, tags.unsqueeze(1), axis=1)[:, 0]
-    entered = paddle.gather_nd(transitions, paddle.stack([_rows_before(tags, packing), tags], axis=1))
-    stops = paddle.gather(transitions[STOP], tags) * paddle.to_tensor(last).astype(emissions.dtype)
-    of_tags = _sum_of_sentences(scores + entered + stops, packing)
+    tag_emissions = paddle.take_along_axis(emissions, tags.unsqueeze(1), axis=1)[:, 0]  # (tokens,)
+    row_and_tag = paddle.stack([_rows_before(tags, packing), tags], axis=1)  # (tokens, 2)
+    tag_transitions = paddle.gather_nd(transitions, row_and_tag)  # (tokens,)
+    is_last = paddle.to_tensor(packing.is_last).astype(emissions.dtype)  # (tokens,)
+    tag_stops = paddle.gather(transitions[STOP], tags) * is_last  # (tokens,)
+    tag_scores = _sum_of_sentences(tag_emissions + tag_transitions + tag_stops, packing)  # (batch,)
 
-    pairs = transitions[FIRST:]
+    pairs = transitions[FIRST:]  # (tags, tags): from, to
     if float(pairs.max() - pairs.min()) < _WIDEST:
-        return of_tags - _LogPartition.apply(emissions, transitions, packing)
+        return tag_scores - _LogPartition.apply(emissions, transitions, packing)
     forwards: list[Tensor] = []
-    for emission in paddle.split(emissions, packing.counts.tolist()):
+    for emission in paddle.split(emissions, packing.counts.tolist()):  # (count, tags)
         if forwards:
-            before = forwards[-1][: len(emission)].unsqueeze(2)
+            before = forwards[-1][: len(emission)].unsqueeze(2)  # (count, tags, 1)
             forwards.append(paddle.logsumexp(before + pairs.unsqueeze(0), axis=1) + emission)
         else:
             forwards.append(emission + transitions[START])
-    return of_tags - _totals(forwards, transitions, packing)
+    return tag_scores - _totals(forwards, transitions, packing)
 
 
 def _check(emissions: Any, tags: Tensor | None, transitions: Any, packing: Packing) -> None:
@@ -114,9 +121,10 @@ def _check(emissions: Any, tags: Tensor | None, transitions: Any, packing: Packi
 
 def _totals(forwards: list[Tensor], transitions: Tensor, packing: Packing) -> Tensor:
     """From log sums over all sequences that end with a token and tag to those over whole sentences, [batch]."""
-    ends = paddle.to_tensor(np.flatnonzero(packing.is_last))
-    sentences = paddle.to_tensor(packing.rows[packing.is_last] // packing.time)
-    totals = paddle.logsumexp(paddle.gather(paddle.concat(forwards), ends) + transitions[STOP], axis=1)
+    last_tokens = paddle.to_tensor(np.flatnonzero(packing.is_last))  # (count,)
+    sentences = paddle.to_tensor(packing.rows[packing.is_last] // packing.time)  # (count,)
+    last_forwards = paddle.gather(paddle.concat(forwards), last_tokens)  # (count, tags)
+    totals = paddle.logsumexp(last_forwards + transitions[STOP], axis=1)  # (count,)
     return paddle.scatter(paddle.zeros([len(packing.lengths)], totals.dtype), sentences, totals)
 
 
@@ -130,18 +138,18 @@ class _LogPartition(paddle.autograd.PyLayer):
 
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, transitions: Tensor, packing: Packing) -> Tensor:
-        table = transitions.astype("float64")
+        table = transitions.astype("float64")  # (tags + 2, tags)
         most = table[FIRST:].max()
-        ways = paddle.exp(table[FIRST:] - most)  # (from, to)
-        steps = paddle.split(emissions.astype("float64"), packing.counts.tolist())
+        ways = paddle.exp(table[FIRST:] - most)  # (tags, tags): from, to
+        steps = paddle.split(emissions.astype("float64"), packing.counts.tolist())  # (count, tags) each
         forwards = [steps[0] + table[START]]  # log of the sum over all sequences that end with this token and tag
         peaks = []
-        for emission in steps[1:]:
-            before = forwards[-1][: len(emission)]
-            peak = before.max(axis=1, keepdim=True)
+        for emission in steps[1:]:  # (count, tags)
+            before = forwards[-1][: len(emission)]  # (count, tags)
+            peak = before.max(axis=1, keepdim=True)  # (count, 1)
             forwards.append(paddle.log(paddle.matmul(paddle.exp(before - peak), ways)) + (peak + most) + emission)
             peaks.append(peak)
-        result = _totals(forwards, table, packing)
+        result = _totals(forwards, table, packing)  # (batch,)
         ctx.kept = table, ways, most, steps, forwards, peaks, result.clone(), packing
         ctx.dtype = emissions.dtype
         return result.astype(emissions.dtype)
@@ -150,38 +158,40 @@ class _LogPartition(paddle.autograd.PyLayer):
     def backward(ctx: Any, d_result: Tensor) -> tuple[Tensor, Tensor]:
         table, ways, most, steps, forwards, peaks, result, packing = ctx.kept
         ctx.kept = None
-        longest_first = paddle.to_tensor(packing.rows[: len(steps[0])] // packing.time)
-        total = paddle.gather(result, longest_first).unsqueeze(1)
-        share = paddle.gather(d_result.astype("float64"), longest_first).unsqueeze(1)
+        sentences = paddle.to_tensor(packing.rows[: len(steps[0])] // packing.time)  # (count,): longest first
+        totals = paddle.gather(result, sentences).unsqueeze(1)  # (count, 1)
+        d_totals = paddle.gather(d_result.astype("float64"), sentences).unsqueeze(1)  # (count, 1)
         backward = None  # log of the sum over all that follows this token and tag
-        d_steps, lefts, rights = [], [], []
-        d_stop = paddle.zeros_like(table[STOP])
+        d_steps, from_factors, to_factors = [], [], []
+        d_stop = paddle.zeros_like(table[STOP])  # (tags,)
         for step in reversed(range(len(steps))):
             count = len(steps[step])
-            ending = table[STOP].unsqueeze(0).expand([count - (0 if backward is None else len(backward)), -1])
-            backward = ending if backward is None else paddle.concat([backward, ending])
-            d_step = paddle.exp(forwards[step] + backward - total[:count]) * share[:count]
-            d_stop += d_step[count - len(ending) :].sum(axis=0)
+            ended = count - (0 if backward is None else len(backward))  # sentences whose last token is this step's
+            ending = table[STOP].unsqueeze(0).expand([ended, -1])  # (ended, tags)
+            backward = ending if backward is None else paddle.concat([backward, ending])  # (count, tags)
+            d_step = paddle.exp(forwards[step] + backward - totals[:count]) * d_totals[:count]  # (count, tags)
+            d_stop += d_step[count - ended :].sum(axis=0)
             d_steps.append(d_step)
             if step:
-                peak, onwards = peaks[step - 1], steps[step] + backward
-                lefts.append(paddle.exp(forwards[step - 1][:count] - peak))
-                rights.append(paddle.exp(onwards + (peak + most) - total[:count]) * share[:count])
-                top = onwards.max(axis=1, keepdim=True)
+                peak = peaks[step - 1]  # (count, 1)
+                onwards = steps[step] + backward  # (count, tags)
+                from_factors.append(paddle.exp(forwards[step - 1][:count] - peak))
+                to_factors.append(paddle.exp(onwards + (peak + most) - totals[:count]) * d_totals[:count])
+                top = onwards.max(axis=1, keepdim=True)  # (count, 1)
                 backward = paddle.log(paddle.matmul(paddle.exp(onwards - top), ways, transpose_y=True)) + (top + most)
-        d_pairs = paddle.zeros_like(ways)
-        if lefts:
-            d_pairs = paddle.matmul(paddle.concat(lefts), paddle.concat(rights), transpose_x=True) * ways
-        ends = paddle.stack([d_steps[-1].sum(axis=0), d_stop])  # of start and stop
-        d_table = paddle.concat([ends, d_pairs])
+        d_pairs = paddle.zeros_like(ways)  # (tags, tags)
+        if from_factors:
+            d_pairs = paddle.matmul(paddle.concat(from_factors), paddle.concat(to_factors), transpose_x=True) * ways
+        d_start_stop = paddle.stack([d_steps[-1].sum(axis=0), d_stop])  # (2, tags)
+        d_table = paddle.concat([d_start_stop, d_pairs])  # (tags + 2, tags)
         return paddle.concat(d_steps[::-1]).astype(ctx.dtype), d_table.astype(ctx.dtype)
 
 
 def _rows_before(tags: Tensor, packing: Packing) -> Tensor:
-    """Row of the table that leads to each token: that of the tag before it, `START` for a sentence's first token."""
-    before = packing.preceding
-    found = paddle.gather(tags, paddle.to_tensor(np.maximum(before, 0))) + FIRST
-    return paddle.where(paddle.to_tensor(before >= 0), found, paddle.full_like(found, START))
+    """Row [tokens] of the table that leads to each token: of the tag before it, `START` for a sentence's first."""
+    preceding = packing.preceding
+    rows = paddle.gather(tags, paddle.to_tensor(np.maximum(preceding, 0))) + FIRST  # (tokens,)
+    return paddle.where(paddle.to_tensor(preceding >= 0), rows, paddle.full_like(rows, START))
 
 
 def _sum_of_sentences(values: Tensor, packing: Packing) -> Tensor:

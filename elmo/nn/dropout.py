@@ -37,8 +37,8 @@ class Dropout:
             return values
         if not values.place.is_cpu_place():
             return paddle.nn.functional.dropout(values, share)
-        drawn = self._draw(values.size // 4 + 1).view(np.uint16)[: values.size]
-        kept = (drawn >= round(share * _PARTS)).astype(np.float32)
+        drawn = self._draw(values.size // 4 + 1).view(np.uint16)[: values.size]  # (count,)
+        kept = (drawn >= round(share * _PARTS)).astype(np.float32)  # (count,)
         kept *= np.float32(1 / (1 - share))
         return values * paddle.to_tensor(kept).reshape(values.shape).astype(values.dtype)
 

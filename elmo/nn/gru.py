@@ -42,17 +42,18 @@ class Packing:
         self.time = int(self.lengths.max())
         order = np.argsort(-self.lengths, kind="stable")
         # How many sentences have a first token, a second one, ...: never growing, so a step's are the first few.
-        self.counts = (self.lengths[:, None] > np.arange(self.time)).sum(0)
+        self.counts = (self.lengths[:, None] > np.arange(self.time)).sum(0)  # (time,)
         self.size = int(self.counts.sum())  # tokens in all
-        begins = np.cumsum(self.counts) - self.counts
-        step = np.repeat(np.arange(self.time), self.counts)
-        rank = np.arange(self.size) - np.repeat(begins, self.counts)
-        sentence = order[rank]
-        self.rows: Rows = sentence * self.time + step  # of the padded batch, for each packed token
+        begins = np.cumsum(self.counts) - self.counts  # (time,)
+        step = np.repeat(np.arange(self.time), self.counts)  # (tokens,)
+        rank = np.arange(self.size) - np.repeat(begins, self.counts)  # (tokens,)
+        sentence = order[rank]  # (tokens,)
+        last_step = self.lengths[sentence] - 1  # (tokens,)
+        self.rows: Rows = sentence * self.time + step  # of the padded batch [batch * time], for each packed token
         # The token at the same distance from its sentence's other end; is its own inverse.
-        self.mirrored: Rows = begins[self.lengths[sentence] - 1 - step] + rank
+        self.mirrored: Rows = begins[last_step - step] + rank
         self.preceding: Rows = np.where(step > 0, begins[step - 1] + rank, -1)  # the token before; -1 for none
-        self.is_last = step == self.lengths[sentence] - 1
+        self.is_last = step == last_step
 
     @cached_property
     def counts_tensor(self) -> Tensor:
@@ -70,39 +71,44 @@ class Packing:
         """From [batch, time, dim] to [tokens, dim]; InputError where it is a batch of other lengths."""
         known = {"batch": len(self.lengths), "time": self.time}
         batch, time, dim = match_shapes("packing", {"inputs": (padded, "batch time dim")}, known).values()
-        return paddle.gather(padded.reshape([batch * time, dim]), paddle.to_tensor(self.rows))
+        rows = padded.reshape([batch * time, dim])  # (batch * time, dim)
+        return paddle.gather(rows, paddle.to_tensor(self.rows))
 
     def unpack(self, packed: Tensor) -> Tensor:
         """From [tokens, dim] to [batch, time, dim], zero where there is no token; InputError for other tokens."""
         dim = match_shapes("packing", {"packed": (packed, "tokens dim")}, {"tokens": self.size})["dim"]
-        rows = paddle.concat([packed, paddle.zeros([1, dim], packed.dtype)])
-        return paddle.gather(rows, paddle.to_tensor(self.slots)).reshape([len(self.lengths), self.time, dim])
+        rows = paddle.concat([packed, paddle.zeros([1, dim], packed.dtype)])  # (tokens + 1, dim)
+        padded = paddle.gather(rows, paddle.to_tensor(self.slots))  # (batch * time, dim)
+        return padded.reshape([len(self.lengths), self.time, dim])
 
 
 def _run(
-    update_reset_inputs: Tensor,  # (N, 2H), packed
-    candidate_inputs: Tensor,  # (N, H)
-    gate_weight: Tensor,  # (H, 2H)
-    candidate_weight: Tensor,  # (H, H)
+    update_reset_inputs: Tensor,  # (tokens, 2 * hidden)
+    candidate_inputs: Tensor,  # (tokens, hidden)
+    gate_weight: Tensor,  # (hidden, 2 * hidden)
+    candidate_weight: Tensor,  # (hidden, hidden)
     counts: list[int],
     steps: list[tuple[Tensor, ...]] | None = None,  # what the backward pass needs is added to it
 ) -> Tensor:
-    hidden = paddle.zeros([counts[0], candidate_weight.shape[0]], candidate_weight.dtype)
+    hidden = paddle.zeros([counts[0], candidate_weight.shape[0]], candidate_weight.dtype)  # (count, hidden)
     outputs = []
     for gate_input, candidate_input in zip(
         paddle.split(update_reset_inputs, counts), paddle.split(candidate_inputs, counts), strict=True
     ):
-        if gate_input.shape[0] < hidden.shape[0]:  # sentences that have ended
-            hidden = hidden[: gate_input.shape[0]]
-        gates = paddle.nn.functional.sigmoid(paddle.addmm(gate_input, hidden, gate_weight))
-        update, reset = paddle.split(gates, 2, axis=1)
-        reset_hidden = reset * hidden
-        candidate = paddle.tanh(paddle.addmm(candidate_input, reset_hidden, candidate_weight))
+        count = gate_input.shape[0]
+        if count < hidden.shape[0]:  # sentences that have ended
+            hidden = hidden[:count]  # (count, hidden)
+        gates = paddle.addmm(gate_input, hidden, gate_weight)  # (count, 2 * hidden)
+        gates = paddle.nn.functional.sigmoid(gates)
+        update, reset = paddle.split(gates, 2, axis=1)  # (count, hidden) each
+        reset_hidden = reset * hidden  # (count, hidden)
+        candidate = paddle.addmm(candidate_input, reset_hidden, candidate_weight)  # (count, hidden)
+        candidate = paddle.tanh(candidate)
         if steps is not None:
             steps.append((hidden, update, reset, reset_hidden, candidate))
-        hidden = paddle.lerp(hidden, candidate, update)
+        hidden = paddle.lerp(hidden, candidate, update)  # (count, hidden)
         outputs.append(hidden)
-    return paddle.concat(outputs)  # (N, H)
+    return paddle.concat(outputs)  # (tokens, hidden)
 
 
 class _Scan(paddle.autograd.PyLayer):
@@ -117,44 +123,47 @@ class _Scan(paddle.autograd.PyLayer):
         candidate_weight: Tensor,
         counts: list[int],
     ) -> Tensor:
-        ctx.steps, ctx.weights = [], (gate_weight, candidate_weight)
         inputs = update_reset_inputs, candidate_inputs, gate_weight, candidate_weight
         ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
-        return _run(update_reset_inputs, candidate_inputs, gate_weight, candidate_weight, counts, ctx.steps)
+        ctx.weights = gate_weight, candidate_weight
+        ctx.steps = []
+        return _run(*inputs, counts, ctx.steps)
 
     @staticmethod
     def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
         gate_weight, candidate_weight = ctx.weights
-        steps, ctx.steps = ctx.steps, None
+        steps = ctx.steps
+        ctx.steps = None
         d_hidden = None
         d_gates, d_candidates = [], []
-        d_steps = paddle.split(d_outputs, [step[0].shape[0] for step in steps])
+        d_steps = paddle.split(d_outputs, [step[0].shape[0] for step in steps])  # (count, hidden) each
         for (hidden, update, reset, _, candidate), d_output in zip(reversed(steps), reversed(d_steps), strict=True):
             count, size = hidden.shape
             if d_hidden is None:
-                d_hidden = d_output
+                d_hidden = d_output  # (count, hidden)
             else:
-                if d_hidden.shape[0] < count:  # the others ended here: nothing comes back to them
-                    d_hidden = paddle.concat(
-                        [d_hidden, paddle.zeros([count - d_hidden.shape[0], size], d_hidden.dtype)]
-                    )
+                ended = count - d_hidden.shape[0]
+                if ended:  # nothing comes back to these
+                    d_hidden = paddle.concat([d_hidden, paddle.zeros([ended, size], d_hidden.dtype)])  # (count, hidden)
                 d_hidden = d_output + d_hidden
-            d_candidate = d_hidden * update * (1 - candidate * candidate)
-            d_reset_hidden = paddle.matmul(d_candidate, candidate_weight, transpose_y=True)
-            d_update = d_hidden * (candidate - hidden) * update * (1 - update)
-            d_gate = paddle.concat([d_update, d_reset_hidden * hidden * reset * (1 - reset)], axis=1)
+            d_candidate = d_hidden * update * (1 - candidate * candidate)  # (count, hidden)
+            d_reset_hidden = paddle.matmul(d_candidate, candidate_weight, transpose_y=True)  # (count, hidden)
+            d_update = d_hidden * (candidate - hidden) * update * (1 - update)  # (count, hidden)
+            d_reset = d_reset_hidden * hidden * reset * (1 - reset)  # (count, hidden)
+            d_gate = paddle.concat([d_update, d_reset], axis=1)  # (count, 2 * hidden)
             d_hidden = d_hidden * (1 - update) + d_reset_hidden * reset
-            d_hidden = paddle.addmm(d_hidden, d_gate, gate_weight.t())
+            d_hidden = paddle.addmm(d_hidden, d_gate, gate_weight.t())  # (count, hidden)
             d_gates.append(d_gate)
             d_candidates.append(d_candidate)
-        d_update_reset_inputs, d_candidate_inputs = paddle.concat(d_gates[::-1]), paddle.concat(d_candidates[::-1])
+        d_update_reset_inputs = paddle.concat(d_gates[::-1])  # (tokens, 2 * hidden)
+        d_candidate_inputs = paddle.concat(d_candidates[::-1])  # (tokens, hidden)
         d_gate_weight = d_candidate_weight = None
         if ctx.wanted[2]:
-            hiddens = paddle.concat([step[0] for step in steps])
-            d_gate_weight = paddle.matmul(hiddens, d_update_reset_inputs, transpose_x=True)
+            hiddens = paddle.concat([step[0] for step in steps])  # (tokens, hidden)
+            d_gate_weight = paddle.matmul(hiddens, d_update_reset_inputs, transpose_x=True)  # (hidden, 2 * hidden)
         if ctx.wanted[3]:
-            reset_hiddens = paddle.concat([step[3] for step in steps])
-            d_candidate_weight = paddle.matmul(reset_hiddens, d_candidate_inputs, transpose_x=True)
+            reset_hiddens = paddle.concat([step[3] for step in steps])  # (tokens, hidden)
+            d_candidate_weight = paddle.matmul(reset_hiddens, d_candidate_inputs, transpose_x=True)  # (hidden, hidden)
         gradients = d_update_reset_inputs, d_candidate_inputs, d_gate_weight, d_candidate_weight
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
@@ -175,21 +184,24 @@ class _CompiledScan(paddle.autograd.PyLayer):
         ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
         ctx.dtype = native.product_type(update_reset_inputs.dtype)
         outputs, ctx.kept = native.gru_forward(*inputs, counts, any(ctx.wanted))
-        ctx.weights, ctx.counts = (gate_weight, candidate_weight), counts
+        ctx.weights = gate_weight, candidate_weight
+        ctx.counts = counts
         return outputs
 
     @staticmethod
     def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        kept, ctx.kept = ctx.kept, None
+        kept = ctx.kept
+        ctx.kept = None
         gate_weight, candidate_weight = ctx.weights
         d_gates, d_candidates = native.gru_backward(
             d_outputs, gate_weight, candidate_weight, ctx.counts, kept, ctx.dtype
         )
+        _, _, hiddens, reset_hiddens = kept
         d_gate_weight = d_candidate_weight = None
         if ctx.wanted[2]:
-            d_gate_weight = native.product(kept[2], d_gates, transpose_x=True, dtype=ctx.dtype)
+            d_gate_weight = native.product(hiddens, d_gates, transpose_x=True, dtype=ctx.dtype)  # (hidden, 2 * hidden)
         if ctx.wanted[3]:
-            d_candidate_weight = native.product(kept[3], d_candidates, transpose_x=True, dtype=ctx.dtype)
+            d_candidate_weight = native.product(reset_hiddens, d_candidates, transpose_x=True, dtype=ctx.dtype)
         gradients = d_gates, d_candidates, d_gate_weight, d_candidate_weight
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
@@ -212,7 +224,8 @@ class GRU(paddle.nn.Layer):
 
     def __init__(self, input_size: int, hidden_size: int) -> None:
         super().__init__()
-        self.input_size, self.hidden_size = input_size, hidden_size
+        self.input_size = input_size
+        self.hidden_size = hidden_size
         self.input_weight = self.create_parameter([input_size, 3 * hidden_size])
         self.bias = self.create_parameter([3 * hidden_size], is_bias=True)
         self.gate_weight = self.create_parameter([hidden_size, 2 * hidden_size])
@@ -237,20 +250,17 @@ class GRU(paddle.nn.Layer):
         check_shapes("GRU", tensors, sizes)
         if not packing.size:
             return paddle.zeros([0, self.hidden_size], packed.dtype)
-        weights, counts = (self.gate_weight, self.candidate_weight), packing.counts.tolist()
         # Two products, since to split one's result by columns costs as much as a sixth of it.
         split = 2 * self.hidden_size
-        parts = [(self.input_weight[:, :split], self.bias[:split]), (self.input_weight[:, split:], self.bias[split:])]
-        compiled = native.usable(packed, *weights)
-        if not paddle.is_grad_enabled():
-            gates, candidates = (linear(packed, weight, bias) for weight, bias in parts)
-            if compiled:
-                return native.gru_forward(gates, candidates, *weights, packing.counts_tensor, False)[0]
-            return _run(gates, candidates, *weights, counts)
-        gates, candidates = (linear(packed, weight, bias) for weight, bias in parts)
-        if compiled:
-            return _CompiledScan.apply(gates, candidates, *weights, packing.counts_tensor)
-        return _Scan.apply(gates, candidates, *weights, counts)
+        gates = linear(packed, self.input_weight[:, :split], self.bias[:split])  # (tokens, 2 * hidden)
+        candidates = linear(packed, self.input_weight[:, split:], self.bias[split:])  # (tokens, hidden)
+        inputs = gates, candidates, self.gate_weight, self.candidate_weight
+        if native.usable(packed, self.gate_weight, self.candidate_weight):
+            if not paddle.is_grad_enabled():
+                return native.gru_forward(*inputs, packing.counts_tensor, False)[0]
+            return _CompiledScan.apply(*inputs, packing.counts_tensor)
+        counts = packing.counts.tolist()
+        return _Scan.apply(*inputs, counts) if paddle.is_grad_enabled() else _run(*inputs, counts)
 
 
 class BidirectionalGRU(paddle.nn.Layer):
@@ -277,9 +287,9 @@ class BidirectionalGRU(paddle.nn.Layer):
 
     def run_packed(self, packed: Tensor, packing: Packing) -> Tensor:
         """The same from [tokens, input_size] to [tokens, 2 * hidden_size], both packed; for layers on layers."""
-        forward = self.forwards(packed, packing)  # first, since it checks what is given
+        forward = self.forwards(packed, packing)  # (tokens, hidden); first, since it checks what is given
         if not packing.size:
             return paddle.zeros([0, 2 * self.forwards.hidden_size], packed.dtype)
-        mirrored = paddle.to_tensor(packing.mirrored)
-        backward = self.backwards(paddle.gather(packed, mirrored), packing)
-        return paddle.concat([forward, paddle.gather(backward, mirrored)], axis=1)
+        mirrored = paddle.to_tensor(packing.mirrored)  # (tokens,)
+        backward = self.backwards(paddle.gather(packed, mirrored), packing)  # (tokens, hidden)
+        return paddle.concat([forward, paddle.gather(backward, mirrored)], axis=1)  # (tokens, 2 * hidden)

@@ -36,12 +36,12 @@ class MaskedHead(paddle.nn.Layer):
         Args:
             counts: [vocab]; a token that does not occur is taken to occur once.
         """
-        shares = np.maximum(counts, 1) / np.maximum(counts, 1).sum()
+        shares = np.maximum(counts, 1) / np.maximum(counts, 1).sum()  # (vocab,)
         self.decoder_bias.set_value(np.log(shares).astype(np.float32))
 
     def logits(self, rows: Tensor, token_embedding: Tensor) -> Tensor:
         """Scores [count, vocab] of every token."""
-        return paddle.matmul(self(rows), token_embedding, transpose_y=True) + self.decoder_bias
+        return paddle.matmul(self(rows), token_embedding, transpose_y=True) + self.decoder_bias  # (count, vocab)
 
     def losses(self, rows: Tensor, targets: Tensor, token_embedding: Tensor) -> Tensor:
         """Cross-entropy in nats of targets [count], from rows [count, dim]; returns [count]."""
@@ -57,4 +57,5 @@ class Pooler(paddle.nn.Layer):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Map hidden states [batch, time, dim] to [batch, dim]."""
-        return paddle.tanh(self.dense(hidden[:, 0]))
+        first = hidden[:, 0]  # (batch, dim)
+        return paddle.tanh(self.dense(first))

@@ -60,28 +60,34 @@ class _Linear(paddle.autograd.PyLayer):
 
     @staticmethod
     def backward(ctx: Any, d_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (rows, weight), ctx.kept = ctx.kept, None
-        d_rows = d_weight = None
+        rows, weight = ctx.kept
+        ctx.kept = None
+        d_rows = d_weight = d_bias = None
         if ctx.wanted[0]:
-            d_rows = native.product(d_outputs, weight, transpose_y=True, dtype=paddle.bfloat16)
+            d_rows = native.product(d_outputs, weight, transpose_y=True, dtype=paddle.bfloat16)  # (count, inputs)
         if ctx.wanted[1]:
-            d_weight = native.product(rows, d_outputs, transpose_x=True, dtype=paddle.bfloat16)
-        return d_rows, d_weight, _sum_of_rows(d_outputs) if ctx.wanted[2] else None
+            d_weight = native.product(rows, d_outputs, transpose_x=True, dtype=paddle.bfloat16)  # (inputs, outputs)
+        if ctx.wanted[2]:
+            d_bias = _sum_of_rows(d_outputs)  # (outputs,)
+        return d_rows, d_weight, d_bias
 
 
 def _sum_of_rows(rows: Tensor) -> Tensor:
-    return paddle.matmul(paddle.ones([1, rows.shape[0]], rows.dtype), rows)[0]
+    ones = paddle.ones([1, rows.shape[0]], rows.dtype)  # (1, count)
+    return paddle.matmul(ones, rows)[0]  # (dim,)
 
 
 class _TakeRows(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx: Any, table: Tensor, ids: Tensor) -> Tensor:
-        ctx.ids, ctx.count = ids, table.shape[0]
+        ctx.ids = ids
+        ctx.count = table.shape[0]
         return paddle.nn.functional.embedding(ids, table)
 
     @staticmethod
     def backward(ctx: Any, d_rows: Tensor) -> tuple[Tensor, None]:
-        return native.scatter_rows(ctx.ids.flatten(), d_rows.reshape([-1, d_rows.shape[-1]]), ctx.count), None
+        d_rows = d_rows.reshape([-1, d_rows.shape[-1]])  # (ids, dim)
+        return native.scatter_rows(ctx.ids.flatten(), d_rows, ctx.count), None
 
 
 def take_rows(table: Tensor, ids: Tensor, sparse: bool = False) -> Tensor:

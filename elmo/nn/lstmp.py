@@ -25,36 +25,36 @@ class _Scan(paddle.autograd.PyLayer):
     @staticmethod
     def forward(
         ctx: Any,
-        gate_inputs: Tensor,  # (T, B, 4H)
-        hidden: Tensor,  # (B, P)
-        cell: Tensor,  # (B, H)
-        recurrent_weight: Tensor,  # (P, 4H)
-        projection_weight: Tensor,  # (H, P)
+        gate_inputs: Tensor,  # (time, batch, 4 * hidden)
+        hidden: Tensor,  # (batch, proj)
+        cell: Tensor,  # (batch, hidden)
+        recurrent_weight: Tensor,  # (proj, 4 * hidden)
+        projection_weight: Tensor,  # (hidden, proj)
         cell_clip: float | None,
         proj_clip: float | None,
         record: bool,  # False where no gradient will be asked for: nothing is kept then
     ) -> tuple[Tensor, Tensor]:
         size = cell.shape[1]
-        ctx.wanted = [
-            not tensor.stop_gradient for tensor in (gate_inputs, hidden, cell, recurrent_weight, projection_weight)
-        ]
+        inputs = gate_inputs, hidden, cell, recurrent_weight, projection_weight
+        ctx.wanted = [not tensor.stop_gradient for tensor in inputs]
         recorded = record and any(ctx.wanted)
         outputs, steps = [], []
         for step in range(gate_inputs.shape[0]):
-            preactivation = paddle.addmm(gate_inputs[step], hidden, recurrent_weight)  # (B, 4H)
-            candidate = paddle.tanh(preactivation[:, :size])
-            gate = paddle.nn.functional.sigmoid(preactivation[:, size:])  # (B, 3H): input, forget, output
-            last_hidden, last_cell = hidden, cell
-            cell = gate[:, size : 2 * size] * cell + gate[:, :size] * candidate
+            preactivation = paddle.addmm(gate_inputs[step], hidden, recurrent_weight)  # (batch, 4 * hidden)
+            candidate = paddle.tanh(preactivation[:, :size])  # (batch, hidden)
+            gate = paddle.nn.functional.sigmoid(preactivation[:, size:])  # (batch, 3 * hidden): input, forget, output
+            last_hidden = hidden  # (batch, proj)
+            last_cell = cell  # (batch, hidden)
+            cell = gate[:, size : 2 * size] * cell + gate[:, :size] * candidate  # (batch, hidden)
             cell_mask = proj_mask = None
             if cell_clip is not None:
-                cell_mask = cell.abs() <= cell_clip
+                cell_mask = cell.abs() <= cell_clip  # (batch, hidden)
                 cell = paddle.clip(cell, -cell_clip, cell_clip)
-            cell_tanh = paddle.tanh(cell)
-            output = gate[:, 2 * size :] * cell_tanh  # (B, H)
-            hidden = paddle.matmul(output, projection_weight)  # (B, P)
+            cell_tanh = paddle.tanh(cell)  # (batch, hidden)
+            output = gate[:, 2 * size :] * cell_tanh  # (batch, hidden)
+            hidden = paddle.matmul(output, projection_weight)  # (batch, proj)
             if proj_clip is not None:
-                proj_mask = hidden.abs() <= proj_clip
+                proj_mask = hidden.abs() <= proj_clip  # (batch, proj)
                 hidden = paddle.clip(hidden, -proj_clip, proj_clip)
             outputs.append(hidden)
             if recorded:  # never what is returned: a returned tensor that its own graph holds is never freed
@@ -66,35 +66,41 @@ class _Scan(paddle.autograd.PyLayer):
     @staticmethod
     def backward(ctx: Any, d_hiddens: Tensor, d_cell: Tensor) -> tuple[Tensor | None, ...]:
         recurrent_weight, projection_weight = ctx.weights
-        steps, ctx.steps = ctx.steps, None
+        steps = ctx.steps
+        ctx.steps = None
         size = d_cell.shape[1]
-        d_hidden = paddle.zeros_like(d_hiddens[0])
+        d_hidden = paddle.zeros_like(d_hiddens[0])  # (batch, proj)
         d_preactivations, d_projections = [], []
         for step in reversed(range(len(steps))):
             candidate, gate, last_cell, cell_tanh, _, _, cell_mask, proj_mask = steps[step]
-            input_gate, forget_gate, output_gate = gate[:, :size], gate[:, size : 2 * size], gate[:, 2 * size :]
-            d_hidden = d_hiddens[step] + d_hidden
+            input_gate = gate[:, :size]  # (batch, hidden)
+            forget_gate = gate[:, size : 2 * size]  # (batch, hidden)
+            output_gate = gate[:, 2 * size :]  # (batch, hidden)
+            d_hidden = d_hiddens[step] + d_hidden  # (batch, proj)
             if proj_mask is not None:
                 d_hidden = d_hidden * proj_mask.astype(d_hidden.dtype)
             d_projections.append(d_hidden)
-            d_output = paddle.matmul(d_hidden, projection_weight, transpose_y=True)  # (B, H)
-            d_cell = d_cell + d_output * output_gate * (1 - cell_tanh * cell_tanh)
+            d_output = paddle.matmul(d_hidden, projection_weight, transpose_y=True)  # (batch, hidden)
+            d_cell = d_cell + d_output * output_gate * (1 - cell_tanh * cell_tanh)  # (batch, hidden)
             if cell_mask is not None:
                 d_cell = d_cell * cell_mask.astype(d_cell.dtype)
-            d_gate = paddle.concat([d_cell * candidate, d_cell * last_cell, d_output * cell_tanh], axis=1)
-            d_candidate = d_cell * input_gate * (1 - candidate * candidate)
-            d_preactivation = paddle.concat([d_candidate, d_gate * gate * (1 - gate)], axis=1)  # (B, 4H)
+            d_gate = [d_cell * candidate, d_cell * last_cell, d_output * cell_tanh]  # (batch, hidden) each
+            d_gate = paddle.concat(d_gate, axis=1)  # (batch, 3 * hidden)
+            d_candidate = d_cell * input_gate * (1 - candidate * candidate)  # (batch, hidden)
+            d_preactivation = paddle.concat([d_candidate, d_gate * gate * (1 - gate)], axis=1)  # (batch, 4 * hidden)
             d_preactivations.append(d_preactivation)
-            d_hidden = paddle.matmul(d_preactivation, recurrent_weight, transpose_y=True)  # (B, P)
-            d_cell = d_cell * forget_gate
-        d_gate_inputs = paddle.stack(d_preactivations[::-1])  # (T, B, 4H)
+            d_hidden = paddle.matmul(d_preactivation, recurrent_weight, transpose_y=True)  # (batch, proj)
+            d_cell = d_cell * forget_gate  # (batch, hidden)
+        d_gate_inputs = paddle.stack(d_preactivations[::-1])  # (time, batch, 4 * hidden)
         d_recurrent = d_projection = None
         if ctx.wanted[3]:
-            last_hiddens = paddle.concat([step[5] for step in steps])  # (T * B, P)
-            d_recurrent = paddle.matmul(last_hiddens, d_gate_inputs.reshape([-1, 4 * size]), transpose_x=True)
+            last_hiddens = paddle.concat([step[5] for step in steps])  # (time * batch, proj)
+            rows = d_gate_inputs.reshape([-1, 4 * size])  # (time * batch, 4 * hidden)
+            d_recurrent = paddle.matmul(last_hiddens, rows, transpose_x=True)  # (proj, 4 * hidden)
         if ctx.wanted[4]:
-            unprojected = paddle.concat([step[4] for step in steps])  # (T * B, H)
-            d_projection = paddle.matmul(unprojected, paddle.concat(d_projections[::-1]), transpose_x=True)
+            unprojected = paddle.concat([step[4] for step in steps])  # (time * batch, hidden)
+            rows = paddle.concat(d_projections[::-1])  # (time * batch, proj)
+            d_projection = paddle.matmul(unprojected, rows, transpose_x=True)  # (hidden, proj)
         gradients = (d_gate_inputs, d_hidden, d_cell, d_recurrent, d_projection)
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
@@ -105,40 +111,50 @@ class _CompiledLayer(paddle.autograd.PyLayer):
     @staticmethod
     def forward(
         ctx: Any,
-        inputs: Tensor,  # (B, T, I)
-        hidden: Tensor,  # (B, P)
-        cell: Tensor,  # (B, H)
-        input_weight: Tensor,  # (I, 4H)
-        recurrent_weight: Tensor,  # (P, 4H)
-        bias: Tensor,  # (4H,)
-        projection_weight: Tensor,  # (H, P)
+        inputs: Tensor,  # (batch, time, input)
+        hidden: Tensor,  # (batch, proj)
+        cell: Tensor,  # (batch, hidden)
+        input_weight: Tensor,  # (input, 4 * hidden)
+        recurrent_weight: Tensor,  # (proj, 4 * hidden)
+        bias: Tensor,  # (4 * hidden,)
+        projection_weight: Tensor,  # (hidden, proj)
         clips: tuple[float | None, float | None],
         record: bool,
     ) -> tuple[Tensor, Tensor]:
         parameters = input_weight, recurrent_weight, bias, projection_weight
         ctx.wanted = [not tensor.stop_gradient for tensor in (inputs, hidden, cell, *parameters)]
-        weight = paddle.concat([input_weight, recurrent_weight])  # (I + P, 4H)
-        outputs, last_cell, kept = native.lstmp_forward(
+        weight = paddle.concat([input_weight, recurrent_weight])  # (input + proj, 4 * hidden)
+        outputs, last_cell, ctx.kept = native.lstmp_forward(
             inputs, hidden, cell, weight, bias, projection_weight, clips, record and any(ctx.wanted)
         )
-        ctx.kept, ctx.cell, ctx.weight, ctx.projection, ctx.clips = kept, cell, weight, projection_weight, clips
+        ctx.cell = cell
+        ctx.weights = weight, projection_weight
+        ctx.clips = clips
         return outputs, last_cell
 
     @staticmethod
     def backward(ctx: Any, d_outputs: Tensor, d_last_cell: Tensor) -> tuple[Tensor | None, ...]:
-        kept, ctx.kept = ctx.kept, None
+        kept = ctx.kept
+        ctx.kept = None
+        weight, projection_weight = ctx.weights
         d_inputs, d_hidden, d_cell, d_bias, d_gates, d_projected = native.lstmp_backward(
-            d_outputs, d_last_cell, ctx.cell, ctx.weight, ctx.projection, ctx.clips, kept
+            d_outputs, d_last_cell, ctx.cell, weight, projection_weight, ctx.clips, kept
         )
-        time, (size, proj) = d_gates.shape[0], ctx.projection.shape
+        inputs_hiddens, _, _, unprojected = kept
+        time = d_gates.shape[0]
+        size, proj = projection_weight.shape
         d_input_weight = d_recurrent = d_projection = None
         if ctx.wanted[3] or ctx.wanted[4]:
-            rows = kept[0][:time].reshape([-1, kept[0].shape[2]])  # inputs and hidden states before each step
-            d_weight = native.product(rows, d_gates.reshape([-1, 4 * size]), transpose_x=True)
-            d_input_weight, d_recurrent = d_weight[:-proj], d_weight[-proj:]
+            # Inputs and hidden states before each step.
+            rows = inputs_hiddens[:time].reshape([-1, inputs_hiddens.shape[2]])  # (time * batch, input + proj)
+            d_rows = d_gates.reshape([-1, 4 * size])  # (time * batch, 4 * hidden)
+            d_weight = native.product(rows, d_rows, transpose_x=True)  # (input + proj, 4 * hidden)
+            d_input_weight = d_weight[:-proj]  # (input, 4 * hidden)
+            d_recurrent = d_weight[-proj:]  # (proj, 4 * hidden)
         if ctx.wanted[6]:
-            unprojected = kept[3].reshape([-1, size])
-            d_projection = native.product(unprojected, d_projected.reshape([-1, proj]), transpose_x=True)
+            rows = unprojected.reshape([-1, size])  # (time * batch, hidden)
+            d_rows = d_projected.reshape([-1, proj])  # (time * batch, proj)
+            d_projection = native.product(rows, d_rows, transpose_x=True)  # (hidden, proj)
         gradients = (d_inputs, d_hidden, d_cell, d_input_weight, d_recurrent, d_bias, d_projection)
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
 
@@ -172,8 +188,11 @@ class LSTMP(paddle.nn.Layer):
         proj_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.input_size, self.hidden_size, self.proj_size = input_size, hidden_size, proj_size
-        self.cell_clip, self.proj_clip = cell_clip, proj_clip
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.proj_size = proj_size
+        self.cell_clip = cell_clip
+        self.proj_clip = proj_clip
         self.input_weight = self.create_parameter([input_size, 4 * hidden_size])
         self.recurrent_weight = self.create_parameter([proj_size, 4 * hidden_size])
         self.bias = self.create_parameter([4 * hidden_size], is_bias=True)
@@ -227,8 +246,8 @@ class LSTMP(paddle.nn.Layer):
                 paddle.is_grad_enabled(),
             )
             return outputs, (outputs[:, -1], cell)
-        rows = paddle.transpose(inputs, [1, 0, 2]).reshape([time * batch, -1])
-        gate_inputs = add_bias(paddle.matmul(rows, self.input_weight), self.bias)
+        rows = paddle.transpose(inputs, [1, 0, 2]).reshape([time * batch, -1])  # (time * batch, input)
+        gate_inputs = add_bias(paddle.matmul(rows, self.input_weight), self.bias)  # (time * batch, 4 * hidden)
         outputs, cell = _Scan.apply(
             gate_inputs.reshape([time, batch, 4 * self.hidden_size]),
             hidden,
@@ -247,6 +266,6 @@ def reading_order(lengths: Tensor, time: int) -> Tensor:
 
     Padding stays where it is, at the end, where it can't reach any word.
     """
-    steps = paddle.arange(time, dtype=lengths.dtype).unsqueeze(0)
-    from_end = lengths.unsqueeze(1) - 1 - steps
+    steps = paddle.arange(time, dtype=lengths.dtype).unsqueeze(0)  # (1, time)
+    from_end = lengths.unsqueeze(1) - 1 - steps  # (batch, time)
     return paddle.where(from_end >= 0, from_end, steps.expand(from_end.shape))

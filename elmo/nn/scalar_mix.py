@@ -48,8 +48,8 @@ class ScalarMix(paddle.nn.Layer):
                 raise InputError(
                     f"scalar mix: layer {j} has shape {list(layer.shape)}, layer 0 {list(layers[0].shape)}: give one"
                 )
-        shares = paddle.nn.functional.softmax(self.weights)
-        mixed = layers[0] * shares[0]
+        shares = paddle.nn.functional.softmax(self.weights)  # (layers,)
+        mixed = layers[0] * shares[0]  # (batch, time, dim)
         for j in range(1, len(layers)):
             mixed = mixed + layers[j] * shares[j]
         return self.gamma * mixed

@@ -33,9 +33,10 @@ class LogUniformSampler:
     def __init__(self, vocab_size: int, num_samples: int) -> None:
         if not 0 < num_samples <= vocab_size:
             raise ValueError(f"num_samples {num_samples} must be between 1 and the vocabulary size {vocab_size}")
-        self.vocab_size, self.num_samples = vocab_size, num_samples
+        self.vocab_size = vocab_size
+        self.num_samples = num_samples
         ids = np.arange(vocab_size, dtype=np.float64)
-        self.probabilities = np.log1p(1.0 / (ids + 1.0)) / np.log(vocab_size + 1.0)
+        self.probabilities = np.log1p(1.0 / (ids + 1.0)) / np.log(vocab_size + 1.0)  # (vocab,)
 
     def draw(self, generator: np.random.Generator) -> tuple[npt.NDArray[np.int64], int]:
         """Ids [num_samples], distinct, in order of first appearance, and how many draws it took to see them all."""
@@ -74,15 +75,15 @@ def full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Te
     labels = labels.astype("int64")
     if native.usable(features, weight, bias):
         return _CompiledFullLoss.apply(features, weight, bias, labels, paddle.is_grad_enabled())
-    parts = [
-        _full_softmax_loss(features[i : i + _ROWS], labels[i : i + _ROWS], weight, bias)
-        for i in range(0, features.shape[0], _ROWS)
+    losses = [
+        _full_softmax_loss(features[begin : begin + _ROWS], labels[begin : begin + _ROWS], weight, bias)
+        for begin in range(0, features.shape[0], _ROWS)
     ]
-    return paddle.concat(parts) if parts else paddle.zeros([0], features.dtype)
+    return paddle.concat(losses) if losses else paddle.zeros([0], features.dtype)
 
 
 def _full_softmax_loss(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    logits = add_bias(paddle.matmul(features, weight, transpose_y=True), bias)
+    logits = add_bias(paddle.matmul(features, weight, transpose_y=True), bias)  # (count, vocab)
     return paddle.nn.functional.cross_entropy(logits, labels, reduction="none")
 
 
@@ -112,14 +113,15 @@ def merged_softmax_loss(
     Returns:
         nats [count].
     """
-    without = paddle.to_tensor(np.where(kept, -np.inf, 0.0).astype(np.float32))
+    without_kept = paddle.to_tensor(np.where(kept, -np.inf, 0.0).astype(np.float32))  # (vocab,)
     losses = []
     for begin in range(0, len(targets), _MERGED_ROWS):
-        ids = targets[begin : begin + _MERGED_ROWS]
-        logits = paddle.matmul(rows[begin : begin + _MERGED_ROWS], weight, transpose_y=True) + bias
-        own = paddle.take_along_axis(logits, paddle.to_tensor(ids).unsqueeze(1), axis=1).squeeze(1)
-        score = paddle.where(paddle.to_tensor(kept[ids]), own, paddle.logsumexp(logits + without, axis=1))
-        losses.append(paddle.logsumexp(logits, axis=1) - score)
+        ids = targets[begin : begin + _MERGED_ROWS]  # (count,)
+        logits = paddle.matmul(rows[begin : begin + _MERGED_ROWS], weight, transpose_y=True) + bias  # (count, vocab)
+        own_logits = paddle.take_along_axis(logits, paddle.to_tensor(ids).unsqueeze(1), axis=1).squeeze(1)  # (count,)
+        merged_logits = paddle.logsumexp(logits + without_kept, axis=1)  # (count,)
+        scores = paddle.where(paddle.to_tensor(kept[ids]), own_logits, merged_logits)  # (count,)
+        losses.append(paddle.logsumexp(logits, axis=1) - scores)
     return paddle.concat(losses)
 
 
@@ -142,25 +144,26 @@ def sampled_softmax_loss(
     if sizes["vocab"] != sampler.vocab_size:
         raise InputError(f"softmax: weight has {sizes['vocab']} words, but the sampler draws from {sampler.vocab_size}")
     candidate_ids, num_draws = sampler.draw(generator)
-    label_ids = labels.numpy()
-    ids = paddle.to_tensor(np.concatenate([label_ids, candidate_ids]))
-    correction = -np.log(sampler.expected_count(ids.numpy(), num_draws))
-    rows = take_rows(weight, ids, sparse_gradient)  # (count + num_samples, dim)
-    biases = paddle.gather(bias, ids) + paddle.to_tensor(correction).astype(bias.dtype)
+    label_ids = labels.numpy()  # (count,)
+    ids = paddle.to_tensor(np.concatenate([label_ids, candidate_ids]))  # (count + samples,)
+    correction = -np.log(sampler.expected_count(ids.numpy(), num_draws))  # (count + samples,)
+    rows = take_rows(weight, ids, sparse_gradient)  # (count + samples, dim)
+    biases = paddle.gather(bias, ids) + paddle.to_tensor(correction).astype(bias.dtype)  # (count + samples,)
     count = len(label_ids)
-    place = np.full(sampler.vocab_size, -1)
-    place[candidate_ids] = np.arange(len(candidate_ids))
-    hits = place[label_ids]  # (count,): the candidate that is the row's own label, or -1
+    candidate_of_id = np.full(sampler.vocab_size, -1)  # (vocab,)
+    candidate_of_id[candidate_ids] = np.arange(len(candidate_ids))
+    hits = candidate_of_id[label_ids]  # (count,): the candidate that is the row's own label, or -1
     if native.usable(features, rows):
         return _CompiledLoss.apply(features, rows, biases, paddle.to_tensor(hits), paddle.is_grad_enabled())
     label_logits = (features * rows[:count]).sum(axis=1) + biases[:count]  # (count,)
-    candidate_logits = add_bias(paddle.matmul(features, rows[count:], transpose_y=True), biases[count:])
+    candidate_logits = paddle.matmul(features, rows[count:], transpose_y=True)  # (count, samples)
+    candidate_logits = add_bias(candidate_logits, biases[count:])
     hit_rows = np.flatnonzero(hits >= 0)
     if len(hit_rows):
-        indices = paddle.to_tensor(np.stack([hit_rows, hits[hit_rows]], axis=1))
+        indices = paddle.to_tensor(np.stack([hit_rows, hits[hit_rows]], axis=1))  # (hits, 2): row, candidate
         minus_infinity = paddle.full([len(hit_rows)], -1e9, dtype=candidate_logits.dtype)
         candidate_logits = paddle.scatter_nd_add(candidate_logits, indices, minus_infinity)
-    logits = paddle.concat([label_logits.unsqueeze(1), candidate_logits], axis=1)  # (count, 1 + num_samples)
+    logits = paddle.concat([label_logits.unsqueeze(1), candidate_logits], axis=1)  # (count, 1 + samples)
     return paddle.logsumexp(logits, axis=1) - label_logits
 
 
@@ -170,31 +173,34 @@ class _CompiledLoss(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx: Any, features: Tensor, rows: Tensor, biases: Tensor, hits: Tensor, record: bool) -> Tensor:
         count = features.shape[0]
-        labels, candidates = rows[:count], rows[count:]
-        label_logits = (features * labels).sum(axis=1) + biases[:count]
+        labels = rows[:count]  # (count, dim)
+        candidates = rows[count:]  # (samples, dim)
+        label_logits = (features * labels).sum(axis=1) + biases[:count]  # (count,)
         ctx.wanted = [not tensor.stop_gradient for tensor in (features, rows, biases)]
         recorded = record and any(ctx.wanted)
         losses, kept = native.softmax_forward(features, candidates, biases[count:], label_logits, hits, recorded)
         if recorded:
             label_probabilities, probabilities, means = kept
             # The loss falls with the label's logit by 1 - its probability, and grows with a candidate's by that one's.
-            d_label_logits = label_probabilities - 1
-            d_features = means + d_label_logits.unsqueeze(1) * labels
+            d_label_logits = label_probabilities - 1  # (count,)
+            d_features = means + d_label_logits.unsqueeze(1) * labels  # (count, dim)
             ctx.kept = features, probabilities, d_label_logits, d_features
         return losses
 
     @staticmethod
     def backward(ctx: Any, d_losses: Tensor) -> tuple[Tensor | None, ...]:
-        (features, probabilities, d_label_logits, d_features), ctx.kept = ctx.kept, None
+        features, probabilities, d_label_logits, d_features = ctx.kept
+        ctx.kept = None
         d_losses = d_losses.unsqueeze(1)  # (count, 1)
-        d_label_logits = d_label_logits.unsqueeze(1) * d_losses
-        d_features, d_rows, d_biases = d_features * d_losses, None, None
+        d_label_logits = d_label_logits.unsqueeze(1) * d_losses  # (count, 1)
+        d_features = d_features * d_losses  # (count, dim)
+        d_rows = d_biases = None
         if ctx.wanted[1]:
-            d_candidates = native.product(probabilities, features * d_losses, transpose_x=True)
-            d_rows = paddle.concat([features * d_label_logits, d_candidates])
+            d_candidates = native.product(probabilities, features * d_losses, transpose_x=True)  # (samples, dim)
+            d_rows = paddle.concat([features * d_label_logits, d_candidates])  # (count + samples, dim)
         if ctx.wanted[2]:
-            d_candidate_biases = native.product(probabilities, d_losses, transpose_x=True)
-            d_biases = paddle.concat([d_label_logits, d_candidate_biases]).squeeze(1)
+            d_candidate_biases = native.product(probabilities, d_losses, transpose_x=True)  # (samples, 1)
+            d_biases = paddle.concat([d_label_logits, d_candidate_biases]).squeeze(1)  # (count + samples,)
         gradients = (d_features, d_rows, d_biases)
         return *(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True)), None
 
@@ -209,20 +215,22 @@ class _CompiledFullLoss(paddle.autograd.PyLayer):
         losses, kept = native.softmax_forward(features, weight, bias, None, labels, recorded)
         if recorded:
             _, probabilities, means = kept
-            ctx.kept = features, probabilities, means - paddle.gather(weight, labels), labels
+            d_features = means - paddle.gather(weight, labels)  # (count, dim)
+            ctx.kept = features, probabilities, d_features, labels
         return losses
 
     @staticmethod
     def backward(ctx: Any, d_losses: Tensor) -> tuple[Tensor | None, ...]:
-        (features, probabilities, d_features, labels), ctx.kept = ctx.kept, None
+        features, probabilities, d_features, labels = ctx.kept
+        ctx.kept = None
         d_losses = d_losses.unsqueeze(1)  # (count, 1)
         d_weight = d_bias = None
-        scaled = features * d_losses
+        scaled = features * d_losses  # (count, dim)
         if ctx.wanted[1]:
-            d_weight = native.product(probabilities, scaled, transpose_x=True)
+            d_weight = native.product(probabilities, scaled, transpose_x=True)  # (vocab, dim)
             d_weight = paddle.scatter_nd_add(d_weight, labels.unsqueeze(1), -scaled)
         if ctx.wanted[2]:
-            d_bias = native.product(probabilities, d_losses, transpose_x=True).squeeze(1)
+            d_bias = native.product(probabilities, d_losses, transpose_x=True).squeeze(1)  # (vocab,)
             d_bias = paddle.scatter_nd_add(d_bias, labels.unsqueeze(1), -d_losses.squeeze(1))
         gradients = (d_features * d_losses, d_weight, d_bias)
         return *(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True)), None

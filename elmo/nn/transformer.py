@@ -87,18 +87,21 @@ class _LayerNorm(paddle.autograd.PyLayer):
         return _normalise(rows, weight, bias, eps)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def backward(ctx: Any, d_results: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         rows, weight = ctx.saved_tensor()
-        (count, dim), dtype, matmul = rows.shape, rows.dtype, paddle.matmul
-        ones, mean = paddle.ones([1, count], dtype), paddle.full([dim, 1], 1 / dim, dtype)
-        centred = rows - matmul(rows, mean)
+        matmul = paddle.matmul
+        count, dim = rows.shape
+        ones = paddle.ones([1, count], rows.dtype)  # (1, count)
+        mean = paddle.full([dim, 1], 1 / dim, rows.dtype)  # (dim, 1)
+        centred = rows - matmul(rows, mean)  # (count, dim)
         scale = paddle.rsqrt(matmul(centred * centred, mean) + ctx.eps)  # (count, 1)
-        normal = centred * scale
-        products = gradient * normal
-        d_weight, d_bias = matmul(ones, products)[0], matmul(ones, gradient)[0]
-        weighted = gradient * matmul(ones, weight.unsqueeze(0), transpose_x=True)  # weight beside every row
-        share = (weight / dim).unsqueeze(1)
-        d_rows = (weighted - normal * matmul(products, share) - matmul(gradient, share)) * scale
+        normal = centred * scale  # (count, dim)
+        products = d_results * normal  # (count, dim)
+        d_weight = matmul(ones, products)[0]  # (dim,)
+        d_bias = matmul(ones, d_results)[0]  # (dim,)
+        weighted = d_results * matmul(ones, weight.unsqueeze(0), transpose_x=True)  # (count, dim): weight on every row
+        mean_weight = (weight / dim).unsqueeze(1)  # (dim, 1)
+        d_rows = (weighted - normal * matmul(products, mean_weight) - matmul(d_results, mean_weight)) * scale
         return d_rows, d_weight, d_bias
 
 
@@ -121,18 +124,18 @@ class _SplitHeads(paddle.autograd.PyLayer):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, num_heads: int) -> tuple[Tensor, Tensor, Tensor]:
-        swapped = _swap(rows.reshape([rows.shape[0], 3 * num_heads, -1]))
-        queries, keys, values = paddle.split(swapped, 3)
+        swapped = _swap(rows.reshape([rows.shape[0], 3 * num_heads, -1]))  # (3 * heads, count, dim / heads)
+        queries, keys, values = paddle.split(swapped, 3)  # (heads, count, dim / heads) each
         return queries, keys, values
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        swapped = _swap(paddle.concat(gradients))
-        return swapped.reshape([swapped.shape[0], -1])
+        swapped = _swap(paddle.concat(gradients))  # (count, 3 * heads, dim / heads)
+        return swapped.reshape([swapped.shape[0], -1])  # (count, 3 * dim)
 
 
 class _JoinHeads(paddle.autograd.PyLayer):
-    """[heads, count, size] to rows [count, heads * size]."""
+    """[heads, count, dim / heads] to rows [count, dim]."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -140,8 +143,8 @@ class _JoinHeads(paddle.autograd.PyLayer):
         return _swap(values).reshape([values.shape[1], -1])
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _swap(gradient.reshape([gradient.shape[0], ctx.num_heads, -1]))
+    def backward(ctx: Any, d_rows: Tensor) -> Tensor:
+        return _swap(d_rows.reshape([d_rows.shape[0], ctx.num_heads, -1]))  # (heads, count, dim / heads)
 
 
 class Block(paddle.nn.Layer):
@@ -153,7 +156,8 @@ class Block(paddle.nn.Layer):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        dim, self.sizes = sizes.hidden_size, sizes
+        self.sizes = sizes
+        dim = sizes.hidden_size
         self.qkv = Linear(dim, 3 * dim)
         self.attention_output = Linear(dim, dim)
         self.attention_norm = LayerNorm(dim, sizes.layer_norm_eps)
@@ -163,19 +167,21 @@ class Block(paddle.nn.Layer):
 
     def attention(self, rows: Tensor, batch: int, hidden_keys: Tensor | None, dropout: Dropout) -> Tensor:
         """softmax(q k' / sqrt(size)) v for every head, [batch * time, dim]; `hidden_keys` [1, batch, 1, time]."""
-        heads, count = self.sizes.num_heads, rows.shape[0]
-        shape = [heads, batch, count // batch, self.sizes.hidden_size // heads]
-        queries, keys, values = (part.reshape(shape) for part in _SplitHeads.apply(self.qkv(rows), heads))
-        scores = paddle.matmul(queries * shape[3] ** -0.5, keys, transpose_y=True)  # (heads, B, T, T)
+        heads = self.sizes.num_heads
+        size = self.sizes.hidden_size // heads
+        shape = [heads, batch, rows.shape[0] // batch, size]
+        parts = _SplitHeads.apply(self.qkv(rows), heads)  # (heads, batch * time, size) each
+        queries, keys, values = (part.reshape(shape) for part in parts)  # (heads, batch, time, size) each
+        scores = paddle.matmul(queries * size**-0.5, keys, transpose_y=True)  # (heads, batch, time, time)
         if hidden_keys is not None:
             scores = scores + hidden_keys
         weights = dropout(paddle.nn.functional.softmax(scores), self.sizes.attention_dropout)
-        context = paddle.matmul(weights, values).reshape([heads, count, shape[3]])
-        return _JoinHeads.apply(context)
+        context = paddle.matmul(weights, values).reshape([heads, -1, size])  # (heads, batch * time, size)
+        return _JoinHeads.apply(context)  # (batch * time, dim)
 
     def forward(self, rows: Tensor, batch: int, lengths: Tensor | None, dropout: Dropout) -> Tensor:
         """Map rows [batch * time, dim] to rows of the same shape; `lengths` [batch], or None without padding."""
-        share, sizes = self.sizes.dropout, self.sizes
+        sizes = self.sizes
         tensors = {"qkv": (self.qkv.weight, "dim 3*dim"), "rows": (rows, "rows dim"), "lengths": (lengths, "batch")}
         count = check_shapes("block", tensors, {"batch": batch}, integers=["lengths"])["rows"]
         if not batch or not count or count % batch:
@@ -188,20 +194,20 @@ class Block(paddle.nn.Layer):
                 sizes.num_heads,
                 sizes.hidden_act == "gelu",
                 sizes.layer_norm_eps,
-                share if dropout.training else 0.0,
+                sizes.dropout if dropout.training else 0.0,
                 sizes.attention_dropout if dropout.training else 0.0,
             )
             names, parameters = zip(*self._native_parameters().items(), strict=True)
             shape = [batch, count // batch, sizes.hidden_size]
-            results = _CompiledBlock.apply(
+            results = _CompiledBlock.apply(  # (batch, time, dim)
                 rows.reshape(shape), *parameters, lengths, dropout.seeds(3), names, settings, paddle.is_grad_enabled()
             )
             return results.reshape([count, sizes.hidden_size])
         hidden_keys = None if lengths is None else _hidden_keys(lengths, count // batch)
-        attended = self.attention_output(self.attention(rows, batch, hidden_keys, dropout))
-        rows = self.attention_norm(rows + dropout(attended, share))
-        inner = activate(self.intermediate(rows), self.sizes.hidden_act)
-        return self.output_norm(rows + dropout(self.output(inner), share))
+        attended = self.attention_output(self.attention(rows, batch, hidden_keys, dropout))  # (batch * time, dim)
+        rows = self.attention_norm(rows + dropout(attended, sizes.dropout))  # (batch * time, dim)
+        inner = activate(self.intermediate(rows), sizes.hidden_act)  # (batch * time, intermediate)
+        return self.output_norm(rows + dropout(self.output(inner), sizes.dropout))  # (batch * time, dim)
 
     def _native_parameters(self) -> dict[str, Tensor]:
         """Parameters by the names that `elmo.nn.native.block_forward` gives them."""
@@ -228,7 +234,8 @@ class _CompiledBlock(paddle.autograd.PyLayer):
 
     @staticmethod
     def backward(ctx: Any, d_results: Tensor) -> tuple[Tensor | None, ...]:
-        (lengths, seeds, named, settings, kept), ctx.kept = ctx.kept, None
+        lengths, seeds, named, settings, kept = ctx.kept
+        ctx.kept = None
         gradients = native.block_backward(d_results, lengths, seeds, named, settings, kept)
         ordered = [gradients["d_rows"], *(gradients[f"d_{name}"] for name in named)]
         wanted = [d if is_wanted else None for d, is_wanted in zip(ordered, ctx.wanted, strict=True)]
@@ -237,8 +244,8 @@ class _CompiledBlock(paddle.autograd.PyLayer):
 
 def _hidden_keys(lengths: Tensor, time: int) -> Tensor:
     """What is added to scores, [1, batch, 1, time]: 0, or so much below it that the softmax gives 0."""
-    beyond = paddle.arange(time).unsqueeze(0) >= lengths.unsqueeze(1)
-    return (beyond.astype("float32") * _FAR).reshape([1, -1, 1, time])
+    beyond = paddle.arange(time).unsqueeze(0) >= lengths.unsqueeze(1)  # (batch, time)
+    return (beyond.astype("float32") * _FAR).reshape([1, -1, 1, time])  # (1, batch, 1, time)
 
 
 def activate(values: Tensor, name: str) -> Tensor:
@@ -290,13 +297,15 @@ class TransformerEncoder(paddle.nn.Layer):
         batch, time = self._check(token_ids, lengths, segment_ids)
         dropout = Dropout(self.training)
         lengths = None if lengths is None else lengths.astype("int64")
-        zeros = paddle.zeros([batch, time], dtype="int64")
-        rows = take_rows(self.token_embedding, token_ids)
-        rows = rows + take_rows(self.position_embedding, paddle.arange(time).unsqueeze(0) + zeros)
+        zeros = paddle.zeros([batch, time], dtype="int64")  # (batch, time)
+        positions = paddle.arange(time).unsqueeze(0) + zeros  # (batch, time)
+        rows = take_rows(self.token_embedding, token_ids)  # (batch, time, dim)
+        rows = rows + take_rows(self.position_embedding, positions)
         rows = rows + take_rows(self.segment_embedding, zeros if segment_ids is None else segment_ids)
         if self.sizes.task_type_vocab_size:
             rows = rows + take_rows(self.task_embedding, zeros)
-        rows = dropout(self.embedding_norm(rows.reshape([batch * time, -1])), self.sizes.dropout)
+        rows = self.embedding_norm(rows.reshape([batch * time, -1]))  # (batch * time, dim)
+        rows = dropout(rows, self.sizes.dropout)
         layers = [rows]
         for block in self.blocks:
             rows = block(rows, batch, lengths, dropout)
@@ -305,18 +314,18 @@ class TransformerEncoder(paddle.nn.Layer):
 
     def _check(self, token_ids: Tensor, lengths: Tensor | None, segment_ids: Tensor | None) -> tuple[int, int]:
         """Batch and time, if what is given fits them and the tables."""
-        owner, most = "Transformer", self.sizes.max_length
+        most = self.sizes.max_length
         tensors = {
             "token_ids": (token_ids, "batch time"),
             "lengths": (lengths, "batch"),
             "segment_ids": (segment_ids, "batch time"),
         }
-        sizes = check_shapes(owner, tensors, integers=tensors)
+        sizes = check_shapes("Transformer", tensors, integers=tensors)
         batch, time = sizes["batch"], sizes["time"]
         if not batch * time or time > most:
-            raise InputError(f"{owner}: token_ids has shape {list(token_ids.shape)}: give 1 to {most} tokens a row")
+            raise InputError(f"Transformer: token_ids has shape {list(token_ids.shape)}: give 1 to {most} tokens a row")
         if lengths is not None:
-            check_range(owner, "lengths", lengths, 1, time, f"{time} positions")
+            check_range("Transformer", "lengths", lengths, 1, time, f"{time} positions")
         return batch, time
 
 
@@ -327,9 +336,10 @@ def _sinusoids(time: int, dim: int) -> npt.NDArray[np.float32]:
     late. These begin with neighbours alike, and are learnt from there. The slowest wave is `_SLOWEST` times as long as
     the fastest: sequences here are short.
     """
-    rates = _SLOWEST ** (-np.arange((dim + 1) // 2) / ((dim + 1) // 2))
-    angles = np.arange(time)[:, None] * rates
-    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :dim]
+    half = (dim + 1) // 2
+    rates = _SLOWEST ** (-np.arange(half) / half)  # (half,)
+    angles = np.arange(time)[:, None] * rates  # (time, half)
+    waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=1)[:, :dim]  # (time, dim)
     return (math.sqrt(2) * _INITIAL * waves).astype(np.float32)
 
 
