@@ -57,14 +57,17 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     tuned = LacExperiment(arguments.corpora, arguments.work, models)
     if any(tuned.record(run) is None for run in grid_of("elmo")):
         raise SystemExit(f"{arguments.work}: the settings of elmo are not tuned: run `elmo lac experiment` first")
+    for run in (Run("baseline", size, seed) for size in SIZES for seed in range(arguments.seeds)):
+        if tuned.record(run) is None:
+            raise SystemExit(f"{arguments.work}: {run.name} is not done: run `elmo lac experiment` first")
+    of_runs = [read_run(checkpoint) for checkpoint in arguments.checkpoints]  # what is missing is told before the work
     points = []
-    for number, checkpoint in enumerate(arguments.checkpoints):
+    for number, (checkpoint, of_run) in enumerate(zip(arguments.checkpoints, of_runs, strict=True)):
         is_released = number == len(arguments.checkpoints) - 1
         model, folder = arguments.released if is_released else checkpoint, arguments.runs / f"{number}"
         copy_runs(arguments.work, folder, SYSTEMS if is_released else ("baseline",), arguments.seeds)
         experiment = OneModel(arguments.corpora, folder, model, arguments.seeds, tuned)
         experiment.run()
-        of_run = read_run(checkpoint)
         words = of_run["words"] + (arguments.words_before if is_released else 0)
         summary = Summary(experiment)
         rows = [summary.row("elmo", size, TOKENS, "pd/test", "tagged", ["baseline"]) for size in SIZES]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import cProfile
 import dataclasses
+import importlib
 import json
 import pstats
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,8 +33,23 @@ from elmo.text.vocabulary import Vocabulary
 from elmo.training.bilm import pretrain
 from elmo.training.settings import PretrainSettings
 
+# Those that a person starts; the others are parts of them, or, as pretrain_systems.py, started by them.
+COMMANDS = [
+    path.stem
+    for path in sorted(Path(scaling.__file__).parent.glob("*.py"))
+    if "ArgumentParser" in path.read_text(encoding="utf-8")
+]
 AMX = {"name": "Xeon", "cores": 2, "bfloat16": "AMX"}
 OLD = {"name": "Core 2", "cores": 2, "bfloat16": None}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_benchmark_says_what_it_is_and_takes(name, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", [f"{name}.py", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(f"benchmarks.{name}").main()
+    assert ended.value.code == 0
+    assert f"usage: {name}.py" in capsys.readouterr().out
 
 
 def speed(per_second: float) -> dict[str, float]:

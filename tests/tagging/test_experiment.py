@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections import Counter
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks import lac_curve
 from elmo.convert.lark import write_lark
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
@@ -21,6 +23,9 @@ from elmo.tagging.experiment.plan import Run, planned, settings_of
 from elmo.tagging.experiment.runs import Corpora, LacExperiment
 from elmo.tagging.experiment.summary import Summary
 from elmo.tagging.score import SentenceCounts
+from elmo.text.vocabulary import Vocabulary
+from elmo.training.bilm import pretrain
+from elmo.training.settings import PretrainSettings
 from tests.commands import elmo as call
 
 TAGS = ("n", "v", "PER")
@@ -300,3 +305,58 @@ def test_an_elmo_of_another_system_is_described_too(tiny_elmo: Path, tmp_path: P
     ours, theirs = summary._about(tiny_elmo), summary._about(tmp_path / "lark")
     assert (theirs["hidden_size"], theirs["vocab_size"]) == (ours["hidden_size"], ours["vocab_size"])
     assert theirs["tokens_read"] is None
+
+
+def pretrained(folder: Path, epochs: int) -> Path:
+    """The last checkpoint of a run of some epochs, with a held-out perplexity."""
+    folder.mkdir()
+    text, vocabulary = folder / "shard", folder / "vocabulary.txt"
+    text.write_text("我们 明天 去 河边 散步 好 风\n" * 40, encoding="utf-8")
+    Vocabulary.from_counts(dict.fromkeys("我们 明天 去 河边 散步 好".split(), 2)).save(vocabulary)
+    settings = PretrainSettings(max_epoch=epochs, batch_size=2, num_steps=5, n_negative_samples_batch=4)
+    sizes = {"embed_size": 4, "hidden_size": 6, "num_layers": 1}
+    run = str(folder / "run")
+    pretrain(str(text), str(vocabulary), test_path=str(text), para_save_dir=run, sizes=sizes, settings=settings)
+    return Path(run) / f"epoch_{epochs:03}"
+
+
+def test_the_gain_of_elmos_that_have_read_more_is_set_beside_their_perplexity(
+    corpora: Path, tiny_word2vec: Path, small: None, tmp_path: Path
+) -> None:
+    checkpoints = [pretrained(tmp_path / f"pretrained{epochs}", epochs) for epochs in (1, 2)]
+    work, models = tmp_path / "work", {"elmo": checkpoints[-1], "word2vec": tiny_word2vec}
+    arguments = argparse.Namespace(
+        checkpoints=checkpoints,
+        released=str(checkpoints[-1]),
+        words_before=1000,
+        word2vec=str(tiny_word2vec),
+        corpora=corpora,
+        work=work,
+        runs=tmp_path / "curve",
+        seeds=2,
+    )
+    with pytest.raises(SystemExit, match="the settings of elmo are not tuned"):
+        lac_curve.measure(arguments)
+    LacExperiment(corpora, work, models, ["-grid"]).run()
+    with pytest.raises(SystemExit, match="baseline-characters-pd-500-seed0 is not done: run `elmo lac experiment`"):
+        lac_curve.measure(arguments)
+    names = [of(system, size).name[:-1] for system in lac_curve.SYSTEMS for size in lac_curve.SIZES]
+    LacExperiment(corpora, work, models, names).run()
+    before = {path: path.read_bytes() for path in work.iterdir()}
+    found = lac_curve.measure(arguments)
+    assert {path: path.read_bytes() for path in work.iterdir()} == before
+    first, last = found["points"]
+    assert first["perplexity"] > last["perplexity"] > 1
+    assert last["words"] > 1000 > first["words"] / 2
+    released = LacExperiment(corpora, work, models)
+    for place, size in enumerate(lac_curve.SIZES):
+        rows = [point["rows"][place] for point in found["points"]]
+        assert [(row["system"], row["size"], row["seeds"], row["against"]) for row in rows] == 2 * [
+            ("elmo", size, 2, "baseline")
+        ]
+        assert rows[1] == Summary(released).row("elmo", size, "characters", "pd/test", "tagged", ["baseline"])
+        assert found["word2vec"][place]["system"] == "word2vec"
+        gains, line = [row["difference"] for row in rows], found["fits"][place]
+        at_first = line["offset"] + line["slope"] * np.log(first["perplexity"])
+        assert at_first == pytest.approx(gains[0])
+        assert line["each_halving"] == pytest.approx(-line["slope"] * np.log(2))
