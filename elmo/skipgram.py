@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from elmo.errors import InputError, RunError
 from elmo.runtime import paddle
-from elmo.system.terminal import PlainConsole
+from elmo.system.terminal import bar_on_stderr
 from elmo.system.types import Floats, Ids, PathLike
 from elmo.text.shards import read_sentences
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
@@ -297,14 +297,13 @@ def _batches(
 
 @contextmanager
 def _progress_bar(wanted: bool, total: int) -> Iterator[Callable[[int, str], None]]:
-    console = PlainConsole(stderr=True)
     columns = (
         TextColumn("word2vec"),
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[status]}", markup=False),
+        TimeRemainingColumn(),
     )
-    shown = wanted and console.is_terminal
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not shown, transient=True) as bar:
+    with bar_on_stderr(wanted, *columns) as bar:
         task = bar.add_task("word2vec", total=total, status="")
         yield lambda done, status: bar.update(task, completed=done, status=status)

@@ -128,9 +128,7 @@ def eval_tasks(
         int, typer.Option("--fine_tuned_train", help="Training examples where the encoder is changed.")
     ] = 640,
     max_epoch: Annotated[int, typer.Option("--max_epoch", help="Passes over the training examples at most.")] = 6,
-    summary: Annotated[
-        bool, typer.Option("--summary", help="Train nothing, write the results of the runs there are.")
-    ] = False,
+    summary: Annotated[Any, flag("summary", "Train nothing, write the results of the runs there are.")] = False,
     use_gpu: UseGpu = None,
 ) -> None:
     """Measure encoders on five tasks: inference, similarity, named entities, sentiment, question matching."""

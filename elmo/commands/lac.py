@@ -161,9 +161,7 @@ def lac_tag(
     separator: Annotated[
         str, typer.Option("--separator", help="Between words; with another than a space, words keep their white space.")
     ] = " ",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="A line is a JSON object of words and tags, and keeps white space.")
-    ] = False,
+    as_json: Annotated[Any, flag("json", "A line is a JSON object of words and tags, and keeps white space.")] = False,
     batch_size: Annotated[int, typer.Option("--batch_size", help="Lines that are computed together.")] = 64,
 ) -> None:
     """Cut each line into words with their tags: word/tag, separated by spaces."""
@@ -211,7 +209,7 @@ def lac_experiment(
     results: Annotated[
         Path | None, typer.Option("--results", help="Folder of the results files, written of the runs there are.")
     ] = None,
-    summary: Annotated[bool, typer.Option("--summary", help="Train nothing, write the results.")] = False,
+    summary: Annotated[Any, flag("summary", "Train nothing, write the results.")] = False,
     use_gpu: UseGpu = None,
 ) -> None:
     """What ELMo adds to LAC: taggers with and without it, on 500 to all sentences of People's Daily, tuned alike.

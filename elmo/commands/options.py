@@ -42,9 +42,8 @@ class LarkCommand(TyperCommand):
     """A command whose switches can be given as LARK's, `--resume True`, or bare, `--resume`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Give a bare switch its True, and take it from a flag of one word."""
+        """Give a bare switch its True."""
         switches = {name for option in self.params if option.metavar == _SWITCH for name in option.opts}
-        flags = {name for option in self.params if getattr(option, "is_flag", False) for name in option.opts}
         takes_arguments = any(parameter.param_type_name == "argument" for parameter in self.params)
         spelt: list[str] = []
         rest = list(args)
@@ -55,13 +54,7 @@ class LarkCommand(TyperCommand):
                 break
             value = rest[0].lower() if rest else ""
             is_bare = not rest or rest[0].startswith("-") or (takes_arguments and value not in _TRUE | _FALSE)
-            if word in switches and is_bare:
-                spelt += [word, "True"]
-            elif word in flags and value in _TRUE | _FALSE:
-                del rest[0]
-                spelt += [word] if value in _TRUE else []
-            else:
-                spelt.append(word)
+            spelt += [word, "True"] if word in switches and is_bare else [word]
         return super().parse_args(ctx, spelt)
 
 

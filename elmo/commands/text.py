@@ -37,7 +37,7 @@ def preprocess(
     ] = 1000,
     sentences_per_shard: Annotated[int, typer.Option("--sentences_per_shard", help="Sentences in a shard.")] = 100_000,
     workers: Annotated[int | None, typer.Option("--workers", help="Processes; by default one a core.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of shards that are there.")] = False,
+    overwrite: Annotated[Any, flag("overwrite", "Take the place of shards that are there.")] = False,
 ) -> None:
     """Turn documents into segmented sentences, a sentence a line, words separated by a space."""
     from elmo.text.normalise import parse_steps

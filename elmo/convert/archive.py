@@ -10,7 +10,6 @@ on what they unpack to, and zipfile has no filter. So both kinds are read member
 from __future__ import annotations
 
 import gzip
-import io
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from elmo.convert.safety import BoundedFile
 from elmo.errors import InputError
 from elmo.system.stopping import half_written
 
@@ -186,22 +186,17 @@ def _unpack(source: Path, directory: Path) -> None:
         raise InputError(f"{source}: holds no files; give the archive of a model, or its directory")
 
 
-class _BoundedFile(io.FileIO):
-    """A file that is never read as a whole: what zipfile takes for the archive's directory has a limit."""
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            size = max(0, os.fstat(self.fileno()).st_size - self.tell())
-        if size > _HEADER_BYTES:
-            raise InputError(
-                f"{self.name!s}: its list of members is {size:,} bytes long, too many for a model; unpack it yourself "
-                "and give the directory of the model"
-            )
-        return super().read(size) or b""
-
-
 def _unpack_zip(destination: _Destination) -> None:
-    with _BoundedFile(os.fspath(destination.source)) as file, zipfile.ZipFile(file) as archive:
+    def too_long(size: int) -> InputError:
+        return InputError(
+            f"{destination.source}: its list of members is {size:,} bytes long, too many for a model; unpack it "
+            "yourself and give the directory of the model"
+        )
+
+    with (
+        BoundedFile(destination.source, _HEADER_BYTES, too_long) as file,  # zipfile reads the list as a whole
+        zipfile.ZipFile(file) as archive,
+    ):
         members = archive.infolist()
         destination.check_count(len(members))
         for member in members:

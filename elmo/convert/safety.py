@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import stat
@@ -101,6 +102,29 @@ def check_finite(arrays: Arrays, place: object) -> None:
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise InputError(f"{place}: {name} holds values that are not finite; copy or download the model again")
+
+
+class BoundedFile(io.BufferedReader):
+    """A file of which nothing reads more than so much at once, whatever sizes the file itself claims.
+
+    Args:
+        path: the file.
+        most: bytes.
+        refuse: makes the error for a read of more bytes.
+    """
+
+    def __init__(self, path: PathLike, most: int, refuse: Callable[[int], Exception]) -> None:
+        super().__init__(io.FileIO(os.fspath(path)))
+        self.size = os.fstat(self.fileno()).st_size
+        self._most, self._refuse = most, refuse
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read so many bytes, or all that are left."""
+        if size is None or size < 0:
+            size = max(self.size - self.tell(), 0)
+        if size > self._most:
+            raise self._refuse(size)
+        return super().read(size)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.convert.pickles import BFLOAT16, STORAGES, RefusedError, Storage, StoredTensor, interpret, shown, tensors_of
-from elmo.convert.safety import check_memory
+from elmo.convert.safety import BoundedFile, check_memory
 from elmo.errors import InputError
 from elmo.system.types import PathLike
 
@@ -79,7 +79,7 @@ def _opened(path: PathLike) -> Iterator[_Checkpoint]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
             raise RefusedError("is not a regular file; give the checkpoint itself")
-        with _BoundedFile(io.FileIO(os.fspath(path))) as file:
+        with BoundedFile(path, _READ_BYTES, _too_much) as file:
             if file.peek(4)[:4] != b"PK\3\4":
                 yield _read_legacy(file)
                 return
@@ -101,19 +101,8 @@ def _damaged(path: PathLike, error: Exception) -> InputError:
     return InputError(f"{path}: is damaged or no PyTorch checkpoint ({shown(str(error))}); copy or download it again")
 
 
-class _BoundedFile(io.BufferedReader):
-    """A file that no reader of it can make read more than a little at a time, whatever sizes the file itself claims."""
-
-    def __init__(self, raw: io.FileIO) -> None:
-        super().__init__(raw)
-        self.size = os.fstat(self.fileno()).st_size
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            size = max(self.size - self.tell(), 0)
-        if size > _READ_BYTES:
-            raise ValueError(f"a part that must be small takes {size:,} bytes")
-        return super().read(size)
+def _too_much(size: int) -> ValueError:
+    return ValueError(f"a part that must be small takes {size:,} bytes")
 
 
 def _read_bytes(file: io.BufferedIOBase, num_bytes: int) -> Bytes:
@@ -172,7 +161,7 @@ def _read_zip(archive: zipfile.ZipFile, file_size: int) -> _Checkpoint:
     return _Checkpoint(tensors, lambda storage: read_member(f"{folder}data/{storage.key}"))
 
 
-def _read_legacy(file: _BoundedFile) -> _Checkpoint:
+def _read_legacy(file: BoundedFile) -> _Checkpoint:
     """Format before PyTorch 1.6: five pickles (magic number, protocol, system, object, keys of the storages), then for
     each key the number of values, a little-endian int64, and the values.
     """

@@ -19,12 +19,12 @@ from uuid import uuid4
 import pooch
 import requests
 import urllib3
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
 
 from elmo.corpora.registry import DataFile
 from elmo.errors import InputError, RunError
 from elmo.system.locks import locked
-from elmo.system.terminal import PlainConsole, printable
+from elmo.system.terminal import bar_on_stderr, printable
 from elmo.system.trusted import is_ours
 
 _ATTEMPTS = 4
@@ -174,10 +174,8 @@ class _Resumed:
             raise RunError(f"{response.url}: the server refuses it ({status}); try it later")
 
     def _write(self, response: requests.Response, start: int) -> None:
-        console = PlainConsole(stderr=True)
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        hidden = not (self.progress and console.is_terminal)
-        with Progress(*columns, console=console, disable=hidden, transient=True) as bar:
+        with bar_on_stderr(self.progress, *columns) as bar:
             task = bar.add_task(printable(self.place.name), total=self.file.num_bytes, completed=start)
             with open(self.part, "ab" if start else "xb", opener=_without_links) as part:
                 received = start

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 # Control characters and escapes, what turns the direction of writing or is not seen, line ends that are none of ours.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -42,6 +45,14 @@ class PlainConsole(Console):
 def stderr_console() -> PlainConsole:
     """Console on standard error whose lines are not wrapped."""
     return PlainConsole(stderr=True, soft_wrap=True)
+
+
+def bar_on_stderr(wanted: bool, *columns: ProgressColumn) -> Progress:
+    """A bar on standard error, gone at the end; nothing where it is not wanted or standard error is no terminal."""
+    from rich.progress import Progress  # which takes a while, and most commands show none
+
+    console = PlainConsole(stderr=True)
+    return Progress(*columns, console=console, disable=not (wanted and console.is_terminal), transient=True)
 
 
 def tell(console: Console, line: str) -> None:

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
 
 from elmo.errors import InputError, RunError
 from elmo.runtime import available_cores
 from elmo.system.files import folders_above
 from elmo.system.inputs import STANDARD_INPUT, encoding_hint, find_codec, opened
 from elmo.system.stopping import half_written, remove_half_written, undisturbed
-from elmo.system.terminal import PlainConsole
+from elmo.system.terminal import bar_on_stderr
 from elmo.system.types import PathLike
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import segment_chunks, segmenter_factory
@@ -336,8 +336,7 @@ def _old_shards(target: Path, prefix: str, is_shard: Callable[[str], object], ov
 
 @contextmanager
 def _progress_bar(wanted: bool, total: int | None) -> Iterator[Callable[[int], None]]:
-    console = PlainConsole(stderr=True)
     columns = (TextColumn("segmenting"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (wanted and console.is_terminal), transient=True) as bar:
+    with bar_on_stderr(wanted, *columns) as bar:
         task = bar.add_task("segmenting", total=total)
         yield lambda size: bar.advance(task, size)

@@ -74,7 +74,7 @@ def sense_data(encoder: Encoder, path: Path, word_vectors: WordVectors | None = 
             "static": _static(word, word_vectors),
         }
         first += len(places)
-    return SenseData(words, _packed(parts))
+    return SenseData(words, _arrays_of(parts))
 
 
 def principal_axes(centred: Vectors) -> Vectors:
@@ -99,7 +99,7 @@ def map_axes(top: Vectors, expected: Vectors) -> Vectors:
     return np.concatenate([of_states, of_expected * np.where(agreement < 0, -1, 1)[:, None]], axis=1, dtype=np.float32)
 
 
-def _packed(parts: list[_WordArrays]) -> dict[str, Vectors]:
+def _arrays_of(parts: list[_WordArrays]) -> dict[str, Vectors]:
     return {
         "senseVectors": np.concatenate([part.layers.reshape(-1, part.layers.shape[-1]) for part in parts]),
         "senseMeans": np.concatenate([part.means.ravel() for part in parts]),
