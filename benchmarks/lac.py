@@ -119,9 +119,9 @@ def measure_beside(before: Path, count: int, pairs: int) -> dict[str, Any]:
     """How many times as fast as an earlier checkout this one is: median, least and greatest over pairs of processes."""
     ratios: dict[str, list[float]] = {"characters_per_second": [], "characters_per_cpu_second": []}
     for _ in range(pairs):
-        ours, theirs = (measure_with_threads(count, checkout, rounds=1) for checkout in (REPOSITORY, before))
+        now, earlier = (measure_with_threads(count, checkout, rounds=1) for checkout in (REPOSITORY, before))
         for unit, found in ratios.items():
-            found.append(ours[unit]["paddle"] / theirs[unit]["paddle"])
+            found.append(now[unit]["paddle"] / earlier[unit]["paddle"])
     return {
         unit: {"median": round(statistics.median(found), 3), "min": round(min(found), 3), "max": round(max(found), 3)}
         for unit, found in ratios.items()

@@ -99,14 +99,15 @@ def compare_words(engine: Engine, encoder: Encoder, sentences: Sequence[str]) ->
     shared = found = wanted = known = known_shared = whole = 0
     answers = engine.ask_all("cut", [{"text": sentence} for sentence in sentences])
     for sentence, answer in zip(sentences, answers, strict=True):
-        theirs, ours = encoder.words(sentence), answer["words"]
-        places = _spans(ours)
-        their_places = _spans(theirs)
-        in_vocabulary = {place for place, word in zip(their_places, theirs, strict=True) if word in encoder.vocabulary}
-        both = set(places) & set(their_places)
-        shared, found, wanted = shared + len(both), found + len(ours), wanted + len(theirs)
+        words = encoder.words(sentence)
+        page_words = answer["words"]
+        places = _spans(words)
+        page_places = _spans(page_words)
+        in_vocabulary = {place for place, word in zip(places, words, strict=True) if word in encoder.vocabulary}
+        both = set(page_places) & set(places)
+        shared, found, wanted = shared + len(both), found + len(page_words), wanted + len(words)
         known, known_shared = known + len(in_vocabulary), known_shared + len(both & in_vocabulary)
-        whole += theirs == ours
+        whole += words == page_words
     return {
         "precision": shared / found,
         "recall": shared / wanted,

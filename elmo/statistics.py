@@ -199,8 +199,8 @@ def bootstrap_difference(
             each = _f1_of(all_b, times_drawn) - _f1_of(all_a, times_drawn)
             found.append(_drawn_mean(each, generator))
         else:
-            ours, theirs = (_mean_f1(runs, times_drawn, generator, draw_runs) for runs in (all_b, all_a))
-            found.append(ours - theirs)
+            f1_b, f1_a = (_mean_f1(runs, times_drawn, generator, draw_runs) for runs in (all_b, all_a))
+            found.append(f1_b - f1_a)
     differences = np.concatenate(found)
     means = [float(np.mean([run.f1 for run in runs])) for runs in (all_a, all_b)]
     rarer_sign = min(np.count_nonzero(differences <= 0), np.count_nonzero(differences >= 0))

@@ -109,9 +109,9 @@ def _read(directory: Path, kind: str | None, vocab_path: PathLike | None, name: 
         files = read_model(directory, kind=kind)
         check_named_vocabulary(name, vocab_path, lambda: files.vocabulary, type(files.vocabulary).load)
         return files
-    theirs = "masked_lm" if reader is read_hugging_face else "bilm"
-    if kind not in (None, theirs):
-        raise wrong_kind(directory, theirs, kind)
+    found = "masked_lm" if reader is read_hugging_face else "bilm"
+    if kind not in (None, found):
+        raise wrong_kind(directory, found, kind)
     files = reader(directory, vocab_path)
     files.provenance["converted_from"] = name
     return files

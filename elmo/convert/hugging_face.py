@@ -76,8 +76,8 @@ def read_hugging_face(directory: PathLike, vocab_path: PathLike | None = None) -
             is not supported; there is not enough memory.
     """
     source = Path(directory)
-    theirs = read_json(inside(source, CONFIG_FILE))
-    config = _configure(source, theirs)
+    source_config = read_json(inside(source, CONFIG_FILE))
+    config = _configure(source, source_config)
     if (stored := find_weights(source)) is None:
         found = next((name for name in _ELSEWHERE if (source / name).exists()), "no weights")
         raise InputError(
@@ -86,7 +86,7 @@ def read_hugging_face(directory: PathLike, vocab_path: PathLike | None = None) -
         )
     vocabulary = read_vocabulary(source, vocab_path, config["vocab_size"])
     config["lower_case"] = lower_case(source)
-    config["no_tasks"] = theirs.get("use_task_id") is False
+    config["no_tasks"] = source_config.get("use_task_id") is False
     with opened_parameters(source, stored) as parameters:
         arrays = _read_arrays(source, parameters, config)
     config.pop("no_tasks", None)
@@ -94,36 +94,36 @@ def read_hugging_face(directory: PathLike, vocab_path: PathLike | None = None) -
         "source": "Hugging Face",
         "converted_from": source.resolve().name,
         "licence": "not stated in the files",
-        "model_type": theirs.get("model_type", "bert"),
+        "model_type": source_config.get("model_type", "bert"),
     }
     return ModelFiles("masked_lm", config, vocabulary, arrays, provenance)
 
 
-def _configure(source: Path, theirs: dict[str, Any]) -> dict[str, Any]:
+def _configure(source: Path, source_config: dict[str, Any]) -> dict[str, Any]:
     """Our configuration by theirs, without what the weights say."""
     place = source / CONFIG_FILE
-    if theirs.get("model_type", "bert") not in MODEL_TYPES:  # old files of BERT don't say it
-        raise InputError(f"{place}: model_type is {theirs.get('model_type')!r}; only bert and ernie are read")
+    if source_config.get("model_type", "bert") not in MODEL_TYPES:  # old files of BERT don't say it
+        raise InputError(f"{place}: model_type is {source_config.get('model_type')!r}; only bert and ernie are read")
     config: dict[str, Any] = {}
     for ours, name in _SIZES.items():
-        value = theirs.get(name)
+        value = source_config.get(name)
         if type(value) is not int or not 0 < value < _LARGEST:
             raise InputError(f"{place}: {name} is {value!r}; give a whole number from 1 to {_LARGEST - 1}")
         config[ours] = value
     config["task_type_vocab_size"] = 0
-    if theirs.get("use_task_id", False):
-        value = theirs.get("task_type_vocab_size", 3)
+    if source_config.get("use_task_id", False):
+        value = source_config.get("task_type_vocab_size", 3)
         if type(value) is not int or not 0 < value < _LARGEST:
             raise InputError(f"{place}: task_type_vocab_size is {value!r}; with use_task_id it is above 0")
         config["task_type_vocab_size"] = value
     for ours, name in _SHARES.items():
-        config[ours] = theirs.get(name, 0.1)
+        config[ours] = source_config.get(name, 0.1)
         if type(config[ours]) not in (int, float) or not 0 <= config[ours] < 1:
             raise InputError(f"{place}: {name} is {config[ours]!r}; it is a share from 0 to below 1")
-    config["layer_norm_eps"] = theirs.get("layer_norm_eps", 1e-12)
+    config["layer_norm_eps"] = source_config.get("layer_norm_eps", 1e-12)
     if type(config["layer_norm_eps"]) is not float or not 0 < config["layer_norm_eps"] < 1:
         raise InputError(f"{place}: layer_norm_eps is {config['layer_norm_eps']!r}; it is a small number above 0")
-    config["hidden_act"] = theirs.get("hidden_act", "gelu")
+    config["hidden_act"] = source_config.get("hidden_act", "gelu")
     config["hidden_act"] = _SAME.get(config["hidden_act"], config["hidden_act"])
     if config["hidden_act"] not in ACTIVATIONS:
         known = ", ".join(ACTIVATIONS)
@@ -133,8 +133,8 @@ def _configure(source: Path, theirs: dict[str, Any]) -> dict[str, Any]:
             f"{place}: hidden_size {config['hidden_size']} is no multiple of num_attention_heads {config['num_heads']}"
         )
     for name, usual in (("position_embedding_type", "absolute"), ("is_decoder", False)):
-        if theirs.get(name, usual) != usual:
-            raise InputError(f"{place}: {name} is {theirs[name]!r}; only {usual!r} is supported")
+        if source_config.get(name, usual) != usual:
+            raise InputError(f"{place}: {name} is {source_config[name]!r}; only {usual!r} is supported")
     return config
 
 
@@ -182,14 +182,14 @@ def _read_arrays(place: Path, parameters: Parameters, config: dict[str, Any]) ->
 
 def _find_tasks(place: Path, parameters: Parameters, names: dict[str, str], config: dict[str, Any]) -> None:
     """Take the number of tasks from their embedding where the configuration says nothing of them."""
-    theirs = names.get(_TASKS)
-    if theirs is None or config["task_type_vocab_size"]:
+    name = names.get(_TASKS)
+    if name is None or config["task_type_vocab_size"]:
         return
     if config.pop("no_tasks"):
         del names[_TASKS]
         warnings.warn(f"{place}: use_task_id is false: its task embeddings are left out", stacklevel=2)
         return
-    shape = parameters.shapes[theirs]
+    shape = parameters.shapes[name]
     config["task_type_vocab_size"] = shape[0] if shape else 0
 
 

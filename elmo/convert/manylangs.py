@@ -217,7 +217,7 @@ def _make_vocabulary(tokens: list[str], path: Path) -> Vocabulary:
     if missing := [token for token in _TOKEN_NAMES if token not in tokens]:
         raise InputError(f"{path}: lacks {missing[0]}, which a dictionary of ELMoForManyLangs has; copy it again")
     # A word that happens to look like one of our special tokens takes the free name.
-    names = _TOKEN_NAMES | {ours: theirs for theirs, ours in _TOKEN_NAMES.items()}
+    names = _TOKEN_NAMES | {token: name for name, token in _TOKEN_NAMES.items()}
     return Vocabulary((names.get(token, token) for token in tokens), source=path)
 
 

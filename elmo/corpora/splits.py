@@ -100,7 +100,8 @@ def split_raw(
     Raises:
         InputError: there is no text in `raw_dir` or `pool_dir`, `lac_dir` lacks a corpus, or `output_dir` exists.
     """
-    sources, target = sorted(Path(raw_dir).glob("*.txt")), Path(output_dir)
+    sources = sorted(Path(raw_dir).glob("*.txt"))
+    target = Path(output_dir)
     if not sources:
         raise InputError(f"{raw_dir}: no .txt file; give the folder raw/ of the public corpora")
     if os.path.lexists(target):

@@ -58,7 +58,8 @@ def average_vectors(
     Raises:
         InputError: no sentence has any of the words.
     """
-    wanted, seen = frozenset(words), Counter[str]()
+    wanted = frozenset(words)
+    seen = Counter[str]()
     chosen: list[Sequence[str]] = []
     lacking = set(wanted)
     for sentence in sentences:

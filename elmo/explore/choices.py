@@ -60,7 +60,9 @@ def less_prior(scores: Sequence[Floats], candidates: Sequence[Sequence[str]], ki
     Frequent words have high scores wherever they are asked; what is left is what the question itself says. A
     question's own level is taken away first, as candidates aren't all in the same questions.
     """
-    levelled, sums, counts = [], dict[tuple[str, str], float](), dict[tuple[str, str], int]()
+    levelled = []
+    sums: dict[tuple[str, str], float] = {}
+    counts: dict[tuple[str, str], int] = {}
     for row, names, kind in zip(scores, candidates, kinds, strict=True):
         known = np.isfinite(row)
         levelled.append(row - row[known].mean() if known.any() else row)

@@ -133,7 +133,8 @@ def evaluate_files(
         InputError: one of them can't be used; says which.
     """
     check_batch_size(batch_size)
-    questions, names = read_questions(questions_path), labels(paths)
+    questions = read_questions(questions_path)
+    names = labels(paths)
     models = {name: load_model(path) for name, path in zip(names, paths, strict=True)}
     return evaluate_cloze(models, questions, batch_size=batch_size, resamples=resamples, seed=seed)
 

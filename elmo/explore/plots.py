@@ -143,7 +143,8 @@ def plot_cosine_matrix(matrix: Vectors, labels: Sequence[str], *, title: str = "
     Raises:
         InputError: the matrix is not [n, n].
     """
-    values, size = np.asarray(matrix, dtype=np.float64), len(labels)
+    values = np.asarray(matrix, dtype=np.float64)
+    size = len(labels)
     if values.shape != (size, size) or not size:
         raise InputError(f"the matrix has shape {list(values.shape)} for {size} labels: give [{size}, {size}]")
     if size > _MAX_ROWS:

@@ -200,7 +200,8 @@ class _Reviews:
         held_out = read_reviews(path, word, held_out=True)
         asked = {item.sentence for item in held_out}
         others = [item for item in read_reviews(path, word, held_out=False) if item.sentence not in asked]
-        rng, known = np.random.default_rng(seed), []
+        rng = np.random.default_rng(seed)
+        known = []
         for sense in REVIEW_CATEGORIES.values():
             candidates = [item for item in others if item.sense == sense]
             if not candidates:

@@ -80,8 +80,10 @@ def _product_speed() -> tuple[str, float]:
     whose = "NumPy"
     with contextlib.suppress(Exception):  # a missing or broken Paddle is reported elsewhere
         paddle = runtime.paddle
-        matrix, whose = paddle.to_tensor(matrix, place=paddle.CPUPlace()), "Paddle"
-    best, started = float("inf"), time.perf_counter()
+        matrix = paddle.to_tensor(matrix, place=paddle.CPUPlace())
+        whose = "Paddle"
+    best = float("inf")
+    started = time.perf_counter()
     for _ in range(5):
         before = time.perf_counter()
         matrix @ matrix

@@ -209,7 +209,8 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
 def _encode_shard(path: Path, part: Path, tokens: Sequence[str], kind: str) -> int:
     """Write the ids of a shard, and the length of each sentence, to `part`.ids and `part`.lengths; return the words."""
     vocabulary = Vocabulary(tokens)
-    ids, lengths, total = array(kind), array("i"), 0
+    ids, lengths = array(kind), array("i")
+    total = 0
     with open(part.with_suffix(".ids"), "wb") as ids_file, open(part.with_suffix(".lengths"), "wb") as lengths_file:
         for words in read_sentences([path]):
             ids.extend(vocabulary.encode(words))

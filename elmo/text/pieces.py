@@ -121,7 +121,8 @@ class PieceTokenizer:
 
     def _cut(self, characters: list[tuple[str, int]]) -> list[Piece]:
         """Cut a word, characters with their places in the text, into the longest pieces, from its beginning."""
-        word, ids = "".join(character for character, _ in characters), self._ids
+        word = "".join(character for character, _ in characters)
+        ids = self._ids
         first, last = characters[0][1], characters[-1][1]
         pieces: list[Piece] = []
         begin = 0

@@ -78,7 +78,8 @@ class UnitText:
 
     def count_tokens(self) -> npt.NDArray[np.int64]:
         """How often each token of the vocabulary is in the text, [vocab]."""
-        counts, total = np.zeros(len(self.vocabulary), np.int64), self.num_characters
+        counts = np.zeros(len(self.vocabulary), np.int64)
+        total = self.num_characters
         for begin in range(0, total, _COUNTED_IDS):
             ids = self.text.read(begin, min(begin + _COUNTED_IDS, total))
             counts += np.bincount(ids, minlength=len(counts))
@@ -140,7 +141,8 @@ def _encode_shard(path: Path, part: Path, tokens: Sequence[str], kind: str, *, t
         open(part.with_suffix(".lengths"), "wb") as lengths_file,
     ):
         for sentence in read_words(path, tagged):
-            before, entity = len(ids), ""
+            before = len(ids)
+            entity = ""
             for word, tag in sentence:
                 pieces = known.get(word)
                 if pieces is None:

@@ -115,23 +115,23 @@ def evaluate_prejudice(
     Raises:
         InputError: a model or the file can't be used, or fewer than two professions of a kind are known to all.
     """
-    opened = {name: open_model(place) for name, place in zip(short_names(places), places, strict=True)}
-    read = read_professions(professions_path)
-    kept = [each for each in read if all(knows(model, each.name) for _, model in opened.values())]
+    models = {name: open_model(place) for name, place in zip(short_names(places), places, strict=True)}
+    professions = read_professions(professions_path)
+    kept = [each for each in professions if all(knows(model, each.name) for _, model in models.values())]
     expected = np.array([each.expected for each in kept])
     if min((expected == side).sum() for side in EXPECTED[:2]) < 2:
         raise InputError(f"{professions_path}: hardly any profession is known to all models; give others")
     names = [each.name for each in kept]
     counts = draw_counts_within(list(expected), names, resamples, seed)
-    values = {name: associations(model, names) for name, (_, model) in opened.items()}
+    values = {name: associations(model, names) for name, (_, model) in models.items()}
     return {
         "templates": len(TEMPLATES),
         "expected": dict(zip(*(part.tolist() for part in np.unique(expected, return_counts=True)), strict=True)),
-        "left_out": [each.name for each in read if each not in kept],
+        "left_out": [each.name for each in professions if each not in kept],
         "models": {
             name: {
-                "kind": opened[name][0],
-                "unit": "cosine" if isinstance(opened[name][1], WordVectors) else "nats",
+                "kind": models[name][0],
+                "unit": "cosine" if isinstance(models[name][1], WordVectors) else "nats",
                 "gap": dataclasses.asdict(gap_of(table.mean(axis=1), expected, counts)),
                 "he_is_likelier": float((table.mean(axis=1) > 0).mean()),
                 "professions": [_record(each, row) for each, row in zip(kept, table, strict=True)],
@@ -147,7 +147,7 @@ def evaluate_prejudice(
         ],
         "without_direction": {
             name: without_direction(model, names, expected)
-            for name, (_, model) in opened.items()
+            for name, (_, model) in models.items()
             if isinstance(model, WordVectors)
         },
     }

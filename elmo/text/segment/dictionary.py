@@ -119,10 +119,10 @@ class TextRecord:
             return []
         found = []
         names = self.segmenter.get("name"), segmenter.get("name")
-        if "whitespace" not in names and _name_segmenter(self.segmenter) != _name_segmenter(segmenter):
-            theirs, ours = _name_segmenter(self.segmenter), _name_segmenter(segmenter)
+        made_by, given = _name_segmenter(self.segmenter), _name_segmenter(segmenter)
+        if "whitespace" not in names and made_by != given:
             found.append(
-                f"its text was cut by {theirs}, not by {ours}: words that are cut otherwise are unknown to it; give "
+                f"its text was cut by {made_by}, not by {given}: words that are cut otherwise are unknown to it; give "
                 "its own segmenter and user dictionary"
             )
         return found + self.other_steps(normalise)
@@ -131,8 +131,8 @@ class TextRecord:
         """What to warn of where text is normalised otherwise."""
         if not self.is_known or self.normalise == tuple(normalise):
             return []
-        theirs, ours = (", ".join(steps) or "none" for steps in (self.normalise, normalise))
-        return [f"its text was normalised by {theirs}, not by {ours}: give --normalise {theirs.replace(' ', '')}"]
+        taken, given = (", ".join(steps) or "none" for steps in (self.normalise, normalise))
+        return [f"its text was normalised by {taken}, not by {given}: give --normalise {taken.replace(' ', '')}"]
 
 
 def warn_of_shards(provenance: Mapping[str, Any], place: object, paths: Iterable[PathLike], *, words: bool) -> None:
@@ -142,10 +142,11 @@ def warn_of_shards(provenance: Mapping[str, Any], place: object, paths: Iterable
     """
     made = TextRecord.of(provenance)
     for record in read_text_records(paths):
-        theirs = TextRecord.of({"text": record})
-        if theirs.is_known:
-            find = made.differences(theirs.segmenter, theirs.normalise) if words else made.other_steps(theirs.normalise)
-            for warning in find:
+        shards = TextRecord.of({"text": record})
+        if shards.is_known:
+            steps = shards.normalise
+            found = made.differences(shards.segmenter, steps) if words else made.other_steps(steps)
+            for warning in found:
                 warnings.warn(f"{place}: {warning}", stacklevel=2)
 
 
@@ -159,7 +160,8 @@ def steps_as_trained(provenance: Mapping[str, Any], place: object, normalise: Se
 
 
 def _name_segmenter(described: Mapping[str, Any]) -> str:
-    dictionary, name = described.get("user_dictionary"), str(described.get("name"))[:_NAME_CHARS]
+    dictionary = described.get("user_dictionary")
+    name = str(described.get("name"))[:_NAME_CHARS]
     if not isinstance(dictionary, dict):
         return name
     return f"{name} with {str(dictionary.get('name'))[:_NAME_CHARS]} (SHA-256 {str(dictionary.get('sha256'))[:12]})"
