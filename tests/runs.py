@@ -1,7 +1,8 @@
-"""What two runs of a training, or two checkpoints, must have in common."""
+"""What two runs of a training, or two checkpoints, must have in common; and how one is damaged."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,18 @@ from elmo.models import read_model
 from elmo.training.checkpoint import read_training_state
 
 SPEEDS = ("seconds", "tokens_per_second")
+
+
+def cut(path: Path) -> None:
+    """Leave half of a file, as a full disk does."""
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def alter(path: Path) -> None:
+    """Turn the bits of one byte."""
+    data = bytearray(path.read_bytes())
+    data[len(data) * 2 // 3] ^= 0xFF
+    path.write_bytes(data)
 
 
 def without_speeds(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import itertools
 import math
@@ -31,6 +32,7 @@ from elmo.training.optimizer import make_optimizer
 from elmo.training.perplexity import evaluate_perplexity
 from elmo.training.settings import OPTIMIZERS, PretrainSettings
 from tests.runs import without_speeds
+from tests.training.texts import learn
 
 # What follows a word, and what goes before it, is almost certain: a model that learns anything gets better at once.
 SENTENCES = ["我 吃 苹果 。", "他 吃 米饭 。", "我 买 手机 。", "她 在 河边 散步 。", "今天 风 很 大 。", "好 。"]
@@ -58,17 +60,12 @@ def run(text, tmp_path):
     """Call `pretrain` on the text, with what a test changes."""
 
     def call(save="run", settings=SETTINGS, **more):
-        arguments = {"test_path": f"{text}/dev", "sizes": SIZES, **more}
-        save_dir = None if save is None else str(tmp_path / save)
-        return pretrain(
-            f"{text}/train_*", f"{text}/vocabulary.txt", settings=settings, para_save_dir=save_dir, **arguments
-        )
+        return learn(text, save and tmp_path / save, settings=settings, **{"sizes": SIZES, **more})
 
     return call
 
 
-def changed(**fields) -> PretrainSettings:
-    return dataclasses.replace(SETTINGS, **fields)
+changed = functools.partial(dataclasses.replace, SETTINGS)
 
 
 def arrays_of(path) -> dict[str, Any]:

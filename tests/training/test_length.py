@@ -12,9 +12,9 @@ from rich.console import Console
 
 from elmo.models import read_model
 from elmo.text.vocabulary import Vocabulary, count_words
-from elmo.training.bilm import pretrain
 from elmo.training.progress import TimeEstimate, time_words
 from elmo.training.settings import PretrainSettings
+from tests.training.texts import learn
 
 SIZES = {"embed_size": 4, "hidden_size": 6, "num_layers": 1, "cell_clip": 2.0, "tie_softmax": True, "dropout": 0.0}
 SETTINGS = {"batch_size": 2, "num_steps": 5, "n_negative_samples_batch": 5, "learning_rate": 0.05, "log_interval": 1}
@@ -30,13 +30,11 @@ def text(tmp_path: Path) -> Path:
 
 
 def train(text: Path, save: str = "run", sizes=SIZES, log: io.StringIO | None = None, start=None, **settings):
-    return pretrain(
-        str(text / "train"),
-        str(text / "vocabulary.txt"),
-        test_path=str(text / "dev"),
+    return learn(
+        text,
+        text / save,
         sizes=sizes,
         settings=PretrainSettings(**{**SETTINGS, **settings}),
-        para_save_dir=str(text / save),
         load_pretraining_params=start,
         console=Console(file=log or io.StringIO(), width=500),
     )

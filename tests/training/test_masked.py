@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import inspect
 import io
 import json
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from elmo.commands import pretraining
 from elmo.encoding.bert import Bert
 from elmo.errors import InputError
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
@@ -21,12 +24,14 @@ from elmo.runtime import paddle
 from elmo.text.masking import MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText, count_shard_words
+from elmo.training.bilm import pretrain
 from elmo.training.checkpoint import checkpoints
 from elmo.training.masked import MaskedLMObjective, MaskedSettings, parse_masking, pretrain_masked
 from elmo.training.perplexity import evaluate_masked
 from elmo.training.ranks import Ranks
 from tests.commands import elmo
 from tests.runs import assert_same_run
+from tests.training.texts import learn
 
 SIZES = {"hidden_size": 8, "num_layers": 1, "num_heads": 2, "intermediate_size": 12, "max_length": 18}
 SETTINGS = MaskedSettings(
@@ -58,19 +63,11 @@ def text(tmp_path_factory) -> Path:
     return folder
 
 
-def changed(**fields: Any) -> MaskedSettings:
-    return dataclasses.replace(SETTINGS, **fields)
+changed = functools.partial(dataclasses.replace, SETTINGS)
 
 
 def train(text: Path, save: Path | None, settings: MaskedSettings = SETTINGS, **more: Any) -> list[dict[str, Any]]:
-    arguments = {"test_path": f"{text}/dev", "sizes": SIZES, **more}
-    return pretrain_masked(
-        f"{text}/train_*",
-        f"{text}/vocabulary.txt",
-        settings=settings,
-        para_save_dir=None if save is None else str(save),
-        **arguments,
-    )
+    return learn(text, save, run=pretrain_masked, settings=settings, **{"sizes": SIZES, **more})
 
 
 @pytest.mark.parametrize(
@@ -95,6 +92,18 @@ def test_from_every_checkpoint_a_run_goes_on_as_if_it_had_not_stopped(text, tmp_
     train(text, tmp_path / "parts", settings, load_dir=str(found[-1]))
     for later in checkpoints(tmp_path / "parts"):
         assert_same_run(tmp_path / "whole" / later.name, later)
+
+
+@pytest.mark.parametrize("name", ["pretrain", "pretrain_masked"])
+def test_a_function_and_its_command_have_the_same_defaults(name):
+    functions = {"pretrain": pretrain, "pretrain_masked": pretrain_masked}
+    defaults = [
+        {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
+        for function in (functions[name], getattr(pretraining, name))
+    ]
+    shared = defaults[0].keys() & defaults[1].keys()
+    assert shared >= {"train_path", "test_path", "para_save_dir", "load_dir", "resume", "overwrite", "visualdl_dir"}
+    assert [name for name in sorted(shared) if defaults[0][name] != defaults[1][name]] == []
 
 
 def test_a_resumed_run_keeps_its_stages_and_refuses_others(text, tmp_path):

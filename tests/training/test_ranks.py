@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import random
@@ -25,13 +26,14 @@ from elmo.errors import InputError
 from elmo.models import read_model
 from elmo.runtime import paddle
 from elmo.text.batches import SentenceIds
-from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from elmo.text.vocabulary import Vocabulary
 from elmo.training.bilm import BiLMObjective, pretrain, token_encoder_sizes
 from elmo.training.checkpoint import checkpoints, read_training_state
 from elmo.training.ranks import SINGLE, Ranks, join
 from elmo.training.settings import PretrainSettings
 from tests.commands import elmo
 from tests.runs import without_speeds
+from tests.training.texts import save_vocabulary, write_shard
 
 pytestmark = [
     pytest.mark.slow,
@@ -40,7 +42,6 @@ pytestmark = [
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
-WORDS = [f"词{number}" for number in range(20)]
 SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.0}
 CHARACTERS = {**SIZES, "token_encoder": token_encoder_sizes("char_cnn")}
 SETTINGS = PretrainSettings(
@@ -89,20 +90,18 @@ for case in cases:
 """
 
 
-def changed(**fields) -> PretrainSettings:
-    return dataclasses.replace(SETTINGS, **fields)
+changed = functools.partial(dataclasses.replace, SETTINGS)
 
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory):
     """Two corpora: three uneven shards with a prime number of sentences; and fewer sentences than streams."""
     folder, chosen = tmp_path_factory.mktemp("ranks"), random.Random(3)
-    Vocabulary([*SPECIAL_TOKENS, *WORDS[:-2]]).save(folder / "vocabulary.txt")
+    save_vocabulary(folder)
     for name, counts in (("uneven", (17, 1, 5)), ("few", (3,))):
         (folder / name).mkdir()
         for shard, count in enumerate(counts):
-            lines = [" ".join(chosen.choices(WORDS, k=chosen.randint(1, 14))) + "\n" for _ in range(count)]
-            (folder / name / f"train_{shard}").write_text("".join(lines), encoding="utf-8")
+            write_shard(folder / name / f"train_{shard}", chosen, count, longest=14)
     (folder / "dev").write_text("词1 词2 词3\n词4 词5\n", encoding="utf-8")
     return folder
 

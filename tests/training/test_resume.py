@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -22,12 +23,12 @@ from rich.console import Console
 
 from elmo.errors import InputError, RunError
 from elmo.models import read_model
-from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training import checkpoint as checkpoint_module
-from elmo.training.bilm import BiLMObjective, pretrain, token_encoder_sizes
+from elmo.training.bilm import BiLMObjective, token_encoder_sizes
 from elmo.training.checkpoint import checkpoints, newest_checkpoint, read_training_state
 from elmo.training.settings import PretrainSettings
-from tests.runs import assert_same_run
+from tests.runs import alter, assert_same_run, cut
+from tests.training.texts import learn, save_vocabulary, write_shard
 
 pytestmark = [
     pytest.mark.timeout(150),
@@ -38,19 +39,15 @@ SIZES = {"embed_size": 8, "hidden_size": 12, "dropout": 0.1}
 SETTINGS = PretrainSettings(
     batch_size=6, num_steps=5, max_epoch=2, n_negative_samples_batch=9, save_interval=1, keep_checkpoints=999
 )
-FILES = ("model.safetensors", "vocabulary.txt", "optimizer.safetensors", "position.safetensors", "training.json")
-WORDS = [f"词{number}" for number in range(20)]
 
 
 def write_text(folder: Path, sentences: int, seed: int = 1) -> Path:
     """Two shards, held-out text and a vocabulary that lacks two words; sentences of 1 to 12 words."""
     folder.mkdir(exist_ok=True)
     chosen = random.Random(seed)
-    lines = [" ".join(chosen.choices(WORDS, k=chosen.randint(1, 12))) + "\n" for _ in range(sentences + 6)]
-    cut = sentences // 3
-    for name, part in (("train_0", lines[:cut]), ("train_1", lines[cut:sentences]), ("dev", lines[sentences:])):
-        (folder / name).write_text("".join(part), encoding="utf-8")
-    Vocabulary([*SPECIAL_TOKENS, *WORDS[:-2]]).save(folder / "vocabulary.txt")
+    for name, count in (("train_0", sentences // 3), ("train_1", sentences - sentences // 3), ("dev", 6)):
+        write_shard(folder / name, chosen, count, longest=12)
+    save_vocabulary(folder)
     return folder
 
 
@@ -59,22 +56,13 @@ def text(tmp_path_factory):
     return write_text(tmp_path_factory.mktemp("resume") / "text", 24)
 
 
-def changed(**fields) -> PretrainSettings:
-    return dataclasses.replace(SETTINGS, **fields)
+changed = functools.partial(dataclasses.replace, SETTINGS)
 
 
 def train(text: Path, save: Path, settings: PretrainSettings = SETTINGS, **more: Any) -> str:
     """Pretrain into a folder and return the log."""
     log = io.StringIO()
-    arguments = {"test_path": f"{text}/dev", "sizes": SIZES, **more}
-    pretrain(
-        f"{text}/train_*",
-        f"{text}/vocabulary.txt",
-        settings=settings,
-        para_save_dir=str(save),
-        console=Console(file=log, width=500),
-        **arguments,
-    )
+    learn(text, save, settings=settings, console=Console(file=log, width=500), **{"sizes": SIZES, **more})
     return log.getvalue()
 
 
@@ -419,18 +407,9 @@ def test_best_is_marked_by_the_run_that_goes_on_if_a_kill_came_before(text, tmp_
 # Damaged checkpoints
 
 
-def cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def alter(path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[len(data) * 2 // 3] ^= 0xFF
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", [cut, alter, Path.unlink])
+@pytest.mark.parametrize(
+    ("damage", "name"), [(cut, "model.safetensors"), (alter, "training.json"), (Path.unlink, "vocabulary.txt")]
+)
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(unbroken, text, tmp_path, damage, name):
     folder = part_of(unbroken, tmp_path / "run", "step_0000003", "epoch_001", "step_0000009")
     newest, before, _ = checkpoints(folder)
@@ -657,14 +636,7 @@ def test_without_a_folder_a_stopped_run_says_that_nothing_was_saved(text, monkey
 
     monkeypatch.setattr(BiLMObjective, "training_loss", signalled)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(
-            f"{text}/train_*",
-            f"{text}/vocabulary.txt",
-            sizes=SIZES,
-            settings=SETTINGS,
-            para_save_dir=None,
-            console=Console(file=log),
-        )
+        learn(text, None, settings=SETTINGS, sizes=SIZES, test_path=None, console=Console(file=log))
     assert "stopped after step 1; no checkpoint was saved" in log.getvalue()
 
 
