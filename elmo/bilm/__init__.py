@@ -102,10 +102,11 @@ class BiLM(paddle.nn.Layer):
         Returns:
             the output of every layer, [batch, time, embed] each, and the states after the last step.
         """
-        outputs, last_states = [], []
+        outputs: list[Tensor] = []
+        last_states: list[State] = []
         for index, layer in enumerate(layers):
             inputs = dropout(inputs, self.config.dropout, self.training)
-            output, state = layer(inputs, None if states is None else states[index])
+            output, state = layer(inputs, None if states is None else states[index])  # (batch, time, embed)
             if index > 0 and self.config.use_skip_connections:
                 output = output + inputs  # the residual; the carried state is without it
             outputs.append(output)
@@ -128,7 +129,7 @@ class BiLM(paddle.nn.Layer):
     ) -> tuple[list[Tensor], list[Tensor], BiLMState]:
         """As `forward`, with ids that are rows of a table [words, embed] of word vectors."""
         forward_states, backward_states = (None, None) if state is None else state
-        forward_words, backward_words = self._look_up_both(forward_ids, backward_ids, table)
+        forward_words, backward_words = self._look_up_both(forward_ids, backward_ids, table)  # (batch, time, embed)
         forward_outputs, forward_states = self.run_direction(self.forward_layers, forward_words, forward_states)
         backward_outputs, backward_states = self.run_direction(self.backward_layers, backward_words, backward_states)
         return forward_outputs, backward_outputs, (forward_states, backward_states)
@@ -167,12 +168,12 @@ class BiLM(paddle.nn.Layer):
         check_ids(token_ids, lengths, table.shape[0])
         order = reading_order(lengths.astype(token_ids.dtype), time)  # (batch, time)
         forward_ids, backward_ids = with_boundaries(token_ids, order, *self.boundary_ids(lexicon))  # (batch, 1 + time)
-        forward_outputs, backward_outputs, _ = self.run(forward_ids, backward_ids, table)
+        forward_outputs, backward_outputs, _ = self.run(forward_ids, backward_ids, table)  # (batch, 1 + time, embed)
         first = 1 if positions == "own" else 0  # step 0 read the boundary, step t the t-th word
         steps = slice(first, first + time)
         if positions == "own":
             words = self.look_up(token_ids, table)
-            layers = [paddle.concat([words, words], axis=2)]
+            layers = [paddle.concat([words, words], axis=2)]  # (batch, time, 2 * embed)
         else:
             words_before = self.look_up(forward_ids[:, steps], table)
             words_after = self.look_up(backward_ids[:, steps], table)

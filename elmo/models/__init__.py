@@ -97,11 +97,11 @@ def check_kind(directory: Path, kind: str) -> None:
     """InputError where a directory that would be replaced holds a model of another kind; not where it is damaged."""
     try:
         with safe_open(str(directory / WEIGHTS_FILE), framework="numpy") as weights:
-            theirs = (weights.metadata() or {}).get("kind")
+            found_kind = (weights.metadata() or {}).get("kind")
     except (SafetensorError, OSError):
         return
-    if theirs != kind:
-        raise InputError(f"{directory} holds a {theirs} model, not one of kind {kind}: choose another place")
+    if found_kind != kind:
+        raise InputError(f"{directory} holds a {found_kind} model, not one of kind {kind}: choose another place")
 
 
 def write_model(
@@ -192,7 +192,8 @@ def read_model(path_or_name: PathLike, *, kind: str | None = None) -> ModelFiles
     arrays = unpack(stored, directory / WEIGHTS_FILE)
     vocabulary = load_vocabulary(directory, metadata["kind"])
     check_vocabulary(vocabulary, metadata["vocabulary_sha256"], directory)
-    config, provenance = json.loads(metadata["config"]), json.loads(metadata.get("provenance", "{}"))
+    config = json.loads(metadata["config"])
+    provenance = json.loads(metadata.get("provenance", "{}"))
     return ModelFiles(metadata["kind"], config, vocabulary, arrays, provenance)
 
 
@@ -216,7 +217,8 @@ def read_shapes(directory: Path, metadata: Mapping[str, str]) -> dict[str, tuple
     Raises:
         InputError: the configuration describes a model that the file does not hold, see `elmo.model_sizes`.
     """
-    path, found = directory / WEIGHTS_FILE, {}
+    path = directory / WEIGHTS_FILE
+    found = {}
     with safe_open(str(path), framework="numpy") as weights:
         names = set(weights.keys())
         for name in sorted(names):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping
@@ -35,7 +34,7 @@ from elmo.training.bilm_batch import batch_losses, detach, run_batch, state_of_r
 from elmo.training.progress import tell_unknown
 from elmo.training.ranks import SINGLE, Ranks
 from elmo.training.settings import PretrainSettings
-from elmo.training.start import RunOptions, find_start, find_text_record, run
+from elmo.training.start import RunOptions, Start, find_start, find_text_record, run
 
 SPARSE_OPTIMIZERS = ("adagrad", "sgd")  # see `elmo.bilm.BiLM`
 
@@ -68,8 +67,10 @@ class BiLMObjective:
         lexicon: Lexicon | None = None,
         ranks: Ranks = SINGLE,
     ) -> None:
-        self.model, self.vocabulary, self.train, self.dev, self.settings = model, vocabulary, train, dev, settings
-        self.lexicon, self.ranks = lexicon, ranks
+        self.model = model
+        self.vocabulary, self.lexicon = vocabulary, lexicon
+        self.train, self.dev = train, dev
+        self.settings, self.ranks = settings, ranks
         self.sampler: LogUniformSampler | None = None
         if settings.sample_softmax and settings.n_negative_samples_batch < len(vocabulary):
             self.sampler = LogUniformSampler(len(vocabulary), settings.n_negative_samples_batch)
@@ -87,7 +88,8 @@ class BiLMObjective:
         settings, ranks = self.settings, self.ranks
         if self._batches is not None:
             self._batches.close()
-        self._state, position = None, None
+        self._state = None
+        position = None
         if state:
             position = Position(int(state["taken"][0]), state["sentences"], state["offsets"])
             self._state = state_of_rank(state, self.model.config.num_layers, self.ranks.rank)
@@ -266,6 +268,25 @@ def pretrain(
     words, lexicon = find_lexicon(config, vocabulary, train_path, test_path)
     train = SentenceIds(train_path, words, workers=runtime.available_cores())
     dev = SentenceIds(test_path, words) if test_path else None
+    unknown = _tell_text(train, dev, vocabulary, lexicon, console)
+    if all_train_tokens is not None and all_train_tokens != train.num_words:
+        tell(
+            console,
+            f"warning: all_train_tokens is {all_train_tokens}, but the training shards hold {train.num_words} words: "
+            "the counted number is used",
+        )
+    record = find_text_record(start, train.paths, dev.paths if dev else (), console)
+    runtime.seed_everything(settings.random_seed)
+    model = _make_model(config, start, console)
+    objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon, ranks)
+    provenance = {"train_words": train.num_words, "unknown_train_words": unknown, **record}
+    return run(objective, settings, start, provenance, options)
+
+
+def _tell_text(
+    train: SentenceIds, dev: SentenceIds | None, vocabulary: Vocabulary, lexicon: Lexicon | None, console: Console
+) -> int:
+    """Say how much text there is, and how much of it is unknown; returns how many of the training words are."""
     tell(
         console,
         f"{train.num_words:,} words in {len(train):,} training sentences ({len(train.paths)} shards), "
@@ -278,25 +299,22 @@ def pretrain(
     tell_unknown(console, unknown, train.num_words, "the training words")
     if dev is not None:
         tell_unknown(console, dev.count(unknown_ids), dev.num_words, "the held-out words")
-    if all_train_tokens is not None and all_train_tokens != train.num_words:
-        tell(
-            console,
-            f"warning: all_train_tokens is {all_train_tokens}, but the training shards hold {train.num_words} words: "
-            "the counted number is used",
-        )
-    record = find_text_record(start, train.paths, dev.paths if dev else (), console)
-    runtime.seed_everything(settings.random_seed)
+    return unknown
+
+
+def _make_model(config: BiLMConfig, start: Start, console: Console) -> BiLM:
+    """The biLM with the start's parameters where there is one; its softmax is new where that came without."""
     model = BiLM(config)
     model.train()
-    if (files := start.files) is not None:
-        if not files.config.get("softmax", True):  # as LARK's released checkpoint
-            tell(console, f"{start.source} came without its softmax: it is learnt from the beginning")
-            fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
-            files = dataclasses.replace(files, arrays={**files.arrays, **fresh})
-        load_parameters(model, files.arrays, start.source)
-    objective = BiLMObjective(model, vocabulary, train, dev, settings, lexicon, ranks)
-    provenance = {"train_words": train.num_words, "unknown_train_words": unknown, **record}
-    return run(objective, settings, start, provenance, options)
+    if start.files is None:
+        return model
+    arrays = start.files.arrays
+    if not start.files.config.get("softmax", True):  # as LARK's released checkpoint
+        tell(console, f"{start.source} came without its softmax: it is learnt from the beginning")
+        fresh = {name: value.numpy() for name, value in model.named_parameters() if name.startswith("softmax")}
+        arrays = {**arrays, **fresh}
+    load_parameters(model, arrays, start.source)
+    return model
 
 
 def _configure(sizes: dict[str, Any], vocabulary: Vocabulary, train_path: str, start: ModelFiles | None) -> BiLMConfig:

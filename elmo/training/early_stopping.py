@@ -96,7 +96,9 @@ class EarlyStopping(ABC):
         self.save_dir = None if save_dir is None else Path(save_dir)
         self.history: list[dict[str, Any]] = []
         self.best: Arrays = {}
-        self.best_score, self.waited, self.rate = -np.inf, 0, settings.learning_rate
+        self.best_score = -np.inf
+        self.waited = 0  # epochs since the best
+        self.rate = settings.learning_rate
         self._num_examples, self._decay, self._amp = num_examples, decay, amp
         trained = [parameter for parameter in network.parameters() if not parameter.stop_gradient]
         clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
@@ -132,7 +134,8 @@ class EarlyStopping(ABC):
 
     def keep_start(self) -> None:
         """Let the parameters that the network has now be the best so far."""
-        self.best_score, self.best = self.score() or 0.0, self.arrays()
+        self.best_score = self.score() or 0.0
+        self.best = self.arrays()
         self.report(f"before: dev {100 * self.best_score:.2f}")
 
     def run(self) -> list[dict[str, Any]]:
@@ -154,26 +157,31 @@ class EarlyStopping(ABC):
         return self.history
 
     def _epoch(self) -> None:
-        number, rate = len(self.history) + 1, self.rate
+        number = len(self.history) + 1
+        rate = self.rate
         generator = np.random.default_rng([self.settings.random_seed, number])
         paddle.seed(int(generator.integers(1 << 31)))  # of dropout: the same whether or not the run was stopped here
         self.network.train()
-        begun, nats = time.perf_counter(), 0.0
+        begun = time.perf_counter()
+        nats = 0.0  # sum over the examples
         for step, batch in enumerate(self.batches(generator), (number - 1) * self.steps_per_epoch):
             self.optimizer.set_lr(rate * self.share(step))
             with products_in(self._amp):
                 loss = self.network.loss(batch)
-            if not np.isfinite(value := float(loss)):
-                raise RunError(f"the loss is {value} in epoch {number}: lower learning_rate ({rate:g})")
+            mean = float(loss)
+            if not np.isfinite(mean):
+                raise RunError(f"the loss is {mean} in epoch {number}: lower learning_rate ({rate:g})")
             loss.backward()
             self.optimizer.step()
             self.optimizer.clear_grad()
-            nats += value * len(batch)
+            nats += mean * len(batch)
         seconds = time.perf_counter() - begun
         score = self.score()
         is_best = score is None or score > self.best_score
         if is_best:
-            self.best_score, self.waited, self.best = self.best_score if score is None else score, 0, self.arrays()
+            self.best_score = self.best_score if score is None else score
+            self.best = self.arrays()
+            self.waited = 0
         else:
             self.waited += 1
             self.rate *= self._decay
@@ -210,14 +218,17 @@ class EarlyStopping(ABC):
         newest = None if self.save_dir is None else newest_checkpoint(self.save_dir, self.report)
         if newest is None:
             return False
-        files, state = read_model(newest, kind=self.model_files().kind), read_training_state(newest)
+        files = read_model(newest, kind=self.model_files().kind)
+        state = read_training_state(newest)
         now = self.identity()
         if changed := next((name for name in now if state.settings.get(name) != now[name]), None):
             raise InputError(f"{newest} was trained with another {changed}: give the same, or another folder")
         load_parameters(self.network, files.arrays, newest)
         load_optimizer(self.optimizer, self.network, state.optimizer, newest)
         self.history = state.history
-        self.best_score, self.waited, self.rate = (state.progress[name] for name in ("best_f1", "waited", "rate"))
+        self.best_score = state.progress["best_f1"]
+        self.waited = state.progress["waited"]
+        self.rate = state.progress["rate"]
         self.best = state.position or self.arrays()
         return True
 

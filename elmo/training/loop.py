@@ -87,10 +87,12 @@ class Trainer:
         """
         check_same_run(state, place, self.objective, self.settings, self.ranks, self.console)
         progress = state.progress
-        self.epoch, self.step, self.history = state.epoch, state.step, list(state.history)
-        mine = progress["ranks"][self.ranks.rank]
-        self.tokens_read = mine["tokens_read"]
-        self._pass = Pass(progress["batches"], mine["nats"], mine["tokens"], progress["seconds"])
+        self.epoch = state.epoch
+        self.step = state.step
+        self.history = list(state.history)
+        of_rank = progress["ranks"][self.ranks.rank]
+        self.tokens_read = of_rank["tokens_read"]
+        self._pass = Pass(progress["batches"], of_rank["nats"], of_rank["tokens"], progress["seconds"])
         self._position = dict(state.position)
         self._best = progress["best"] or math.inf
         self._is_new = False
@@ -140,7 +142,8 @@ class Trainer:
                 record = self._run_epoch(advance)
                 progress.remove_task(task)
                 self.history.append(record)
-                self.epoch, self._pass = self.epoch + 1, Pass()
+                self.epoch += 1
+                self._pass = Pass()
                 self._log_epoch(record)
                 self._save(f"epoch_{self.epoch:03d}", {}, record.get("perplexity"))
                 if self._stop.signal and self.epoch < self.settings.max_epoch:
@@ -240,7 +243,8 @@ class Trainer:
 
     def _after_step(self, recent: Window) -> Window:
         """Log, save and measure where it is time to."""
-        settings, scores = self.settings, {}
+        settings = self.settings
+        scores: dict[str, float] = {}
         if self.step % settings.log_interval == 0:
             tell(self.console, f"step {self.step}: {recent.report()}{self._estimate.remaining()}")
             self._draw(training_loss=recent.loss, tokens_per_second=recent.speed, learning_rate=self.optimizer.get_lr())

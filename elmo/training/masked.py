@@ -101,7 +101,8 @@ class MaskedLMObjective:
 
     def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> MaskedBatches:
         """Shuffle and mask from the seed and the epoch, and begin, or go on from a state of `position`."""
-        settings, in_epoch = self.settings, self.batches_per_epoch()
+        settings = self.settings
+        in_epoch = self.batches_per_epoch()
         self._taken = int(state["taken"][0]) if state else 0
         return self._count(
             self.train.batches(

@@ -100,7 +100,8 @@ def make_optimizer(settings: RunSettings, parameters: list[Any]) -> Any:
     if settings.optim == "adam" and settings.amp != "fp16" and Adam.usable(parameters):
         return Adam(settings.learning_rate, parameters, settings.max_grad_norm)
     clip = paddle.nn.ClipGradByGlobalNorm(settings.max_grad_norm)
-    rate, library = settings.learning_rate, paddle.optimizer
+    rate = settings.learning_rate
+    library = paddle.optimizer
     if settings.optim == "adagrad":
         return library.Adagrad(rate, epsilon=0.0, parameters=parameters, grad_clip=clip, initial_accumulator_value=1.0)
     classes = {"sgd": library.SGD, "adam": library.Adam, "rmsprop": library.RMSProp}

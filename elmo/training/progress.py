@@ -47,7 +47,8 @@ class Pass:
         """Count a batch: its mean loss, which is left out where it is not finite, and its predictions."""
         self.batches += 1
         if math.isfinite(nats):
-            self.nats, self.tokens = self.nats + nats * tokens, self.tokens + tokens
+            self.nats += nats * tokens
+            self.tokens += tokens
 
 
 class TimeEstimate:
@@ -78,7 +79,9 @@ class TimeEstimate:
 
     def add(self) -> list[str]:
         """Count a batch; once the speed is known, return what is to be said of it."""
-        self.done, self._counted, self._now = self.done + 1, self._counted + 1, self._clock()
+        self.done += 1
+        self._counted += 1
+        self._now = self._clock()
         if not self._counted:
             self._began = self._now
         seconds = self.seconds_left

@@ -77,9 +77,11 @@ class Tagger(WithDictionary):
             )
         self.network, self.vocabulary, self.features = network, vocabulary, features
         self.elmo_vocabulary = elmo_vocabulary
-        self.batch_size, self.provenance = batch_size, provenance or {}
+        self.batch_size = batch_size
+        self.provenance = provenance or {}
         self.user_dictionary = open_dictionary(user_dictionary, config.tags)
-        self.segmenter, self.normalise = load_segmenter(config.segmenter), Normaliser(config.normalise)
+        self.segmenter = load_segmenter(config.segmenter)
+        self.normalise = Normaliser(config.normalise)
         self._reader = make_reader(config, vocabulary, features, elmo_vocabulary)
         self._labels = config.labels
 
@@ -122,9 +124,11 @@ class Tagger(WithDictionary):
         """Make one of what was read of a model; see `from_pretrained`."""
         config = config_of_file(TaggerConfig, files.config, files.vocabulary, place)
         try:
-            if isinstance(bilm := (config.features or {}).get("bilm"), dict):
+            bilm = (config.features or {}).get("bilm")
+            if isinstance(bilm, dict):
                 begin = "elmo.bilm."
-                shapes = {n.removeprefix(begin): a.shape for n, a in files.arrays.items() if n.startswith(begin)}
+                named = files.arrays.items()
+                shapes = {name.removeprefix(begin): array.shape for name, array in named if name.startswith(begin)}
                 check_config("bilm", bilm, shapes, place)
             with paddle.LazyGuard():
                 elmo, elmo_vocabulary = fine_tuned_elmo(config) if config.fine_tunes else (None, None)
@@ -201,7 +205,7 @@ class Tagger(WithDictionary):
         An I goes on with a chunk of its own tag alone and otherwise begins one, as `elmo.tagging.projection.chunks` has
         it, so that what is scored is what is returned; nor does a word reach beyond white space.
         """
-        read = iter(labels)
+        remaining = iter(labels)
         whole: list[str] = []
         tag: str | None = None  # of the character before; None at the beginning, and of white space
         for place, character in enumerate(text):
@@ -209,7 +213,7 @@ class Tagger(WithDictionary):
                 whole.append(_SPACE_TAG + (INSIDE if place and tag is None else BEGIN))
                 tag = None
             else:
-                label = next(read)
+                label = next(remaining)
                 whole.append(label if label[:-2] == tag else label[:-2] + BEGIN)
                 tag = label[:-2]
         whole = join_emoji(text, whole)

@@ -93,7 +93,8 @@ class SentenceReader(Reader):
         self.vocabulary, self.elmo_vocabulary = vocabulary, elmo_vocabulary
 
     def _read(self, words: list[str]) -> TaggerInput:
-        tokens, places = list(words), np.zeros(len(words), np.int64)
+        tokens = list(words)
+        places = np.zeros(len(words), np.int64)
         if self.config.reads_places:
             tokens, _, places = split_characters(words, self.vocabulary if self.config.tokens == "mixed" else ())
         units, owners = self._units(words, tokens)

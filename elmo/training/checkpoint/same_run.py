@@ -41,14 +41,14 @@ def check_same_run(
         InputError: names the first thing that differs, and what to give.
     """
     config = json.loads(read_header(str(place))["config"])
-    ours = {**objective.model.config.to_dict(), **dataclasses.asdict(settings)}
+    now = {**objective.model.config.to_dict(), **dataclasses.asdict(settings)}
     for name, value in {**config, **state.settings}.items():
-        if name not in MAY_CHANGE and name in ours and json.loads(json.dumps(ours[name])) != value:
+        if name not in MAY_CHANGE and name in now and json.loads(json.dumps(now[name])) != value:
             raise InputError(
-                f"{place}: was trained with {name} {_short(value)}, not {_short(ours[name])}; give that one"
+                f"{place}: was trained with {name} {_short(value)}, not {_short(now[name])}; give that one"
             )
     _check_same_schedule(state, place, settings, console)
-    if later := sorted((set(state.progress) - _PROGRESS) | (set(state.settings) - set(ours))):
+    if later := sorted((set(state.progress) - _PROGRESS) | (set(state.settings) - set(now))):
         raise later_version(place, later[0])
     if missing := sorted(_NEEDED - set(state.progress)):
         raise InputError(
@@ -66,16 +66,16 @@ def check_same_run(
 
 def _check_same_schedule(state: TrainingState, place: object, settings: RunSettings, console: Console) -> None:
     """Refuse to stretch or shorten the schedule of a run by the way; by --schedule_epochs it may be changed."""
-    ours = settings.schedule_length
-    theirs = state.settings.get("schedule_epochs") or state.settings.get("max_epoch", ours)
-    if ours == theirs or not settings.changes_in_its_course:
+    epochs = settings.schedule_length
+    epochs_so_far = state.settings.get("schedule_epochs") or state.settings.get("max_epoch", epochs)
+    if epochs == epochs_so_far or not settings.changes_in_its_course:
         return
     if settings.schedule_epochs is None:
         raise InputError(
-            f"{place}: its learning rate or masking changes over {theirs} epochs, not {ours}: with this "
-            f"--max_epoch give --schedule_epochs {theirs} to keep to that, or {ours} to change it"
+            f"{place}: its learning rate or masking changes over {epochs_so_far} epochs, not {epochs}: with this "
+            f"--max_epoch give --schedule_epochs {epochs_so_far} to keep to that, or {epochs} to change it"
         )
-    tell(console, f"the schedule, of {theirs} epochs so far, now has {ours}")
+    tell(console, f"the schedule, of {epochs_so_far} epochs so far, now has {epochs}")
 
 
 def _short(value: Any) -> str:
