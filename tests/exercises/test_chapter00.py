@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from elmo.exercises import check
 from tests.exercises.pages import run
+from tests.exercises.wrong_answers import assert_named
 
 WRONG = [
     ("w", "has not moved"),
@@ -20,5 +20,4 @@ WRONG = [
 
 @pytest.mark.parametrize(("result", "finding"), WRONG)
 def test_a_mistake_is_recognised(result: str, finding: str):
-    found = check("0.2", run(f"def step(w, rate):\n    return {result}", "step"))
-    assert not found and finding in found.message, repr(found)
+    assert_named("0.2", run(f"def step(w, rate):\n    return {result}", "step"), finding)

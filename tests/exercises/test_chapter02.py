@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from elmo.exercises import check
 from tests.exercises.pages import run
+from tests.exercises.wrong_answers import assert_named
 
 WRONG = [
     ("2.3", "def noise(counts, power):\n    return counts**power", "weights that do not sum to 1"),
@@ -60,5 +60,4 @@ HELPERS = {
 @pytest.mark.parametrize(("number", "code", "finding"), WRONG)
 def test_a_typical_mistake_is_named(number: str, code: str, finding: str) -> None:
     name = code.removeprefix("def ").split("(")[0]
-    result = check(number, run(code, name, HELPERS))
-    assert not result and finding in result.message and result.hint, result
+    assert_named(number, run(code, name, HELPERS), finding)

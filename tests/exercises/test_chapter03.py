@@ -7,8 +7,8 @@ from math import exp, log, log10
 
 import pytest
 
-from elmo.exercises import check
 from tests.exercises.pages import run
+from tests.exercises.wrong_answers import assert_named
 
 
 def route(body: str) -> tuple[str, str]:
@@ -77,5 +77,4 @@ HELPERS = {
 @pytest.mark.parametrize(("number", "code", "finding"), WRONG)
 def test_a_typical_mistake_is_named(number: str, code: str, finding: str) -> None:
     name = code.strip().removeprefix("def ").split("(")[0]
-    result = check(number, run(code, name, HELPERS))
-    assert not result and finding in result.message and result.hint, result
+    assert_named(number, run(code, name, HELPERS), finding)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
-from elmo.exercises import check
+from tests.exercises.wrong_answers import assert_named, cases
 
 
 def sigmoid(z):
@@ -25,60 +27,8 @@ def step(
     return (c, h) if swapped else (h, c)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"cell_clip": 0}, "your c equals that without the clip"),
-        ({"proj_clip": 0}, "your h equals that without the clip"),
-        ({"bias": 0}, "without the bias"),
-        ({"state": 0}, "without the last output h"),
-        ({"order": "ifao"}, "order i, f, a, o"),
-        ({"order": "afio"}, "order a, f, i, o"),
-        ({"keep": np.ones_like}, "open forget gate"),
-        ({"keep": np.zeros_like}, "nothing of the old c"),
-        ({"squash": lambda a: a}, "candidate lacks its tanh"),
-        ({"squash": sigmoid}, "candidate goes through a sigmoid"),
-        ({"sign": -1}, "candidate has the wrong sign"),
-        ({"show": lambda c: c}, "output lacks its tanh"),
-        ({"late": True}, "computed from the c before its clip"),
-        ({"swapped": True}, "the other way round"),
-    ],
-)
-def test_wrong_steps(wrong: dict[str, object], words: str):
-    result = check("4.3", lambda *arguments: step(*arguments, **wrong))
-    assert not result and words in result.message and result.hint
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (lambda n, h, p: 4 * h * (n + p) + h * p, "lacks the bias"),
-        (lambda n, h, p: 4 * h * (n + p + 1), "lacks the projection"),
-        (lambda n, h, p: 4 * h * (n + h + 1) + h * p, "reads the whole cell"),
-        (lambda n, h, p: 4 * h * (n + h) + h * p, "whole cell, and the bias is missing"),
-        (lambda n, h, p: 4 * h * (n + p + 1) + h * p + 7, "is right for this input"),
-        (lambda n, h, p: 3 * h * (n + p + 1) + h * p, "three blocks"),
-        (lambda n, h, p: h * (n + p + 1) + h * p, "one block"),
-    ],
-)
-def test_wrong_counts(count, words: str):
-    assert words in check("4.2", count).message
-
-
-@pytest.mark.parametrize(
-    ("order", "words"),
-    [
-        ([0, 1, 2, 3], "nothing has moved"),
-        ([1, 2, 0, 3], "the other way"),
-        ([2, 1, 0, 3], "the first and the third"),
-        ([0, 2, 1, 3], "you exchanged f and a"),
-    ],
-)
-def test_wrong_orders(order: list[int], words: str):
-    def reorder(weight):
-        return np.concatenate([np.split(weight, 4, axis=1)[block] for block in order], axis=1)
-
-    assert words in check("4.4", reorder).message
+def reordered(order):
+    return lambda weight: np.concatenate([np.split(weight, 4, axis=1)[block] for block in order], axis=1)
 
 
 def quotients(difference):
@@ -87,9 +37,52 @@ def quotients(difference):
     )
 
 
-@pytest.mark.parametrize(
-    ("slope", "words"),
-    [
+def moved_itself(function, point, eps):
+    point += eps
+    return point
+
+
+def norm(arrays):
+    return np.sqrt(sum((array**2).sum() for array in arrays))
+
+
+def coupled(change):
+    return lambda weight: np.concatenate(change(*np.split(weight, 4, axis=1)), axis=1)
+
+
+WRONG = {
+    "4.2": [
+        (lambda n, h, p: 4 * h * (n + p) + h * p, "lacks the bias"),
+        (lambda n, h, p: 4 * h * (n + p + 1), "lacks the projection"),
+        (lambda n, h, p: 4 * h * (n + h + 1) + h * p, "reads the whole cell"),
+        (lambda n, h, p: 4 * h * (n + h) + h * p, "whole cell, and the bias is missing"),
+        (lambda n, h, p: 4 * h * (n + p + 1) + h * p + 7, "is right for this input"),
+        (lambda n, h, p: 3 * h * (n + p + 1) + h * p, "three blocks"),
+        (lambda n, h, p: h * (n + p + 1) + h * p, "one block"),
+    ],
+    "4.3": [
+        (partial(step, cell_clip=0), "your c equals that without the clip"),
+        (partial(step, proj_clip=0), "your h equals that without the clip"),
+        (partial(step, bias=0), "without the bias"),
+        (partial(step, state=0), "without the last output h"),
+        (partial(step, order="ifao"), "order i, f, a, o"),
+        (partial(step, order="afio"), "order a, f, i, o"),
+        (partial(step, keep=np.ones_like), "open forget gate"),
+        (partial(step, keep=np.zeros_like), "nothing of the old c"),
+        (partial(step, squash=lambda a: a), "candidate lacks its tanh"),
+        (partial(step, squash=sigmoid), "candidate goes through a sigmoid"),
+        (partial(step, sign=-1), "candidate has the wrong sign"),
+        (partial(step, show=lambda c: c), "output lacks its tanh"),
+        (partial(step, late=True), "computed from the c before its clip"),
+        (partial(step, swapped=True), "the other way round"),
+    ],
+    "4.4": [
+        (reordered([0, 1, 2, 3]), "nothing has moved"),
+        (reordered([1, 2, 0, 3]), "the other way"),
+        (reordered([2, 1, 0, 3]), "the first and the third"),
+        (reordered([0, 2, 1, 3]), "you exchanged f and a"),
+    ],
+    "4.5": [
         (quotients(lambda f, p, s, eps: (f(p + s) - f(p)) / eps), "to one side only"),
         (quotients(lambda f, p, s, eps: (f(p) - f(p - s)) / eps), "to one side only"),
         (quotients(lambda f, p, s, eps: (f(p + s) - f(p - s)) / eps), "twice what it should be"),
@@ -97,27 +90,9 @@ def quotients(difference):
         (quotients(lambda f, p, s, eps: (f(p - s) - f(p + s)) / (2 * eps)), "wrong sign"),
         (quotients(lambda f, p, s, eps: (f(p + eps) - f(p - eps)) / (2 * eps)), "all numbers of the point at once"),
         (lambda f, p, eps: 3 * p**2 + 2, "exact derivative"),
+        (moved_itself, "changes an array"),
     ],
-)
-def test_wrong_slopes(slope, words: str):
-    assert words in check("4.5", slope).message
-
-
-def test_a_slope_that_moves_the_point_itself_is_told():
-    def slope(function, point, eps):
-        point += eps
-        return point
-
-    assert "changes an array" in check("4.5", slope).message
-
-
-def norm(arrays):
-    return np.sqrt(sum((array**2).sum() for array in arrays))
-
-
-@pytest.mark.parametrize(
-    ("clip", "words"),
-    [
+    "4.6": [
         (lambda g, m: [np.clip(array, -m, m) for array in g], "each number by itself"),
         (lambda g, m: [array * min(1, m / norm([array])) for array in g], "each array by its own norm"),
         (lambda g, m: [array * m / norm(g) for array in g], "small enough"),
@@ -125,26 +100,19 @@ def norm(arrays):
         (lambda g, m: g, "nothing was scaled"),
         (lambda g, m: g[0], "2 things are asked for"),
     ],
-)
-def test_wrong_clips(clip, words: str):
-    assert words in check("4.6", clip).message
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (lambda a, i, f, o: (a, 1 - f, f, o), "1 - f before the sigmoid"),
-        (lambda a, i, f, o: (a, f, f, o), "equal now"),
-        (lambda a, i, f, o: (a, i, -i, o), "changed the forget gate"),
-        (lambda a, i, f, o: (-f, i, f, o), "changed the candidate"),
-        (lambda a, i, f, o: (a, i, f, o), "nothing has changed"),
+    "4.7": [
+        (coupled(lambda a, i, f, o: (a, 1 - f, f, o)), "1 - f before the sigmoid"),
+        (coupled(lambda a, i, f, o: (a, f, f, o)), "equal now"),
+        (coupled(lambda a, i, f, o: (a, i, -i, o)), "changed the forget gate"),
+        (coupled(lambda a, i, f, o: (-f, i, f, o)), "changed the candidate"),
+        (coupled(lambda a, i, f, o: (a, i, f, o)), "nothing has changed"),
     ],
-)
-def test_wrong_couplings(change, words: str):
-    def coupled(weight):
-        return np.concatenate(change(*np.split(weight, 4, axis=1)), axis=1)
+}
 
-    assert words in check("4.7", coupled).message
+
+@pytest.mark.parametrize(("number", "answer", "finding"), cases(WRONG))
+def test_a_typical_mistake_is_named(number, answer, finding):
+    assert_named(number, answer, finding)
 
 
 def test_coupled_weights_couple_the_packages_gates():

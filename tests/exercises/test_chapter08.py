@@ -9,6 +9,7 @@ import pytest
 
 from elmo.exercises import check
 from elmo.exercises.chapter08 import _crf_parts, _log_z
+from tests.exercises.wrong_answers import assert_named, cases
 
 
 def f1(gold, predicted, *, key=lambda chunk: chunk, of="f1"):
@@ -31,49 +32,8 @@ def mixed_sentences(gold, predicted):
     return 2 * sum(chunk in anywhere for chunk in guesses) / (sum(map(len, gold)) + len(guesses))
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda g, p: f1(g, p, key=lambda chunk: chunk[:2]), "and not the tag"),
-        (lambda g, p: f1(g, p, key=lambda chunk: (chunk[0], chunk[2])), "where the chunks end"),
-        (lambda g, p: f1(g, p, of="precision"), "this is the precision"),
-        (lambda g, p: f1(g, p, of="recall"), "this is the recall"),
-        (lambda g, p: f1(g, p, of="mean"), "mean of precision and recall"),
-        (lambda g, p: f1(g, p, of="half"), "half of what it should be"),
-        (mean_of_sentences, "mean of the sentences' F1"),
-        (mixed_sentences, "a chunk of one sentence counts as right in another"),
-        (lambda g, p: None, "is None"),
-    ],
-)
-def test_wrong_f1(wrong, words: str):
-    result = check("8.2", wrong)
-    assert not result and words in result.message
-
-
-def test_the_right_f1_is_right():
-    assert check("8.2", f1)
-
-
 def mix(layers, weights, gamma, shares=lambda w: np.exp(w) / np.exp(w).sum()):
     return gamma * np.tensordot(shares(weights), layers, axes=1)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda h, w, g: mix(h, w, g, lambda w: w / w.sum()), "divided by their sum"),
-        (lambda h, w, g: mix(h, w, g, lambda w: w), "the softmax is missing"),
-        (lambda h, w, g: mix(h, w, g, np.exp), "don't add up to 1"),
-        (lambda h, w, g: mix(h, w, 1.0), "gamma is missing"),
-        (lambda h, w, g: mix(h, g * w, 1.0), "inside the softmax"),
-        (lambda h, w, g: h.mean(axis=0), "plain mean"),
-        (lambda h, w, g: mix(h, w, g) / 3, "mean over the layers"),
-        (lambda h, w, g: mix(h, w, g).T, "the other way round"),
-    ],
-)
-def test_wrong_mixes(wrong, words: str):
-    result = check("8.3", wrong)
-    assert not result and words in result.message + result.hint
 
 
 def log_z(emissions, start, stop, transitions, *, use_start=1, use_stop=1, safe=True):
@@ -91,9 +51,51 @@ def by_maxima(emissions, start, stop, transitions):
     return alpha + stop
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
+def best(emissions, start, stop, transitions, *, use_start=1, use_stop=1):
+    delta, came_from = use_start * start + emissions[0], []
+    for emission in emissions[1:]:
+        ways = delta[:, None] + transitions
+        came_from.append(ways.argmax(axis=0))
+        delta = ways.max(axis=0) + emission
+    labels = [int((delta + use_stop * stop).argmax())]
+    for before in reversed(came_from):
+        labels.append(int(before[labels[-1]]))
+    return labels[::-1]
+
+
+def turned(states, lengths):
+    rows = np.zeros_like(states)
+    for row, length in enumerate(lengths):
+        rows[row, :length] = states[row, :length][::-1]
+    return rows
+
+
+def clipped_log_z(e, a, b, t):
+    return log_z(np.clip(e, -700, 700), a, b, t)
+
+
+WRONG = {
+    "8.2": [
+        (lambda g, p: f1(g, p, key=lambda chunk: chunk[:2]), "and not the tag"),
+        (lambda g, p: f1(g, p, key=lambda chunk: (chunk[0], chunk[2])), "where the chunks end"),
+        (lambda g, p: f1(g, p, of="precision"), "this is the precision"),
+        (lambda g, p: f1(g, p, of="recall"), "this is the recall"),
+        (lambda g, p: f1(g, p, of="mean"), "mean of precision and recall"),
+        (lambda g, p: f1(g, p, of="half"), "half of what it should be"),
+        (mean_of_sentences, "mean of the sentences' F1"),
+        (mixed_sentences, "a chunk of one sentence counts as right in another"),
+        (lambda g, p: None, "is None"),
+    ],
+    "8.3": [
+        (lambda h, w, g: mix(h, w, g, lambda w: w / w.sum()), "divided by their sum"),
+        (lambda h, w, g: mix(h, w, g, lambda w: w), "the softmax is missing"),
+        (lambda h, w, g: mix(h, w, g, np.exp), "don't add up to 1"),
+        (lambda h, w, g: mix(h, w, 1.0), "gamma is missing"),
+        (lambda h, w, g: mix(h, g * w, 1.0), "inside the softmax"),
+        (lambda h, w, g: h.mean(axis=0), "plain mean"),
+        (lambda h, w, g: mix(h, w, g) / 3, "mean over the layers"),
+    ],
+    "8.4": [
         (lambda e, a, b, t: log_z(e, a, b, t, use_stop=0), "`stop` is missing"),
         (lambda e, a, b, t: log_z(e, a, b, t, use_start=0), "`start` is missing"),
         (lambda e, a, b, t: log_z(e, a, b, t, use_start=0, use_stop=0), "`start` and `stop` are missing"),
@@ -103,18 +105,43 @@ def by_maxima(emissions, start, stop, transitions):
         (lambda e, a, b, t: np.logaddexp.reduce(by_maxima(e, a, b, t)), "a sum at the end only"),
         (lambda e, a, b, t: np.exp(log_z(e, a, b, t)), "this is Z itself"),
         (lambda e, a, b, t: log_z(e, a, b, t, safe=False), "infinity"),
+        (clipped_log_z, "for emissions about 1000"),
     ],
-)
-def test_wrong_log_partitions(wrong, words: str):
-    result = check("8.4", wrong)
-    assert not result and words in result.message
+    "8.5": [
+        (lambda e, a, b, t: e.argmax(axis=1), "token by token"),
+        (lambda e, a, b, t: best(e, a, b, t, use_stop=0), "`stop` is missing"),
+        (lambda e, a, b, t: best(e, a, b, t, use_start=0), "`start` is missing"),
+        (lambda e, a, b, t: best(e, a, b, t, use_start=0, use_stop=0), "`start` and `stop` are missing"),
+        (lambda e, a, b, t: best(e, a, b, t.T), "turned round"),
+        (lambda e, a, b, t: best(e, a, b, t)[::-1], "order of the way back"),
+        (lambda e, a, b, t: best(e, b, a, t), "exchanged"),
+        (lambda e, a, b, t: best(e, a, b, t)[:-1], "has the shape [4]"),
+        (lambda e, a, b, t: best(e, a, b, t) if len(e) > 1 else [int((e[0] - a - b).argmax())], "one token"),
+    ],
+    "8.6": [
+        (lambda f, b, n: np.concatenate([f, b], axis=2), "LARK's mistake"),
+        (lambda f, b, n: np.concatenate([f, b[:, ::-1]], axis=2), "padding of short sentences"),
+        (lambda f, b, n: np.concatenate([turned(f, n), b], axis=2), "turned the forward states"),
+        (lambda f, b, n: np.concatenate([turned(f, n), turned(b, n)], axis=2), "both directions"),
+        (lambda f, b, n: np.concatenate([turned(b, n), f], axis=2), "halves are exchanged"),
+        (lambda f, b, n: np.concatenate([f, b[::-1]], axis=2), "order of the sentences"),
+        (lambda f, b, n: np.concatenate([f, turned(b, n)], axis=1), "has the shape"),
+    ],
+}
 
 
-def test_numbers_that_overflow_but_stay_finite_are_found():
-    def clipped(e, a, b, t):
-        return log_z(np.clip(e, -700, 700), a, b, t)
+@pytest.mark.parametrize(("number", "answer", "finding"), cases(WRONG))
+def test_a_typical_mistake_is_named(number, answer, finding):
+    assert_named(number, answer, finding)
 
-    assert "for emissions about 1000" in check("8.4", clipped).message
+
+def test_a_transposed_mix_is_told_so():
+    result = check("8.3", lambda h, w, g: mix(h, w, g).T)
+    assert not result and "the other way round" in result.hint
+
+
+def test_the_right_f1_is_right():
+    assert check("8.2", f1)
 
 
 def test_the_packages_log_partition_is_that_of_all_sequences():
@@ -128,58 +155,3 @@ def test_the_packages_log_partition_is_that_of_all_sequences():
     ]
     # The package is given float32 numbers of size 10: about 1e-6.
     assert np.isclose(_log_z(emissions, start, stop, transitions), np.logaddexp.reduce(scores), atol=1e-5)
-
-
-def best(emissions, start, stop, transitions, *, use_start=1, use_stop=1):
-    delta, came_from = use_start * start + emissions[0], []
-    for emission in emissions[1:]:
-        ways = delta[:, None] + transitions
-        came_from.append(ways.argmax(axis=0))
-        delta = ways.max(axis=0) + emission
-    labels = [int((delta + use_stop * stop).argmax())]
-    for before in reversed(came_from):
-        labels.append(int(before[labels[-1]]))
-    return labels[::-1]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda e, a, b, t: e.argmax(axis=1), "token by token"),
-        (lambda e, a, b, t: best(e, a, b, t, use_stop=0), "`stop` is missing"),
-        (lambda e, a, b, t: best(e, a, b, t, use_start=0), "`start` is missing"),
-        (lambda e, a, b, t: best(e, a, b, t, use_start=0, use_stop=0), "`start` and `stop` are missing"),
-        (lambda e, a, b, t: best(e, a, b, t.T), "turned round"),
-        (lambda e, a, b, t: best(e, a, b, t)[::-1], "order of the way back"),
-        (lambda e, a, b, t: best(e, b, a, t), "exchanged"),
-        (lambda e, a, b, t: best(e, a, b, t)[:-1], "has the shape [4]"),
-        (lambda e, a, b, t: best(e, a, b, t) if len(e) > 1 else [int((e[0] - a - b).argmax())], "one token"),
-    ],
-)
-def test_wrong_labels(wrong, words: str):
-    result = check("8.5", wrong)
-    assert not result and words in result.message
-
-
-def turned(states, lengths):
-    rows = np.zeros_like(states)
-    for row, length in enumerate(lengths):
-        rows[row, :length] = states[row, :length][::-1]
-    return rows
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        (lambda f, b, n: np.concatenate([f, b], axis=2), "LARK's mistake"),
-        (lambda f, b, n: np.concatenate([f, b[:, ::-1]], axis=2), "padding of short sentences"),
-        (lambda f, b, n: np.concatenate([turned(f, n), b], axis=2), "turned the forward states"),
-        (lambda f, b, n: np.concatenate([turned(f, n), turned(b, n)], axis=2), "both directions"),
-        (lambda f, b, n: np.concatenate([turned(b, n), f], axis=2), "halves are exchanged"),
-        (lambda f, b, n: np.concatenate([f, b[::-1]], axis=2), "order of the sentences"),
-        (lambda f, b, n: np.concatenate([f, turned(b, n)], axis=1), "has the shape"),
-    ],
-)
-def test_wrong_sides(wrong, words: str):
-    result = check("8.6", wrong)
-    assert not result and words in result.message

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import comb, sqrt
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from elmo.exercises import check
 from elmo.exercises.chapter11 import two_sided
 from elmo.statistics import holm as adjusted
 from elmo.statistics import mean_interval
+from tests.exercises.wrong_answers import assert_named, cases
 
 
 def sign_test(a, b, *, sides=2, everything=False, exact=False, less=0, complement=False):
@@ -23,55 +24,10 @@ def sign_test(a, b, *, sides=2, everything=False, exact=False, less=0, complemen
     return 1 - p if complement else p
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"sides": 1}, "one-sided"),
-        ({"exact": True}, "exactly this outcome"),
-        ({"less": 1}, "missing from your sum"),
-        ({"everything": True}, "on which both agree"),
-        ({"complement": True}, "this is 1 - p"),
-    ],
-)
-def test_wrong_sign_tests(wrong: dict[str, object], words: str):
-    result = check("11.2", lambda a, b: sign_test(a, b, **wrong))
-    assert not result and words in result.message
-
-
-def test_the_approximation_is_recognised():
-    def mcnemar(a, b):
-        c, d = (a > b).sum(), (b > a).sum()
-        return stats.chi2.sf((c - d) ** 2 / (c + d), 1)
-
-    assert "chi square" in check("11.2", mcnemar).message
-
-
-@pytest.mark.parametrize(("fewer", "total"), [(0, 4), (1, 4), (3, 20), (10, 20)])
-def test_the_right_sign_test_is_scipys(fewer: int, total: int):
-    assert two_sided(fewer, total) == pytest.approx(stats.binomtest(fewer, total).pvalue)
-
-
 def paired(a, b, rows, *, other=False, quantiles=(0.025, 0.975), axis=1, swap=False):
     differences = b[rows[::-1] if other else rows] - a[rows]
     low, high = np.quantile(differences.mean(axis=axis), quantiles)
     return (-high, -low) if swap else (low, high)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"other": True}, "other examples for b than for a"),
-        ({"swap": True}, "a less b"),
-        ({"quantiles": (0.05, 0.95)}, "holds 90%"),
-        ({"quantiles": (0, 1)}, "smallest and the largest resample"),
-        ({"axis": 0}, "over the resamples"),
-        ({"axis": None}, "the mean of all resamples"),
-        ({"quantiles": (0.975, 0.025)}, "exchanged"),
-    ],
-)
-def test_wrong_paired_intervals(wrong: dict[str, object], words: str):
-    result = check("11.3", lambda a, b, rows: paired(a, b, rows, **wrong))
-    assert not result and words in result.message
 
 
 def holm(p, *, rising=True, most=1.0, back=True, sort=True):
@@ -83,9 +39,35 @@ def holm(p, *, rising=True, most=1.0, back=True, sort=True):
     return result
 
 
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
+def interval(scores, t, *, ddof=1, root=True, factor=None):
+    half = (factor or t) * scores.std(ddof=ddof) / (sqrt(len(scores)) if root else 1)
+    return scores.mean() - half, scores.mean() + half
+
+
+def mcnemar(a, b):
+    c, d = (a > b).sum(), (b > a).sum()
+    return stats.chi2.sf((c - d) ** 2 / (c + d), 1)
+
+
+WRONG = {
+    "11.2": [
+        (partial(sign_test, sides=1), "one-sided"),
+        (partial(sign_test, exact=True), "exactly this outcome"),
+        (partial(sign_test, less=1), "missing from your sum"),
+        (partial(sign_test, everything=True), "on which both agree"),
+        (partial(sign_test, complement=True), "this is 1 - p"),
+        (mcnemar, "chi square"),
+    ],
+    "11.3": [
+        (partial(paired, other=True), "other examples for b than for a"),
+        (partial(paired, swap=True), "a less b"),
+        (partial(paired, quantiles=(0.05, 0.95)), "holds 90%"),
+        (partial(paired, quantiles=(0, 1)), "smallest and the largest resample"),
+        (partial(paired, axis=0), "over the resamples"),
+        (partial(paired, axis=None), "the mean of all resamples"),
+        (partial(paired, quantiles=(0.975, 0.025)), "exchanged"),
+    ],
+    "11.4": [
         (lambda p: np.minimum(1, len(p) * p), "Bonferroni's"),
         (lambda p: p, "as they were"),
         (lambda p: holm(p, rising=False), "a larger p has a smaller adjusted one"),
@@ -94,10 +76,23 @@ def holm(p, *, rising=True, most=1.0, back=True, sort=True):
         (lambda p: holm(p, sort=False, rising=False), "in the order given"),
         (lambda p: stats.false_discovery_control(p), "Benjamini"),
     ],
-)
-def test_wrong_adjustments(answer, words: str):
-    result = check("11.4", answer)
-    assert not result and words in result.message
+    "11.5": [
+        (partial(interval, ddof=0), "divides by n"),
+        (partial(interval, root=False), "the spread of one score"),
+        (partial(interval, factor=1.96), "you took 1.96"),
+        (partial(interval, factor=1.96, ddof=0), "1.96, and a standard deviation"),
+    ],
+}
+
+
+@pytest.mark.parametrize(("number", "answer", "finding"), cases(WRONG))
+def test_a_typical_mistake_is_named(number, answer, finding):
+    assert_named(number, answer, finding)
+
+
+@pytest.mark.parametrize(("fewer", "total"), [(0, 4), (1, 4), (3, 20), (10, 20)])
+def test_the_right_sign_test_is_scipys(fewer: int, total: int):
+    assert two_sided(fewer, total) == pytest.approx(stats.binomtest(fewer, total).pvalue)
 
 
 def test_adjusted_values_never_contradict_the_order_of_p():
@@ -105,25 +100,6 @@ def test_adjusted_values_never_contradict_the_order_of_p():
     for row in p:
         found = adjusted(row)
         assert (np.diff(found[np.argsort(row)]) >= 0).all() and (found >= row).all() and found.max() <= 1
-
-
-def interval(scores, t, *, ddof=1, root=True, factor=None):
-    half = (factor or t) * scores.std(ddof=ddof) / (sqrt(len(scores)) if root else 1)
-    return scores.mean() - half, scores.mean() + half
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"ddof": 0}, "divides by n"),
-        ({"root": False}, "the spread of one score"),
-        ({"factor": 1.96}, "you took 1.96"),
-        ({"factor": 1.96, "ddof": 0}, "1.96, and a standard deviation"),
-    ],
-)
-def test_wrong_intervals_of_seeds(wrong: dict[str, object], words: str):
-    result = check("11.5", lambda scores, t: interval(scores, t, **wrong))
-    assert not result and words in result.message
 
 
 def test_the_right_interval_of_seeds_is_the_packages():
