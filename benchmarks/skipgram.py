@@ -29,14 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from elmo.encoding.protocols import WordSpace
-from elmo.explore.words import (
-    Accuracy,
-    SimilarityResult,
-    read_analogies,
-    read_similarity,
-    word_analogy,
-    word_similarity,
-)
+from elmo.explore.words import WordScore, read_analogies, read_similarity, word_analogy, word_similarity
 from elmo.runtime import available_cores, select_device
 from elmo.skipgram import train_skipgram
 from elmo.text.shards import find_shards, read_sentences
@@ -45,7 +38,6 @@ from elmo.word_vectors import SkipGramConfig
 ALLOWED_DIFFERENCE = 2.0  # points that ours may lie below gensim's
 
 Space = WordSpace | Mapping[str, npt.NDArray[np.float32]]
-Score = SimilarityResult | Accuracy
 
 
 class Sentences:
@@ -171,7 +163,7 @@ def evaluator(similarity: Sequence[Path], analogies: Sequence[Path]) -> Callable
     questions = {path.stem: read_analogies(path) for path in analogies}
 
     def evaluate(space: Space) -> dict[str, dict[str, Any]]:
-        scores: dict[str, Score] = {name: word_similarity(space, each) for name, each in pairs.items()}
+        scores: dict[str, WordScore] = {name: word_similarity(space, each) for name, each in pairs.items()}
         for name, each in questions.items():
             result = word_analogy(space, each)
             scores[name] = result.overall
@@ -181,10 +173,9 @@ def evaluator(similarity: Sequence[Path], analogies: Sequence[Path]) -> Callable
     return evaluate
 
 
-def as_json(score: Score) -> dict[str, Any]:
+def as_json(score: WordScore) -> dict[str, Any]:
     """Round a score to hundredths of a point; what is not a number becomes null."""
-    value = score.rho if isinstance(score, SimilarityResult) else score.percent
-    numbers = {"value": value, "low": score.low, "high": score.high}
+    numbers = {"value": score.value, "low": score.low, "high": score.high}
     rounded = {name: round(number, 2) if math.isfinite(number) else None for name, number in numbers.items()}
     return {**rounded, "covered": score.covered, "total": score.total}
 

@@ -23,7 +23,7 @@ from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.web import export
 from elmo.web.cells import quotation_cell
 from elmo.web.export import ENGINE, PAGE, STATIC, export_web, web_model
-from elmo.web.packing import pack, quantise, script
+from elmo.web.packing import pack_page, quantise, script
 from elmo.web.senses import map_axes, principal_axes
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"我你吃鱼", "苹果", "<script>"])
@@ -62,7 +62,7 @@ def test_rows_are_whole_numbers_times_a_factor():
 
 def test_arrays_begin_where_typed_arrays_may_and_come_back():
     arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array([1.5, -2], np.float32)}
-    header, body = pack(arrays, {"words": "x"})
+    header, body = pack_page(arrays, {"words": "x"})
     assert [entry["place"] % 4 for entry in header["arrays"]] == [0, 0]
     assert header["size"] == len(body) and header["checksum"] == zlib.adler32(body)
     assert np.frombuffer(body, "<f4", 2, header["arrays"][1]["place"]).tolist() == [1.5, -2]

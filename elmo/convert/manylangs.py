@@ -20,10 +20,8 @@ from elmo.convert.torch_pickle import read_tensors, tensor_shapes
 from elmo.errors import InputError
 from elmo.models import ModelFiles
 from elmo.system.inputs import read_whole
-from elmo.system.types import Array, PathLike
+from elmo.system.types import Array, PathLike, Shape
 from elmo.text.vocabulary import BOS, EOS, SPECIAL_TOKENS, UNK, Vocabulary, invalid_utf8
-
-Shapes = dict[str, tuple[int, ...]]
 
 _PARTS = ("encoder", "token_embedder")
 _DICTIONARY_BYTES = 16 << 20  # the released ones have 2 MB
@@ -229,11 +227,11 @@ def _make_alphabet(symbols: list[str], path: Path) -> list[str]:
     return [exchanged.get(symbol, symbol) for symbol in symbols]
 
 
-def _shapes(config: dict[str, Any], num_tokens: int, num_symbols: int) -> dict[str, Shapes]:
+def _shapes(config: dict[str, Any], num_tokens: int, num_symbols: int) -> dict[str, dict[str, Shape]]:
     """Shape of every tensor that the sizes ask for, by file and by their name."""
     embed, hidden, filters = config["projection_dim"], config["dim"], config["filters"]
     parts = sum(count for _, count in filters)
-    encoder: Shapes = {}
+    encoder: dict[str, Shape] = {}
     for _, _, layer in _layers(config):
         encoder |= {
             f"{layer}.input_linearity.weight": (4 * hidden, embed),
@@ -241,7 +239,7 @@ def _shapes(config: dict[str, Any], num_tokens: int, num_symbols: int) -> dict[s
             f"{layer}.state_linearity.bias": (4 * hidden,),
             f"{layer}.state_projection.weight": (embed, hidden),
         }
-    embedder: Shapes = {"projection.weight": (embed, config["word_dim"] + parts), "projection.bias": (embed,)}
+    embedder: dict[str, Shape] = {"projection.weight": (embed, config["word_dim"] + parts), "projection.bias": (embed,)}
     if config["word_dim"]:
         embedder["word_emb_layer.embedding.weight"] = (num_tokens, config["word_dim"])
     if config["char_dim"]:
@@ -284,7 +282,7 @@ def _read_part(path: Path) -> dict[str, Array]:
     return tensors
 
 
-def _check_shapes(expected: Shapes, found: Shapes, path: Path) -> None:
+def _check_shapes(expected: dict[str, Shape], found: dict[str, Shape], path: Path) -> None:
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             raise InputError(

@@ -99,12 +99,11 @@ def evaluate_words(space: Any, paths: Sequence[PathLike]) -> dict[str, Any]:
     """
     scores: dict[str, Any] = {}
     for path in paths:
-        record: Any
         if _is_similarity(path):
-            record = word_similarity(space, read_similarity(path))
+            record = word_similarity(space, read_similarity(path)).record("rho")
         else:
-            record = word_analogy(space, read_analogies(path))
-        scores[Path(path).stem] = dataclasses.asdict(record)
+            record = word_analogy(space, read_analogies(path)).record()
+        scores[Path(path).stem] = record
     return scores
 
 

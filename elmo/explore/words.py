@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +13,8 @@ from elmo.checks import optional_module
 from elmo.corpora.tables import read_text
 from elmo.encoding.protocols import WordSpace
 from elmo.errors import InputError
-from elmo.statistics import draw_rows, middle_95, resampled_means
-from elmo.system.types import Bools, Floats, Ids, PathLike, Vectors
+from elmo.statistics import Estimate, draw_rows, middle_95, resampled_means
+from elmo.system.types import Bools, Floats, Ids, PathLike, Record, Vectors
 from elmo.word_vectors import unit_rows
 
 _QUESTIONS_AT_ONCE = 512
@@ -38,33 +39,29 @@ class AnalogyQuestion(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SimilarityResult:
-    """Spearman's rho x 100 between cosines and judgements over the covered pairs, with its 95% bootstrap interval."""
+class WordScore(Estimate):
+    """A score x 100 over the pairs or questions that are covered, with its 95% bootstrap interval over them."""
 
-    rho: float
-    low: float
-    high: float
     covered: int
     total: int
 
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Per cent of the covered questions answered rightly, with its 95% bootstrap interval over questions."""
-
-    percent: float
-    low: float
-    high: float
-    covered: int
-    total: int
+    def record(self, measure: str) -> Record:
+        """As a results file has it, the value by its name."""
+        fields = dataclasses.asdict(self)
+        return {measure: fields.pop("value"), **fields}
 
 
 @dataclass(frozen=True)
 class AnalogyResult:
-    """Accuracy over all questions and within each section, in the order of the set."""
+    """Per cent of the questions answered rightly: of all, and of each section in the order of the set."""
 
-    overall: Accuracy
-    sections: dict[str, Accuracy] = field(default_factory=dict)
+    overall: WordScore
+    sections: dict[str, WordScore]
+
+    def record(self) -> Record:
+        """As a results file has it."""
+        sections = {name: score.record("percent") for name, score in self.sections.items()}
+        return {"overall": self.overall.record("percent"), "sections": sections}
 
 
 def read_similarity(path: PathLike) -> list[JudgedPair]:
@@ -115,7 +112,7 @@ def word_similarity(
     *,
     resamples: int = 1000,
     seed: int = 0,
-) -> SimilarityResult:
+) -> WordScore:
     """Compare the cosines of word pairs with human judgements by Spearman's rank correlation.
 
     Args:
@@ -140,7 +137,7 @@ def word_similarity(
     drawn = draw_rows(len(covered), resamples, np.random.default_rng(seed))
     low, high = middle_95(_spearman(cosines[drawn], judgements[drawn]))
     rho = float(_spearman(cosines[None], judgements[None])[0])
-    return SimilarityResult(100 * rho, 100 * low, 100 * high, len(covered), len(pairs))
+    return WordScore(100 * rho, 100 * low, 100 * high, len(covered), len(pairs))
 
 
 def word_analogy(
@@ -179,11 +176,11 @@ def word_analogy(
     sections = np.array([question.section for question in covered])
     rng = np.random.default_rng(seed)
 
-    def accuracy(outcomes: Bools, total: int) -> Accuracy:
+    def accuracy(outcomes: Bools, total: int) -> WordScore:
         if not len(outcomes):
-            return Accuracy(float("nan"), float("nan"), float("nan"), 0, total)
+            return WordScore(float("nan"), float("nan"), float("nan"), 0, total)
         low, high = middle_95(resampled_means(outcomes, resamples, rng))
-        return Accuracy(100 * float(outcomes.mean()), 100 * low, 100 * high, len(outcomes), total)
+        return WordScore(100 * float(outcomes.mean()), 100 * low, 100 * high, len(outcomes), total)
 
     names = [question.section for question in questions]
     return AnalogyResult(

@@ -18,7 +18,7 @@ from elmo.system.files import (
 )
 from elmo.web.cells import quotation_cell
 from elmo.web.model_arrays import model_arrays, model_facts
-from elmo.web.packing import pack, script
+from elmo.web.packing import pack_page, script
 from elmo.web.senses import sense_data
 from elmo.word_vectors import WordVectors
 
@@ -76,7 +76,7 @@ def web_model(encoder: Encoder, senses: Path | None = None, word_vectors: WordVe
         marked = sense_data(encoder, senses, word_vectors)
         arrays |= marked.arrays
         facts["senses"] = marked.words
-    header, body = pack(arrays, facts)
+    header, body = pack_page(arrays, facts)
     if len(body) > LARGEST:
         raise InputError(
             f"the model has {len(body) / 1e6:.0f} MB in int8, more than the {LARGEST / 1e6:.0f} MB of a page: "

@@ -16,7 +16,7 @@ from elmo.system.types import Array
 _INT8_MAX = 127
 
 
-def pack(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+def pack_page(arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
     """Header and bytes of arrays: matrices and higher as int8, vectors (one axis) as float32.
 
     A matrix is the float32 factors of its rows (its last axis is a row), then its whole numbers; each array begins at a

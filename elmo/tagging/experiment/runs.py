@@ -242,7 +242,7 @@ class LacExperiment(Experiment[Run]):
         for part in PARTS if run.grid is None else ():
             found = evaluate(network, self._examples(run, reader, features, *self.corpora.get(part), part))
             record[part] = describe(found)
-            arrays.update(pack(part, found))
+            arrays.update(pack_counts(part, found))
         record["seconds"] = time.perf_counter() - begun
         self.runs.write(run.name, record, arrays or None)
         scores = [f"{part} {100 * record[part]['tagged']['f1']:.2f}" for part in PARTS if part in record]
@@ -312,7 +312,7 @@ def describe(counts: ChunkCounts) -> dict[str, Any]:
     return {name: view.score()._asdict() for name, view in views(counts).items()}
 
 
-def pack(part: str, counts: ChunkCounts) -> dict[str, Any]:
+def pack_counts(part: str, counts: ChunkCounts) -> dict[str, Any]:
     """Counts by sentence of the views that are compared, for the bootstrap."""
     return {
         f"{part}/{name}": np.stack([view.gold, view.predicted, view.correct])
