@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from elmo.checks import MOST_LAYERS, check_flag, check_names, check_positive, check_share, check_whole
+from elmo.checks import MOST_LAYERS, check_flag, check_names, check_positive, check_share, check_type, check_whole
 from elmo.errors import InputError
 from elmo.text.characters import UTF8, Alphabet, Lexicon, TokenEncoderConfig, read_lexicon
 from elmo.text.shards import find_shards
@@ -37,8 +37,7 @@ class BiLMConfig:
         check_positive(self, "cell_clip", "proj_clip", or_none=True)
         check_share(self, "dropout")
         check_flag(self, "use_skip_connections", "tie_softmax", "softmax")
-        if not isinstance(self.token_encoder, TokenEncoderConfig | None):
-            raise InputError(f"token_encoder is {self.token_encoder!r}: give a TokenEncoderConfig, or none")
+        check_type(self, "token_encoder", TokenEncoderConfig | None, "a TokenEncoderConfig, or none")
         if self.tie_softmax and self.token_encoder is not None:
             raise InputError("tie_softmax is true: words that are read by their characters have no vectors to tie to")
         for name in ("bos_id", "eos_id"):

@@ -7,7 +7,7 @@ import dataclasses
 import importlib
 import sys
 from collections.abc import Collection, Iterator, Sized
-from types import ModuleType
+from types import ModuleType, UnionType
 from typing import Any, Protocol, Self, TypeVar
 
 from elmo.errors import InputError
@@ -138,6 +138,20 @@ def check_choice(config: object, name: str, choices: Collection[str]) -> None:
     value = getattr(config, name)
     if not isinstance(value, str) or value not in choices:
         raise InputError(f"{name} is {value!r}: give one of {', '.join(choices)}")
+
+
+def check_choices(config: object, name: str, choices: Collection[str]) -> None:
+    """InputError unless the field is a tuple of some of these names."""
+    value = getattr(config, name)
+    if not isinstance(value, tuple) or any(each not in choices for each in value):
+        raise InputError(f"{name} is {value!r}: give a list of some of {', '.join(choices)}")
+
+
+def check_type(config: object, name: str, kind: type | UnionType, wanted: str) -> None:
+    """InputError unless the field is of a type; `wanted` says what to give."""
+    value = getattr(config, name)
+    if not isinstance(value, kind):
+        raise InputError(f"{name} is {value!r}: give {wanted}")
 
 
 def check_flag(config: object, *names: str) -> None:

@@ -6,7 +6,7 @@ one token, and `n-B n-I ... n-I` for one of several. Our own code knows one form
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from elmo.errors import InputError
@@ -23,27 +23,6 @@ class TokenTags:
     tokens: list[str]
     tags: list[str]
     place: str = ""  # file:line, for messages
-
-    @classmethod
-    def from_chunks(cls, chunks: Iterable[Sequence[str]], tags: Iterable[str], place: str = "") -> TokenTags:
-        """Make a sentence of chunks, each a sequence of one token or more, and a bare tag for each.
-
-        A chunk that is a string is the sequence of its characters.
-
-        Raises:
-            InputError: a chunk has no token, or there are not as many tags as chunks.
-        """
-        chunks, tags = list(chunks), list(tags)
-        if len(chunks) != len(tags):
-            raise InputError(f"{_at(place)}{len(chunks)} chunks and {len(tags)} tags; give one tag a chunk")
-        if not all(chunks):
-            raise InputError(f"{_at(place)}a chunk is empty; give each a token or more")
-        pieces = [
-            tag + (INSIDE if index else BEGIN)
-            for chunk, tag in zip(chunks, tags, strict=True)
-            for index in range(len(chunk))
-        ]
-        return cls([token for chunk in chunks for token in chunk], pieces, place)
 
     def chunks(self) -> Iterator[tuple[list[str], str]]:
         """Tokens and bare tag of each chunk, in order."""
@@ -141,10 +120,6 @@ def _lines(path: PathLike, advice: str) -> list[str]:
         if "\0" in line:
             raise InputError(f"{path}:{number}: character {line.index(chr(0)) + 1} is NUL, which is no text; {advice}")
     return lines
-
-
-def _at(place: str) -> str:
-    return f"{place}: " if place else ""
 
 
 def _short(text: str) -> str:

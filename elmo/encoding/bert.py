@@ -17,7 +17,7 @@ from elmo.models import ModelFiles
 from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle, use_device
 from elmo.system.types import PathLike, Sentence, Vectors
-from elmo.text.lengths import pad
+from elmo.text.lengths import by_length, pad
 from elmo.text.normalise import Normaliser
 from elmo.text.pieces import MASK, Piece, PieceTokenizer, PieceVocabulary
 from elmo.text.segment.dictionary import steps_as_trained
@@ -195,9 +195,8 @@ class Bert(Pretrained):
             if pieces or special_tokens
             for window in _windows(len(pieces), room)
         ]
-        windows.sort(key=lambda window: window[2] - window[1])
-        for start in range(0, len(windows), batch_size):
-            chosen = windows[start : start + batch_size]
+        for numbers in by_length([end - begin for _, begin, end, _, _ in windows], batch_size):
+            chosen = [windows[number] for number in numbers]
             rows = [[piece.id for piece in block[index][begin:end]] for index, begin, end, _, _ in chosen]
             layers = self._run(rows)
             for vectors, (index, begin, end, first, last) in zip(layers, chosen, strict=True):

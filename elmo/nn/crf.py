@@ -122,7 +122,7 @@ def _check(emissions: Any, tags: Tensor | None, transitions: Any, packing: Packi
 def _totals(forwards: list[Tensor], transitions: Tensor, packing: Packing) -> Tensor:
     """From log sums over all sequences that end with a token and tag to those over whole sentences, [batch]."""
     last_tokens = paddle.to_tensor(np.flatnonzero(packing.is_last))  # (count,)
-    sentences = paddle.to_tensor(packing.rows[packing.is_last] // packing.time)  # (count,)
+    sentences = paddle.to_tensor(packing.sentences[packing.is_last])  # (count,)
     last_forwards = paddle.gather(paddle.concat(forwards), last_tokens)  # (count, tags)
     totals = paddle.logsumexp(last_forwards + transitions[STOP], axis=1)  # (count,)
     return paddle.scatter(paddle.zeros([len(packing.lengths)], totals.dtype), sentences, totals)
@@ -158,7 +158,7 @@ class _LogPartition(paddle.autograd.PyLayer):
     def backward(ctx: Any, d_result: Tensor) -> tuple[Tensor, Tensor]:
         table, ways, most, steps, forwards, peaks, result, packing = ctx.kept
         ctx.kept = None
-        sentences = paddle.to_tensor(packing.rows[: len(steps[0])] // packing.time)  # (count,): longest first
+        sentences = paddle.to_tensor(packing.sentences[: len(steps[0])])  # (count,): longest first
         totals = paddle.gather(result, sentences).unsqueeze(1)  # (count, 1)
         d_totals = paddle.gather(d_result.astype("float64"), sentences).unsqueeze(1)  # (count, 1)
         backward = None  # log of the sum over all that follows this token and tag

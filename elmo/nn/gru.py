@@ -49,6 +49,8 @@ class Packing:
         rank = np.arange(self.size) - np.repeat(begins, self.counts)  # (tokens,)
         sentence = order[rank]  # (tokens,)
         last_step = self.lengths[sentence] - 1  # (tokens,)
+        self.sentences: Rows = sentence  # of each packed token, (tokens,)
+        self.steps: Rows = step  # its place in its sentence, (tokens,)
         self.rows: Rows = sentence * self.time + step  # of the padded batch [batch * time], for each packed token
         # The token at the same distance from its sentence's other end; is its own inverse.
         self.mirrored: Rows = begins[last_step - step] + rank

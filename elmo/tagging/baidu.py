@@ -231,11 +231,12 @@ def start_from_lac(
     network = TaggerNetwork(config)
     unknown = np.tile(words[files.word_ids[UNKNOWN]], (len(files.vocabulary) - len(words), 1))  # is never looked up
     network.embedding.weight.set_value(np.concatenate([words, unknown]))
-    theirs = dict(released.layers.named_parameters())
+    released_layers = dict(released.layers.named_parameters())
     for name, parameter in network.layers.named_parameters():
-        more = parameter.shape[0] - theirs[name].shape[0]  # inputs that Baidu's first layer has not
-        zeros = paddle.zeros([more, *parameter.shape[1:]], parameter.dtype)
-        parameter.set_value(paddle.concat([theirs[name], zeros]) if more else theirs[name])
+        weight = released_layers[name]
+        num_new = parameter.shape[0] - weight.shape[0]  # inputs that Baidu's first layer has not
+        zeros = paddle.zeros([num_new, *parameter.shape[1:]], parameter.dtype)
+        parameter.set_value(paddle.concat([weight, zeros]) if num_new else weight)
     columns = np.array([files.tags.index(label) for label in config.labels])
     rows = np.array([*range(FIRST), *(columns + FIRST)])
     network.output.weight.set_value(released.output.weight.numpy()[:, columns])

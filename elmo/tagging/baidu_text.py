@@ -10,7 +10,6 @@ import os
 from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate, pairwise
 from math import log
-from typing import Any
 
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.corpora.tagged import LAC_TAGS
@@ -253,18 +252,11 @@ def open_dictionary(given: PathLike | UserDictionary | None, tags: Collection[st
 class WithDictionary(abc.ABC):
     """What taggers of both kinds have: a user dictionary, and words without their tags."""
 
-    network: Any
     user_dictionary: UserDictionary | None
 
     @abc.abstractmethod
     def tag(self, texts: str | Sequence[str]) -> list[WordsAndTags]:
         """Words and tags of each text."""
-
-    def add_word(self, entry: str, tag: str | None = None) -> None:
-        """Keep a word whole from now on, as an entry of the user dictionary does; see `UserDictionary.add`."""
-        if self.user_dictionary is None:
-            self.user_dictionary = UserDictionary(tags=self.network.config.tags)
-        self.user_dictionary.add(entry, tag)
 
     def cut(self, text: str) -> list[str]:
         """Return the words of a text; joined they are the text."""

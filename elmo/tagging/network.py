@@ -17,7 +17,16 @@ import numpy.typing as npt
 
 from elmo.bilm import MIX_DECAY, ElmoEncoder, elmo_encoder
 from elmo.bilm_config import BiLMConfig
-from elmo.checks import MOST_LAYERS, check_choice, check_names, check_share, check_whole, config_of_file
+from elmo.checks import (
+    MOST_LAYERS,
+    check_choice,
+    check_choices,
+    check_names,
+    check_share,
+    check_type,
+    check_whole,
+    config_of_file,
+)
 from elmo.corpora.lark_tsv import BEGIN, INSIDE
 from elmo.encoding.features import CHARACTERS, UNITS, WORDS, unit_of
 from elmo.errors import InputError
@@ -59,10 +68,8 @@ class TaggerConfig:
 
     def __post_init__(self) -> None:
         check_choice(self, "tokens", TOKENS)
-        if not isinstance(self.segmenter, str):
-            raise InputError(f"segmenter is {self.segmenter!r}: give a name such as jieba")
-        if not isinstance(self.normalise, tuple) or any(step not in STEPS for step in self.normalise):
-            raise InputError(f"normalise is {self.normalise!r}: give a list of some of {', '.join(STEPS)}")
+        check_type(self, "segmenter", str, "a name such as jieba")
+        check_choices(self, "normalise", STEPS)
         check_whole(self, "num_words", "embedding_size", "hidden_size")
         check_whole(self, "num_layers", most=MOST_LAYERS)
         check_whole(self, "feature_layers", least=0, most=MOST_LAYERS + 1)
@@ -75,8 +82,7 @@ class TaggerConfig:
                 raise InputError(f"the tag {tag!r} is none: give each a name without white space")
         if len(set(self.tags)) != len(self.tags) or not self.tags:
             raise InputError(f"{len(self.tags)} tags, {len(set(self.tags))} of them different: give each tag once")
-        if not isinstance(self.features, dict | None):
-            raise InputError(f"features is {self.features!r}: give what `Features.describe` returned, or none")
+        check_type(self, "features", dict | None, "what `Features.describe` returned, or none")
         check_unit(self.unit, self.tokens)
         if not isinstance(self.lac, dict | None) or (self.tokens == "lac") != (self.lac is not None):
             raise InputError("tokens lac are for a tagger that starts from Baidu's LAC (--start), and for no other")
@@ -182,7 +188,7 @@ class TaggerNetwork(paddle.nn.Layer):
     def forward(self, sentences: Sequence[TaggerInput]) -> tuple[Any, Any]:
         """Emissions [tokens, labels] of a batch, packed, and the packing."""
         packing = Packing([len(sentence.ids) for sentence in sentences])
-        hidden = self.embedding(packed([sentence.ids for sentence in sentences], packing))
+        hidden = self.embedding(packed([sentence.ids for sentence in sentences], packing))  # (tokens, embedding_size)
         if self.config.reads_places:
             places = self.place_embedding(packed([sentence.places for sentence in sentences], packing))
             hidden = paddle.concat([hidden, places], axis=1)
@@ -197,14 +203,17 @@ class TaggerNetwork(paddle.nn.Layer):
     def _features(self, sentences: Sequence[TaggerInput], order: npt.NDArray[np.int64]) -> Tensor:
         """Mixed vectors [tokens, size], packed."""
         if self.elmo is None:
+            # of a sentence (layers, units, size) -> (layers, its tokens, size)
             vectors = [sentence.vectors[:, sentence.owners] for sentence in sentences]  # type: ignore[index]
-            rows = np.concatenate(vectors, axis=1)[:, order].astype(np.float32)
-            mixed = self.scalar_mix([paddle.to_tensor(layer) for layer in rows])
+            rows = np.concatenate(vectors, axis=1)[:, order].astype(np.float32)  # (layers, tokens, size)
+            mixed = self.scalar_mix([paddle.to_tensor(layer) for layer in rows])  # (tokens, size)
             return dropout(mixed, self.config.feature_dropout, self.training)
-        padded, lengths = pad([sentence.elmo_ids or [] for sentence in sentences])
-        vectors = self.elmo(paddle.to_tensor(padded), paddle.to_tensor(lengths))
-        places = np.concatenate([sentence.owners + row * padded.shape[1] for row, sentence in enumerate(sentences)])
-        return paddle.gather(vectors.reshape([-1, vectors.shape[2]]), paddle.to_tensor(places[order]))
+        ids, lengths = pad([sentence.elmo_ids or [] for sentence in sentences])  # (sentences, units)
+        vectors = self.elmo(paddle.to_tensor(ids), paddle.to_tensor(lengths))  # (sentences, units, size)
+        num_sentences, num_units, size = vectors.shape
+        of_token = np.concatenate([number * num_units + sentence.owners for number, sentence in enumerate(sentences)])
+        units = vectors.reshape([num_sentences * num_units, size])
+        return paddle.gather(units, paddle.to_tensor(of_token[order]))  # (tokens, size)
 
     def loss(self, sentences: Sequence[TaggerInput]) -> Tensor:
         """Mean over the sentences of -log p(labels), in nats."""
@@ -221,8 +230,8 @@ class TaggerNetwork(paddle.nn.Layer):
 
 def packed_order(packing: Packing) -> npt.NDArray[np.int64]:
     """For each packed token its place when the sentences stand one after another."""
-    begins = np.cumsum(packing.lengths) - packing.lengths
-    return np.asarray(begins[packing.rows // max(packing.time, 1)] + packing.rows % max(packing.time, 1))
+    begins = np.cumsum(packing.lengths) - packing.lengths  # (sentences,)
+    return np.asarray(begins[packing.sentences] + packing.steps)  # (tokens,)
 
 
 def packed(parts: Sequence[Any], packing: Packing) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from elmo.text.lengths import by_length
 from elmo.training.early_stopping import EarlyStopping, Epoch, FitSettings
 
 Outcomes = npt.NDArray[np.float64]
@@ -108,9 +109,7 @@ def fit(
 def outcomes(network: Any, examples: Sequence[TaskExample]) -> Outcomes:
     """Outcomes of all examples, in their order."""
     found: list[Outcomes] = [np.empty(0)] * len(examples)
-    order = sorted(range(len(examples)), key=lambda index: examples[index].length)
-    for start in range(0, len(order), _EVALUATED):
-        chosen = order[start : start + _EVALUATED]
+    for chosen in by_length([example.length for example in examples], _EVALUATED):
         batch = [examples[index] for index in chosen]
         rows = network.outcomes(batch)
         counts = [getattr(example, "outcomes", 1) for example in batch]
@@ -126,7 +125,8 @@ def batches(
     order = generator.permutation(len(examples)).tolist()
     cut: list[list[int]] = []
     for start in range(0, len(order), _POOL * batch_size):
-        pool = sorted(order[start : start + _POOL * batch_size], key=lambda index: examples[index].length)
-        cut += [pool[begin : begin + batch_size] for begin in range(0, len(pool), batch_size)]
+        pool = order[start : start + _POOL * batch_size]
+        alike = by_length([examples[index].length for index in pool], batch_size)
+        cut += [[pool[number] for number in numbers] for numbers in alike]
     for place in generator.permutation(len(cut)):
         yield [examples[index] for index in cut[place]]

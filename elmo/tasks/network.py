@@ -163,7 +163,9 @@ class TextNetwork(paddle.nn.Layer):
         self, config: NetworkConfig, vectors: FrozenVectors | None = None, encoder: TextEncoder | None = None
     ) -> None:
         super().__init__()
-        self.config, self._vectors, self._encoder = config, vectors, encoder
+        self.config = config
+        self._vectors = vectors
+        self._encoder = encoder
         uniform = paddle.nn.initializer.Uniform(-0.1, 0.1)
         self.embedding = paddle.nn.Embedding(
             config.num_characters, config.embedding_size, weight_attr=paddle.ParamAttr(initializer=uniform)
@@ -192,17 +194,17 @@ class TextNetwork(paddle.nn.Layer):
             self.place_embedding(packed([text.places for text in texts], packing)),
         ]
         if self._vectors is not None:
-            mixed, begins = self._mixed(texts, self._vectors)
+            mixed, begins = self._mixed(texts, self._vectors)  # (units, size), (texts,)
             owners = packed([text.owners + begin for text, begin in zip(texts, begins, strict=True)], packing)
-            parts.append(paddle.gather(mixed, owners))
+            parts.append(paddle.gather(mixed, owners))  # (characters, size)
         hidden = dropout(paddle.concat(parts, axis=1), self.config.dropout, self.training)
-        hidden = self.gru.run_packed(hidden, packing)
+        hidden = self.gru.run_packed(hidden, packing)  # (characters, output_size)
         return dropout(hidden, self.config.dropout, self.training), packing
 
     def _mixed(self, texts: Sequence[Text], vectors: FrozenVectors) -> tuple[Tensor, Ids]:
         """The scalar mix [rows, size] of the texts' units, and at which row each text's begin."""
         if self._encoder is not None:
-            layers, begins = self._encoder.run([text.units for text in texts])
+            layers, begins = self._encoder.run([text.units for text in texts])  # each (rows, size)
             scaled = [layer * scale for layer, scale in zip(layers, vectors.scales, strict=True)]
             return self.scalar_mix(scaled), begins
         stacked, begins = vectors.rows(texts)
@@ -211,17 +213,20 @@ class TextNetwork(paddle.nn.Layer):
     def pooled(self, texts: Sequence[Text]) -> Tensor:
         """A vector of each text, [texts, 2 * output_size]: mean and maximum of the outputs of its characters."""
         hidden, packing = self.outputs(texts)  # [characters, output_size]
-        count, size = len(texts), self.output_size
-        sentences = packing.rows // packing.time
-        shares = np.zeros([count, packing.size], np.float32)
-        shares[sentences, np.arange(packing.size)] = 1 / packing.lengths[sentences]
+        num_texts, num_characters, size = len(texts), packing.size, self.output_size
+        shares = np.zeros([num_texts, num_characters], np.float32)
+        shares[packing.sentences, np.arange(num_characters)] = 1 / packing.lengths[packing.sentences]
+        mean = paddle.matmul(paddle.to_tensor(shares), hidden)  # (texts, size)
         # Where a maximum is, is found outside of the graph: Paddle's own gradient of it takes five times as long.
-        padded = np.full([count * packing.time, size], -np.inf, np.float32)
-        padded[packing.rows] = hidden.numpy()
-        steps = padded.reshape([count, packing.time, size]).argmax(axis=1)
-        highest = packing.slots[np.arange(count)[:, None] * packing.time + steps] * size + np.arange(size)
-        maximum = paddle.gather(hidden.reshape([-1]), paddle.to_tensor(highest.reshape(-1))).reshape([count, size])
-        return paddle.concat([paddle.matmul(paddle.to_tensor(shares), hidden), maximum], axis=1)
+        padded = np.full([num_texts, packing.time, size], -np.inf, np.float32)
+        padded[packing.sentences, packing.steps] = hidden.numpy()
+        steps = padded.argmax(axis=1)  # (texts, size)
+        slots = packing.slots.reshape([num_texts, packing.time])
+        characters = slots[np.arange(num_texts)[:, None], steps]  # (texts, size): in which the maximum is
+        highest = characters * size + np.arange(size)  # (texts, size): of the numbers of `hidden`, one after another
+        numbers = hidden.reshape([num_characters * size])
+        maximum = paddle.gather(numbers, paddle.to_tensor(highest.reshape(-1))).reshape([num_texts, size])
+        return paddle.concat([mean, maximum], axis=1)
 
     def compared(self, pairs: Sequence[tuple[Text, Text]]) -> Tensor:
         """What a pair's vectors u and v have in common, [pairs, 8 * output_size]: [u; v; |u - v|; u * v].
@@ -232,7 +237,7 @@ class TextNetwork(paddle.nn.Layer):
         for pair in pairs:
             for text in pair:
                 numbers.setdefault(text, len(numbers))
-        vectors = self.pooled(list(numbers))
+        vectors = self.pooled(list(numbers))  # (texts, 2 * output_size)
         first, second = (
             paddle.gather(vectors, paddle.to_tensor(np.array([numbers[pair[side]] for pair in pairs])))
             for side in (0, 1)

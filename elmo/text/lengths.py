@@ -14,6 +14,13 @@ T = TypeVar("T")
 _BATCH_TOKENS = 1 << 14  # of a batch at most, unless one sentence alone has more
 
 
+def by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Indices of all items in batches of one size, the shortest first; the last batch may be smaller."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]
+
+
 def like_lengths(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
     """Indices of the sentences that have tokens, in batches of like length that fit into memory.
 

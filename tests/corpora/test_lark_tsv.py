@@ -15,7 +15,8 @@ chunks = st.lists(st.tuples(st.lists(tokens, min_size=1, max_size=4), kinds), mi
 
 
 def sentence_of(chunks):
-    return TokenTags.from_chunks([words for words, _ in chunks], [kind for _, kind in chunks])
+    tags = [kind + ("-I" if place else "-B") for words, kind in chunks for place in range(len(words))]
+    return TokenTags([token for words, _ in chunks for token in words], tags)
 
 
 def bare_tags(chunks):
@@ -75,20 +76,6 @@ def test_larks_form_and_ours_say_the_same(generated):
     assert from_lark(tags) == tags
 
 
-def test_a_word_is_a_chunk_of_its_characters():
-    sentence = TokenTags.from_chunks(["小猫", "跑"], ["n", "v"], "here:1")
-    assert sentence == TokenTags(["小", "猫", "跑"], ["n-B", "n-I", "v-B"], "here:1")
-
-
-@pytest.mark.parametrize(
-    ("chunks", "tags", "problem"),
-    [(["猫", "跑"], ["n"], "2 chunks and 1 tags"), (["猫", ""], ["n", "v"], "a chunk is empty")],
-)
-def test_chunks_that_make_no_sentence(chunks, tags, problem):
-    with pytest.raises(InputError, match=f"here:1: {problem}"):
-        TokenTags.from_chunks(chunks, tags, "here:1")
-
-
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -139,7 +126,7 @@ def test_only_a_space_separates_tokens(tsv):
 
 def test_a_sentence_of_10_000_characters_emoji_and_mixed_scripts(tmp_path):
     mixed = ["😀", "👩‍👩‍👧", "Привет", "नमस्ते", "e\u0301", "𠮷", "٣"]
-    long = TokenTags.from_chunks([list("猫" * 9_993), mixed], ["n", "nz"])
+    long = sentence_of([(list("猫" * 9_993), "n"), (mixed, "nz")])
     path = tmp_path / "long.tsv"
     path.write_text(f"{' '.join(long.tokens)}\t{' '.join(long.tags)}\n", encoding="utf-8")
     (read,) = read_tsv(path)

@@ -152,14 +152,6 @@ def test_words_of_the_user_are_kept_whole(tiny_lac: Path, tmp_path: Path) -> Non
     assert tags[3] == "ACT"
 
 
-def test_words_are_added_to_a_loaded_model(tiny_lac: Path) -> None:
-    lac = Lac.from_pretrained(tiny_lac)
-    lac.add_word("河边散步/v")
-    lac.add_word("明天去", "TIME")
-    words, tags = lac.tag("我们明天去河边散步")[0]
-    assert words[-2:] == ["明天去", "河边散步"] and tags[-2:] == ["TIME", "v"]
-
-
 @pytest.mark.parametrize("emoji", ["👨\u200d👩\u200d👧", "👍🏽", "❤\ufe0f", "🇨🇳", "1\ufe0f\u20e3"])
 def test_an_emoji_of_several_characters_is_a_word(tiny_lac: Path, emoji: str) -> None:
     words, tags = Lac.from_pretrained(tiny_lac).tag(f"我们{emoji}去河边{emoji}")[0]

@@ -1,11 +1,16 @@
-"""Rows of ids become one array."""
+"""What is computed together, and how rows of ids become one array."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from elmo.text.lengths import pad
+from elmo.text.lengths import by_length, pad
+
+
+def test_batches_of_like_length_hold_everything_once_the_shortest_first() -> None:
+    assert list(by_length([3, 0, 2, 3, 1], 2)) == [[1, 4], [2, 0], [3]]  # equal ones in their order
+    assert list(by_length([], 2)) == []
 
 
 def test_rows_are_filled_up_behind_their_ends() -> None:
