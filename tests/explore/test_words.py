@@ -157,7 +157,7 @@ def test_accuracy_is_counted_by_section(countries):
     assert np.isnan(result.sections["not covered"].value)
     assert (result.sections["not covered"].covered, result.sections["not covered"].total) == (0, 1)
     assert (result.overall.low, result.overall.high) == (0, 100)  # two questions say nothing
-    assert list(result.record()["overall"]) == ["percent", "low", "high", "covered", "total"]  # as results files have it
+    assert list(result.record()["overall"]) == ["percent", "low", "high", "covered", "total"]
 
 
 def test_restriction_leaves_rarer_words_out(countries):
