@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from elmo.commands.options import HeldOutShards, Model, ResultsFile, UseGpu, flag
+from elmo.system.files import write_results
 from elmo.system.project import project_data
 from elmo.system.terminal import say
 
@@ -16,6 +17,8 @@ OWN_TAGGED, OWN_PROFESSIONS = project_data("lac"), project_data("professions.tsv
 Senses = Annotated[
     Path, typer.Option("--senses", help="Marked sentences; by default data/senses.tsv.", show_default=False)
 ]
+Reviews = Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")]
+MclWic = Annotated[Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")]
 AnyModels = Annotated[list[str], typer.Argument(help="ELMo, word2vec, BERT or ERNIE: paths or names.")]
 app = typer.Typer(help="Scores of word vectors and models.", no_args_is_help=True)
 
@@ -34,7 +37,6 @@ def eval_perplexity(
 ) -> None:
     """Measure perplexity on held-out text with the full softmax, each sentence read from zero state."""
     from elmo import runtime
-    from elmo.system.files import write_results
     from elmo.training.perplexity import evaluate_perplexity
 
     runtime.select_device(use_gpu)
@@ -66,7 +68,6 @@ def eval_masked(
 ) -> None:
     """Measure the perplexity of masked characters, and of masked words, on held-out text."""
     from elmo import runtime
-    from elmo.system.files import write_results
     from elmo.training.perplexity import evaluate_masked
 
     runtime.select_device(use_gpu)
@@ -88,7 +89,6 @@ def eval_words(
 ) -> None:
     """Score word vectors on word similarity (three columns) and analogy (four words a line) sets."""
     from elmo.explore.report import evaluate_averages, evaluate_words
-    from elmo.system.files import write_results
     from elmo.word_vectors import WordVectors
 
     if text is None:
@@ -134,7 +134,6 @@ def eval_tasks(
     """Measure encoders on five tasks: inference, similarity, named entities, sentiment, question matching."""
     from elmo import runtime
     from elmo.corpora.tasks import SetSizes
-    from elmo.system.files import write_results
     from elmo.tasks.plan import ExperimentSettings, parse_encoders
     from elmo.tasks.results import summarise
     from elmo.tasks.runs import TasksExperiment
@@ -162,15 +161,12 @@ def eval_senses(
     output: ResultsFile,
     senses: Senses = OWN_SENSES,
     word2vec: Annotated[str | None, typer.Option("--word2vec", help="Word vectors to compare with.")] = None,
-    reviews: Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")] = None,
-    mcl_wic: Annotated[
-        Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")
-    ] = None,
+    reviews: Reviews = None,
+    mcl_wic: MclWic = None,
 ) -> None:
     """Score how well vectors in context tell senses apart: AUC of the cosine for same-sense pairs."""
     from elmo.encoding.encoder import load_pretrained
     from elmo.explore.report import evaluate_senses
-    from elmo.system.files import write_results
     from elmo.word_vectors import WordVectors
 
     encoder = load_pretrained(model)
@@ -187,16 +183,13 @@ def eval_forms(
     output: ResultsFile,
     word2vec: Annotated[str, typer.Option("--word2vec", help="Word vectors to compare with.")],
     senses: Senses = OWN_SENSES,
-    reviews: Annotated[Path | None, typer.Option("--reviews", help="shopping_reviews_7cats.csv")] = None,
-    mcl_wic: Annotated[
-        Path | None, typer.Option("--mcl_wic", help="Chinese pairs of MCL-WiC, .data; its .gold beside it.")
-    ] = None,
+    reviews: Reviews = None,
+    mcl_wic: MclWic = None,
 ) -> None:
     """Score which vector tells senses apart: the word's own, the hole's, its substitutes', or a mean around it."""
     from elmo.encoding.encoder import load_pretrained
     from elmo.encoding.substitutes import Substitutes
     from elmo.explore.polysemy.compare_forms import compare_forms
-    from elmo.system.files import write_results
     from elmo.word_vectors import WordVectors
 
     pairs = None if mcl_wic is None else (mcl_wic, mcl_wic.with_suffix(".gold"))
@@ -221,7 +214,6 @@ def eval_cloze(
     """Ask models for missing words: probability of the whole answer, and its rank among others of its kind."""
     from elmo import runtime
     from elmo.explore.cloze import evaluate_files, lines_of
-    from elmo.system.files import write_results
 
     runtime.select_device(use_gpu)
     result = evaluate_files(models, questions, batch_size=batch_size)
@@ -244,7 +236,6 @@ def eval_probes(
     """Probe every layer of models for parts of speech, kinds of names and senses, with control tasks."""
     from elmo import runtime
     from elmo.explore.probing.probes import evaluate_probes, lines_of
-    from elmo.system.files import write_results
 
     runtime.select_device(use_gpu)
     result = evaluate_probes(models, tagged, senses, seeds=seeds)
@@ -270,7 +261,6 @@ def eval_prejudice(
     """Ask models whom they expect in a profession, 他 (he) or 她 (she)."""
     from elmo import runtime
     from elmo.explore.probing.prejudice import evaluate_prejudice, lines_of
-    from elmo.system.files import write_results
 
     runtime.select_device(use_gpu)
     result = evaluate_prejudice(models, professions)

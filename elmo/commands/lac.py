@@ -9,6 +9,8 @@ import typer
 
 from elmo.commands.options import Amp, Encoding, Normalise, NormaliseAsModel, RandomSeed, UseGpu, flag
 from elmo.commands.progress import busy, counting
+from elmo.errors import InputError
+from elmo.system.files import check_output, write_results
 from elmo.system.terminal import PlainConsole, say
 
 app = typer.Typer(
@@ -217,8 +219,6 @@ def lac_experiment(
     Runs of a model that is not given are left out.
     """
     from elmo import runtime
-    from elmo.errors import InputError
-    from elmo.system.files import check_output, write_results
     from elmo.tagging.experiment.runs import LacExperiment
     from elmo.tagging.experiment.summary import TABLES, Summary
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import importlib.metadata
 import json
 import math
 import os
@@ -196,10 +195,12 @@ def whole_file(path: PathLike, *, parents: bool = False) -> Iterator[Path]:
 
 def write_results(path: PathLike, results: dict[str, Any]) -> None:
     """Write results as JSON with the versions they were made with; the file appears whole or not at all."""
+    from importlib import metadata  # which takes a while, and nothing else here needs it
+
     versions = {}
     for name in ("elmo", "paddlepaddle", "paddlepaddle-gpu", "numpy", "jieba"):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
     with whole_file(path, parents=True) as temporary:
         text = json.dumps(_without_nan({**results, "versions": versions}), ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
