@@ -31,7 +31,7 @@ from elmo.training.checkpoint import read_training_state
 from elmo.training.optimizer import make_optimizer
 from elmo.training.perplexity import evaluate_perplexity
 from elmo.training.settings import OPTIMIZERS, PretrainSettings
-from tests.runs import without_speeds
+from tests.runs import assert_same_run
 from tests.training.texts import learn
 
 # What follows a word, and what goes before it, is almost certain: a model that learns anything gets better at once.
@@ -70,13 +70,6 @@ changed = functools.partial(dataclasses.replace, SETTINGS)
 
 def arrays_of(path) -> dict[str, Any]:
     return read_model(path).arrays
-
-
-def assert_same_parameters(first, second) -> None:
-    ours, theirs = arrays_of(first), arrays_of(second)
-    assert ours.keys() == theirs.keys()
-    for name, array in ours.items():
-        assert (array == theirs[name]).all(), name
 
 
 # Learning
@@ -120,16 +113,16 @@ def test_gradients_by_rows_train_as_dense_ones_do_or_are_not_used(text, optim):
 
 
 def test_the_same_seed_gives_identical_numbers_and_another_one_does_not(run, tmp_path):
-    first, again, other = run("first"), run("again"), run(None, changed(random_seed=1))
-    assert without_speeds(first) == without_speeds(again)
-    assert_same_parameters(tmp_path / "first" / "epoch_002", tmp_path / "again" / "epoch_002")
-    assert without_speeds(first)[0]["training_loss"] != without_speeds(other)[0]["training_loss"]
+    first, _, other = run("first"), run("again"), run(None, changed(random_seed=1))
+    assert_same_run(tmp_path / "first" / "epoch_002", tmp_path / "again" / "epoch_002")
+    assert first[0]["training_loss"] != other[0]["training_loss"]
 
 
 def test_measuring_more_often_does_not_change_what_is_learnt(run, tmp_path):
     run("seldom")
     run("often", changed(dev_interval=2, save_interval=3, log_interval=1))
-    assert_same_parameters(tmp_path / "seldom" / "epoch_002", tmp_path / "often" / "epoch_002")
+    seldom, often = (arrays_of(tmp_path / name / "epoch_002") for name in ("seldom", "often"))
+    assert [name for name, array in seldom.items() if not (array == often[name]).all()] == []
 
 
 def test_every_epoch_reads_every_token_once_and_in_another_order(text):
@@ -239,15 +232,10 @@ def test_without_held_out_text_there_is_no_perplexity(run):
 @pytest.mark.parametrize("optim", ["adagrad", "adam"])
 def test_going_on_after_the_first_epoch_ends_where_an_unbroken_run_does(run, tmp_path, optim):
     settings = changed(optim=optim, learning_rate=0.05)
-    whole = run("whole", settings)
+    run("whole", settings)
     run("parts", dataclasses.replace(settings, max_epoch=1))
-    resumed = run("parts", settings, load_dir=str(tmp_path / "parts" / "epoch_001"))
-    assert without_speeds(resumed) == without_speeds(whole)
-    assert_same_parameters(tmp_path / "whole" / "epoch_002", tmp_path / "parts" / "epoch_002")
-    states = [read_training_state(tmp_path / name / "epoch_002") for name in ("whole", "parts")]
-    assert states[0].step == states[1].step
-    for name, array in states[0].optimizer.items():
-        assert (array == states[1].optimizer[name]).all(), name
+    run("parts", settings, load_dir=str(tmp_path / "parts" / "epoch_001"))
+    assert_same_run(tmp_path / "whole" / "epoch_002", tmp_path / "parts" / "epoch_002")
 
 
 def test_going_on_with_another_optimiser_is_refused(run, tmp_path):
@@ -332,32 +320,18 @@ def test_a_wrong_number_of_words_is_pointed_out_and_not_used(run, claim, text):
 # Bad calls and bad ends
 
 
-@pytest.mark.parametrize("name", ["batch_size", "num_steps", "max_epoch", "n_negative_samples_batch", "log_interval"])
-@pytest.mark.parametrize("value", [0, -1, 1.5, "3", None, True])
-def test_counts_must_be_whole_numbers_above_zero(name, value):
-    with pytest.raises(InputError, match=f"{name} is {value!r}: give a whole number above 0"):
-        PretrainSettings(**{name: value})
-
-
-@pytest.mark.parametrize("name", ["save_interval", "dev_interval", "random_seed"])
-@pytest.mark.parametrize("value", [-1, 0.5, "0"])
-def test_intervals_and_seed_must_be_whole_numbers(name, value):
-    with pytest.raises(InputError, match=f"{name} is {value!r}: give a whole number, 0 or more"):
-        PretrainSettings(**{name: value})
-    zero: dict[str, Any] = {name: 0}
-    assert getattr(PretrainSettings(**zero), name) == 0
-
-
-@pytest.mark.parametrize("name", ["learning_rate", "max_grad_norm"])
-@pytest.mark.parametrize("value", [0, -0.1, math.nan, math.inf, "0.2", None])
-def test_rates_must_be_finite_and_above_zero(name, value):
-    with pytest.raises(InputError, match=f"{name} is .*: give a number above 0"):
-        PretrainSettings(**{name: value})
-
-
-def test_an_unknown_optimiser_is_refused_and_the_known_ones_named():
-    with pytest.raises(InputError, match="optim is 'adamw': give one of adagrad, sgd, adam, rmsprop"):
-        PretrainSettings(optim="adamw")
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0: give a whole number above 0"),
+        ({"save_interval": -1}, "save_interval is -1: give a whole number, 0 or more"),
+        ({"learning_rate": math.nan}, "learning_rate is nan: give a number above 0"),
+        ({"optim": "adamw"}, "optim is 'adamw': give one of adagrad, sgd, adam, rmsprop"),
+    ],
+)
+def test_a_bad_setting_is_refused_with_what_to_give(setting, message):
+    with pytest.raises(InputError, match=message):
+        PretrainSettings(**setting)
 
 
 @pytest.mark.parametrize(
@@ -410,7 +384,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_leaves_the_checkpoints(run, 
         run("broken")
     assert str(caught.value).startswith(f"the loss is nan at step {steps + 3} (epoch 2): lower --learning_rate (0.2)")
     assert sorted(path.name for path in (tmp_path / "broken").iterdir()) == ["best", "epoch_001"]
-    assert_same_parameters(tmp_path / "broken" / "epoch_001", tmp_path / "whole" / "epoch_001")
+    assert_same_run(tmp_path / "broken" / "epoch_001", tmp_path / "whole" / "epoch_001")
 
 
 def test_a_rate_far_too_high_ends_in_one_line_and_no_checkpoint_holds_broken_numbers(run, tmp_path):
@@ -422,8 +396,6 @@ def test_a_rate_far_too_high_ends_in_one_line_and_no_checkpoint_holds_broken_num
 
 
 def test_a_model_tells_all_runs_that_made_it(tmp_path):
-    from elmo.models import read_model
-
     shard, vocabulary = tmp_path / "shard", tmp_path / "vocabulary.txt"
     shard.write_text("甲 乙 丙\n乙 丙\n" * 4, encoding="utf-8")
     vocabulary.write_text("<S>\n</S>\n<UNK>\n甲\n乙\n丙\n", encoding="utf-8")
@@ -478,7 +450,7 @@ def test_a_run_on_characters_goes_on_as_if_it_had_not_stopped(run, tmp_path):
     run("whole", sizes=sizes)
     run("part", sizes=sizes, settings=changed(max_epoch=1))
     run("part", sizes=sizes, load_dir=str(tmp_path / "part/epoch_001"))
-    assert_same_parameters(tmp_path / "whole/epoch_002", tmp_path / "part/epoch_002")
+    assert_same_run(tmp_path / "whole/epoch_002", tmp_path / "part/epoch_002")
 
 
 def test_perplexity_of_a_model_that_reads_characters_is_measured_on_any_text(run, text, tmp_path):
