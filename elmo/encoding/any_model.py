@@ -14,7 +14,7 @@ from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder, StatefulEncoder, reads_as_trained
 from elmo.encoding.features import WordVectorFeatures
 from elmo.errors import InputError
-from elmo.masked_lm import KIND as MASKED_LM
+from elmo.models import ModelFiles
 from elmo.system.types import PathLike, Sentence, Vectors
 from elmo.text.normalise import Normaliser
 from elmo.text.segment import Segmenter
@@ -73,6 +73,27 @@ class _Words:
             yield words, self._features.encode([words])[0].astype(np.float32, copy=False)
 
 
+AnyModel = Encoder | Bert | WordVectors
+
+
+def check_gives_vectors(files: ModelFiles, place: object) -> None:
+    """InputError for a model of a kind that gives no vectors of text."""
+    if files.kind not in (Encoder.kind, Bert.kind, WORD2VEC):
+        raise InputError(f"{place}: holds a {files.kind} model, which gives no vectors; give an ELMo, BERT or word2vec")
+
+
+def open_files(files: ModelFiles, place: object, segmenter: str | None = None) -> AnyModel:
+    """Make a model of what was read of it, of any kind that gives vectors; `segmenter` is an ELMo's.
+
+    Raises:
+        InputError: it is of another kind, or its parts do not belong together.
+    """
+    check_gives_vectors(files, place)
+    if files.kind == Encoder.kind:
+        return Encoder.from_files(files, place, segmenter)
+    return Bert.from_files(files, place) if files.kind == Bert.kind else WordVectors.from_files(files, place)
+
+
 def load_encoder(
     model: PathLike,
     segmenter: str | None = None,
@@ -96,14 +117,13 @@ def load_encoder(
         InputError: it can't be read, gives no vectors, or is no ELMo and one of the last two is asked for.
     """
     files = read_any(model, vocab_path=vocab_path)
-    if files.kind == "bilm":
+    check_gives_vectors(files, model)
+    if files.kind == Encoder.kind:
         options: dict[str, Any] = {"user_dictionary": user_dictionary, "normalise": normalise}
         return _Elmo(Encoder.from_files(files, model, segmenter, **options), positions, carry_state)
-    if files.kind not in (MASKED_LM, WORD2VEC):
-        raise InputError(f"{model}: holds a {files.kind} model, which gives no vectors; give an ELMo, BERT or word2vec")
     if positions != "own" or carry_state:
         raise InputError(f"{model}: is a {files.kind} model: --positions and --carry_state are for an ELMo")
-    if files.kind == MASKED_LM:
+    if files.kind == Bert.kind:
         if user_dictionary is not None:
             raise InputError(f"{model}: reads characters, not words: leave --user_dictionary out")
         return _Pieces(Bert.from_files(files, model, normalise=normalise))

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from elmo.bilm import BiLM
 from elmo.convert import read_any
+from elmo.encoding.any_model import open_files
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.encoding.features import CHARACTERS, ElmoFeatures, Features, WordVectorFeatures
@@ -154,16 +155,10 @@ def load_text_encoder(path_or_name: PathLike) -> TextEncoder:
         InputError: it is missing, damaged, or of a kind that gives no vectors.
     """
     files = read_any(path_or_name)
-    if files.kind == "skipgram":
-        return WordEncoder(WordVectors.from_files(files, path_or_name))
-    if files.kind == "bilm":
+    if files.kind == Encoder.kind:
         files.config["softmax"] = False  # nothing is predicted here
-        return WordEncoder(Encoder.from_files(files, path_or_name, "whitespace"))  # texts come segmented
-    if files.kind == MASKED_LM:
-        return PieceEncoder(Bert.from_files(files, path_or_name))
-    raise InputError(
-        f"{path_or_name}: holds a {files.kind} model, which gives no vectors; give word2vec, ELMo, BERT or ERNIE"
-    )
+    model = open_files(files, path_or_name, "whitespace")  # texts come segmented
+    return PieceEncoder(model) if isinstance(model, Bert) else WordEncoder(model)
 
 
 def parameters_of(layer: paddle.nn.Layer) -> Arrays:

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from elmo.corpora.tables import read_table
+from elmo.encoding.any_model import AnyModel
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
 from elmo.explore.cloze import labels as short_names
 from elmo.explore.cloze_scores import GAP, Question, known_words, masked_scores, sentence_scores
-from elmo.explore.probing.word_layers import AnyModel, open_model
+from elmo.explore.probing.word_layers import open_model
 from elmo.statistics import Estimate, draw_counts_within, mean_interval, percentile_interval
 from elmo.system.types import Floats, PathLike, Record
 from elmo.word_vectors import WordVectors

@@ -8,20 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from elmo.convert import read_any
+from elmo.encoding.any_model import AnyModel, open_files
 from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import Encoder
-from elmo.errors import InputError
 from elmo.explore.report import static_layers
-from elmo.masked_lm import KIND as MASKED_LM
 from elmo.system.types import PathLike, Vectors
 from elmo.text.pieces import Piece
-from elmo.word_vectors import KIND as WORD2VEC
-from elmo.word_vectors import WordVectors
 
-AnyModel = Encoder | Bert | WordVectors
 Encode = Callable[[list[list[str]]], list[Vectors]]
 
-BILM = "bilm"
 OWN, MEAN = "word", "mean of the sentence"  # what word vectors offer for a word
 
 
@@ -35,19 +30,9 @@ class WordLayers:
 
 
 def open_model(place: PathLike) -> tuple[str, AnyModel]:
-    """Kind and model of what lies at a path, or has this name.
-
-    Raises:
-        InputError: it is missing or damaged, or of a kind that gives no vectors.
-    """
+    """Kind and model of what lies at a path, or has this name; InputError as `read_any` and `open_files`."""
     files = read_any(place)
-    if files.kind == BILM:
-        return BILM, Encoder.from_files(files, place)
-    if files.kind == MASKED_LM:
-        return MASKED_LM, Bert.from_files(files, place)
-    if files.kind == WORD2VEC:
-        return WORD2VEC, WordVectors.from_files(files, place)
-    raise InputError(f"{place}: holds a {files.kind} model, which gives no vectors; give an ELMo, BERT or word2vec")
+    return files.kind, open_files(files, place)
 
 
 def word_layers(place: PathLike) -> WordLayers:
