@@ -21,7 +21,8 @@ from elmo.text.units import ENTITY, ENTITY_UNIT, WORD, UnitText
 
 STAGES = ("characters", "words", "entities")  # what is masked as one
 MASK_SHARE = 0.15  # of the characters of a sequence
-_MASKED, _KEPT = 0.8, 0.1  # of those: become [MASK]; stay what they are; the others become any token
+_MASKED = 0.8  # of those become [MASK]
+_KEPT = 0.1  # of those stay what they are; the others become any token
 _ENTITIES_SHARE = 0.5  # of what is masked in the stage of entities, at most
 
 
@@ -58,7 +59,8 @@ class Masker:
         if not ordinary:
             raise InputError("the vocabulary holds special tokens only: make one with `elmo vocab --pieces True`")
         self._ordinary = np.array(ordinary, np.int64)
-        self._mask_id, self._unk_id = vocabulary.mask_id, vocabulary.unk_id
+        self._mask_id = vocabulary.mask_id
+        self._unk_id = vocabulary.unk_id
 
     def choose(
         self, ids: Ids, units: npt.NDArray[np.uint8], whole_end: bool, stage: str, generator: np.random.Generator
@@ -74,37 +76,40 @@ class Masker:
         """
         wanted = max(1, round(MASK_SHARE * len(ids)))
         flag = {"words": WORD, "entities": ENTITY_UNIT}.get(stage)
-        begins = np.arange(len(ids)) if flag is None else np.flatnonzero(units & flag)
-        ends = np.append(begins[1:], len(ids))[: len(begins)]
-        unknown = np.concatenate([[0], np.cumsum(ids == self._unk_id)])
-        usable = unknown[ends] == unknown[begins]
+        begins = np.arange(len(ids)) if flag is None else np.flatnonzero(units & flag)  # (units,)
+        ends = np.append(begins[1:], len(ids))[: len(begins)]  # (units,)
+        unknown_before = np.concatenate([[0], np.cumsum(ids == self._unk_id)])  # (count + 1,)
+        usable = unknown_before[ends] == unknown_before[begins]  # (units,)
         if flag is not None and not whole_end and len(usable):
             usable[-1] = False
-        begins, ends = begins[usable], ends[usable]
+        begins = begins[usable]
+        ends = ends[usable]
         order = generator.permutation(len(begins))
         taken: list[int] = []
         if stage == "entities":
             is_entity = (units[begins] & ENTITY) > 0
             entities = order[is_entity[order]]
-            taken, count = _fill(entities, ends - begins, int(_ENTITIES_SHARE * wanted))
+            taken, num_masked = _fill(entities, ends - begins, int(_ENTITIES_SHARE * wanted))
             order = order[~np.isin(order, taken)]
-            wanted -= count
+            wanted -= num_masked
         taken += _fill(order, ends - begins, wanted)[0]
         spans = [np.arange(begins[unit], ends[unit]) for unit in taken]
         return np.sort(np.concatenate(spans)) if spans else np.zeros(0, np.int64)
 
     def replace(self, ids: Ids, places: Ids, generator: np.random.Generator) -> Ids:
         """Ids [count] with what is chosen replaced: 80% by [MASK], 10% by any token, 10% not."""
-        replaced, draw = ids.copy(), generator.random(len(places))
-        replaced[places[draw < _MASKED]] = self._mask_id
-        other = places[draw >= _MASKED + _KEPT]
-        replaced[other] = generator.choice(self._ordinary, len(other))
+        replaced = ids.copy()
+        drawn = generator.random(len(places))  # (masked,)
+        replaced[places[drawn < _MASKED]] = self._mask_id
+        other_places = places[drawn >= _MASKED + _KEPT]
+        replaced[other_places] = generator.choice(self._ordinary, len(other_places))
         return replaced
 
 
 def _fill(units: Sequence[int] | Ids, lengths: Ids, wanted: int) -> tuple[list[int], int]:
     """Take units in their order as long as they fit; returns them, and how many characters they have."""
-    taken, count = [], 0
+    taken = []
+    count = 0
     for unit in units:
         if count == wanted:
             break
@@ -132,7 +137,8 @@ class MaskedSequences:
     def __init__(self, text: UnitText, max_length: int) -> None:
         if max_length < 3:
             raise InputError(f"max_length is {max_length}: give at least 3, for [CLS], a character and [SEP]")
-        self.text, self.length = text, min(max_length - 2, text.num_characters)
+        self.text = text
+        self.length = min(max_length - 2, text.num_characters)  # characters of a sequence
         self._begins = _find_begins(text.starts(), self.length)
         self._masker = Masker(text.vocabulary)
 
@@ -144,23 +150,26 @@ class MaskedSequences:
 
         What is masked depends on the seed, the number and the stage alone.
         """
+        vocabulary = self.text.vocabulary
         begin = int(self._begins[number])
-        ids, units = self.text.read(begin, begin + self.length + 1)
-        ids, vocabulary = ids[:-1].astype(np.int64), self.text.vocabulary
+        ids, units = self.text.read(begin, begin + self.length + 1)  # one more, to see whether a unit begins there
+        ids = ids[:-1].astype(np.int64)
         flag = ENTITY_UNIT if stage == "entities" else WORD
+        whole_end = bool(units[-1] & flag)
         generator = np.random.default_rng([*seed, number])
-        places = self._masker.choose(ids, units[:-1], bool(units[-1] & flag), stage, generator)
-        inner = self._masker.replace(ids, places, generator)
-        tokens = np.concatenate([[vocabulary.bos_id], inner, [vocabulary.eos_id]])
-        return tokens, places + 1, ids[places]
+        places = self._masker.choose(ids, units[:-1], whole_end, stage, generator)
+        replaced = self._masker.replace(ids, places, generator)
+        token_ids = np.concatenate([[vocabulary.bos_id], replaced, [vocabulary.eos_id]])
+        return token_ids, places + 1, ids[places]
 
     def batch(self, numbers: Sequence[int] | Ids, stage: str, seed: Sequence[int]) -> MaskedBatch:
         """Put sequences side by side."""
         rows = [self.sequence(int(number), stage, seed) for number in numbers]
         time = self.length + 2
-        places = [row * time + places for row, (_, places, _) in enumerate(rows)]
-        targets = np.concatenate([targets for _, _, targets in rows])
-        return MaskedBatch(np.stack([tokens for tokens, _, _ in rows]), np.concatenate(places), targets)
+        token_ids = np.stack([ids for ids, _, _ in rows])  # (batch, time)
+        places = np.concatenate([row * time + columns for row, (_, columns, _) in enumerate(rows)])  # (masked,)
+        targets = np.concatenate([targets for _, _, targets in rows])  # (masked,)
+        return MaskedBatch(token_ids, places, targets)
 
     def num_batches(self, batch_size: int, world_size: int = 1) -> int:
         """Batches of a pass."""
@@ -188,26 +197,29 @@ class MaskedSequences:
             rank: which of `world_size` ranks' sequences are wanted.
             world_size: all ranks together read what one process with as many times the batch would.
         """
-        order, count = Order(len(self), (*seed, 1) if shuffle else None), batch_size * world_size
+        order = Order(len(self), (*seed, 1) if shuffle else None)
         for index in range(first, self.num_batches(batch_size, world_size)):
-            begin = index * count + rank * batch_size
+            begin = (index * world_size + rank) * batch_size  # in the order of all ranks' sequences
             numbers = order.numbers(begin, begin + batch_size)
-            if len(numbers) < batch_size:
-                places = [place % len(self) for place in range(begin + len(numbers), begin + batch_size)]
-                numbers = np.concatenate([numbers, *(order.numbers(place, place + 1) for place in places)])
+            for place in range(begin + len(numbers), begin + batch_size):
+                again = place % len(self)
+                numbers = np.append(numbers, order.numbers(again, again + 1))
             yield self.batch(numbers, stage(index), (*seed, 2))
 
 
 def _find_begins(starts: Ids, length: int) -> Ids:
     """Where sequences begin, from where sentences do (and the last one ends)."""
-    total, begins, begin = int(starts[-1]), [], 0
+    total = int(starts[-1])
+    begins = []
+    begin = 0
     sentence = 0  # that `begin` is in
     while begin < total:
         begins.append(begin)
         ahead = starts[sentence : sentence + length + 2]  # no sentence is empty
         following = sentence + int(np.searchsorted(ahead, begin + length, side="right")) - 1
         if following > sentence:
-            sentence, begin = following, int(starts[following])
+            sentence = following
+            begin = int(starts[following])
         else:
             begin += length
     return np.array(begins, np.int64)

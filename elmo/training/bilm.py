@@ -26,7 +26,8 @@ from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
 from elmo.system.types import Arrays, Tensor
-from elmo.text.batches import Batch, Position, ReadAhead, SentenceIds
+from elmo.text.batches import Batch, Position, SentenceIds
+from elmo.text.batches.read_ahead import ReadAhead
 from elmo.text.characters import Alphabet, Lexicon
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Coverage, Vocabulary, count_words, measure_coverage

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elmo.errors import InputError
-from elmo.text.batches import Batch, Order, Position, ReadAhead, SentenceIds, Streams
+from elmo.text.batches import Batch, Order, Position, SentenceIds, Streams
+from elmo.text.batches.read_ahead import ReadAhead
 from elmo.text.shards import find_shards, read_lines, read_sentences
 from elmo.text.vocabulary import Vocabulary
 

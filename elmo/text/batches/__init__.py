@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -19,11 +15,10 @@ from elmo.text.encoded import encode_shards
 from elmo.text.shards import find_shards
 from elmo.text.vocabulary import Vocabulary
 
-_READ_AHEAD = 8  # batches that are ready before they are asked for
-_POLL_SECONDS = 0.2  # between two looks at whether they are still wanted
 _WHOLE_TOKENS = 8192  # of a batch of whole sentences, unless one alone has more
 _COUNTED_WORDS = 1 << 20  # at a time
 _ROUNDS = 6  # of the shuffle
+_PLANNED = 4096  # sentences whose numbers are computed at once
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,33 @@ class Batch:
         return int(self.mask.sum())
 
 
+class _Rows:
+    """The rows of a batch while sentences are put into them; the mask is False where there are none."""
+
+    def __init__(self, vocabulary: Vocabulary, batch_size: int, num_steps: int) -> None:
+        shape = 2, batch_size, num_steps  # inputs, targets
+        self._forward = np.full(shape, vocabulary.eos_id, np.int64)
+        self._backward = np.full(shape, vocabulary.bos_id, np.int64)
+        self._mask = np.zeros((batch_size, num_steps), np.bool_)
+
+    def put(self, row: int, column: int, forward: Ids, backward: Ids) -> None:
+        """Put tokens [count + 1] of both reading orders into `count` columns: all but the first are predicted."""
+        columns = slice(column, column + len(forward) - 1)
+        self._forward[:, row, columns] = forward[:-1], forward[1:]
+        self._backward[:, row, columns] = backward[:-1], backward[1:]
+        self._mask[row, columns] = True
+
+    def batch(self, ended: npt.NDArray[np.bool_]) -> Batch:
+        """All rows as a batch."""
+        forward, backward = self._forward, self._backward
+        return Batch(forward[0], forward[1], backward[0], backward[1], self._mask, ended)
+
+
+def _with_boundaries(sentence: npt.NDArray[np.int32], vocabulary: Vocabulary) -> Ids:
+    """All tokens of a sentence, in forward order."""
+    return np.concatenate([[vocabulary.bos_id], sentence, [vocabulary.eos_id]]).astype(np.int64)
+
+
 class Order:
     """The numbers 0 .. count - 1 in their order, or shuffled by a seed, each computed when it is asked for.
 
@@ -55,10 +77,11 @@ class Order:
     """
 
     def __init__(self, count: int, seed: tuple[int, ...] | None = None) -> None:
-        self.count, self.seed = count, seed
-        self._half = max(1, (max(count - 1, 1).bit_length() + 1) // 2)
-        keys = np.random.default_rng(seed if seed is not None else 0).integers(0, 1 << 63, _ROUNDS, dtype=np.uint64)
-        self._keys = keys
+        self.count = count
+        self.seed = seed
+        self._half = max(1, (max(count - 1, 1).bit_length() + 1) // 2)  # bits of half a number
+        generator = np.random.default_rng(seed if seed is not None else 0)
+        self._keys = generator.integers(0, 1 << 63, _ROUNDS, dtype=np.uint64)
 
     def numbers(self, start: int, stop: int) -> Ids:
         """Numbers at the places start .. stop - 1; places from `count` on are left out."""
@@ -71,7 +94,8 @@ class Order:
         return numbers.astype(np.int64)
 
     def _permute(self, numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-        bits, mask = np.uint64(self._half), np.uint64((1 << self._half) - 1)
+        bits = np.uint64(self._half)
+        mask = np.uint64((1 << self._half) - 1)
         left, right = numbers >> bits, numbers & mask
         for key in self._keys:
             left, right = right, left ^ (_mix(right + key) & mask)
@@ -182,17 +206,12 @@ class SentenceIds:
             first += count
 
     def _whole(self, numbers: Ids) -> Batch:
-        bos, eos = self.vocabulary.bos_id, self.vocabulary.eos_id
-        sentences = [self[number] for number in numbers.tolist()]
-        predictions = np.array([len(sentence) + 1 for sentence in sentences])
-        shape = 2, len(sentences), int(predictions.max())
-        forward, backward = np.full(shape, eos, np.int64), np.full(shape, bos, np.int64)  # inputs, targets
-        for row, (sentence, count) in enumerate(zip(sentences, predictions.tolist(), strict=True)):
-            ahead = np.concatenate([[bos], sentence, [eos]])
-            forward[:, row, :count] = ahead[:-1], ahead[1:]
-            backward[:, row, :count] = ahead[:0:-1], ahead[-2::-1]
-        mask = np.arange(shape[2]) < predictions[:, None]
-        return Batch(forward[0], forward[1], backward[0], backward[1], mask, np.ones(len(sentences), np.bool_))
+        sentences = [_with_boundaries(self[number], self.vocabulary) for number in numbers.tolist()]
+        longest = max(len(tokens) for tokens in sentences)
+        rows = _Rows(self.vocabulary, len(sentences), longest - 1)
+        for row, tokens in enumerate(sentences):
+            rows.put(row, 0, tokens, tokens[::-1])
+        return rows.batch(ended=np.ones(len(sentences), np.bool_))
 
 
 class Streams:
@@ -215,8 +234,11 @@ class Streams:
         for name, value in (("batch_size", batch_size), ("num_steps", num_steps)):
             if value < 1:
                 raise InputError(f"{name} is {value}: give a whole number above 0")
-        self.corpus, self.batch_size, self.num_steps, self.order = corpus, batch_size, num_steps, order
-        self._mine = range(rank * batch_size, (rank + 1) * batch_size)
+        self.corpus = corpus
+        self.batch_size = batch_size
+        self.num_steps = num_steps
+        self.order = order
+        self._own = range(rank * batch_size, (rank + 1) * batch_size)  # streams that this rank reads
         streams = batch_size * world_size
         if position is None:
             position = Position(0, np.full(streams, -1, np.int64), np.zeros(streams, np.int64))
@@ -226,38 +248,37 @@ class Streams:
                 "batch_size and number of ranks"
             )
         self.position = position  # after the last batch that was returned
-        self._upcoming: list[int] = []
-        self._planned = position.taken
-        self._current: dict[int, tuple[int, Ids]] = {}  # my stream -> its sentence, with the boundary tokens
+        self._upcoming: list[int] = []  # numbers of the next sentences, the last one first
+        self._planned = position.taken  # how many numbers of the order were asked for
+        self._current: dict[int, tuple[int, Ids]] = {}  # own stream -> number and tokens of its sentence
 
     def __iter__(self) -> Streams:
         return self
 
     def __next__(self) -> Batch:
-        batch_size, num_steps, corpus = self.batch_size, self.num_steps, self.corpus
-        bos, eos = corpus.vocabulary.bos_id, corpus.vocabulary.eos_id
-        forward = np.full((2, batch_size, num_steps), eos, dtype=np.int64)  # inputs, targets
-        backward = np.full((2, batch_size, num_steps), bos, dtype=np.int64)
-        mask = np.zeros((batch_size, num_steps), dtype=np.bool_)
-        sentences, offsets = self.position.sentences.copy(), self.position.offsets.copy()
-        taken, any_read = self.position.taken, False
+        rows = _Rows(self.corpus.vocabulary, self.batch_size, self.num_steps)
+        sentences = self.position.sentences.copy()  # (streams,)
+        offsets = self.position.offsets.copy()  # (streams,)
+        taken = self.position.taken
+        any_read = False
         for stream in range(len(sentences)):
-            column, mine = 0, stream in self._mine
-            while column < num_steps:
+            column = 0
+            while column < self.num_steps:
                 if sentences[stream] < 0:
-                    number = self._take()
-                    if number is None:
+                    next_number = self._take()
+                    if next_number is None:
                         break
-                    sentences[stream], offsets[stream], taken = number, 0, taken + 1
-                number, offset = int(sentences[stream]), int(offsets[stream])
-                predictions = corpus.length(number) + 1
-                count = min(num_steps - column, predictions - offset)
-                if mine:
-                    row, (ahead, behind) = stream - self._mine.start, self._tokens(stream, number)
-                    ahead, behind = ahead[offset : offset + count + 1], behind[offset : offset + count + 1]
-                    forward[:, row, column : column + count] = ahead[:-1], ahead[1:]
-                    backward[:, row, column : column + count] = behind[:-1], behind[1:]
-                    mask[row, column : column + count] = True
+                    sentences[stream] = next_number
+                    offsets[stream] = 0
+                    taken += 1
+                number = int(sentences[stream])
+                offset = int(offsets[stream])
+                predictions = self.corpus.length(number) + 1
+                count = min(self.num_steps - column, predictions - offset)
+                if stream in self._own:
+                    tokens = self._tokens(stream, number)
+                    span = slice(offset, offset + count + 1)
+                    rows.put(stream - self._own.start, column, tokens[span], tokens[::-1][span])
                 any_read = True
                 column += count
                 if offset + count == predictions:
@@ -267,83 +288,19 @@ class Streams:
         if not any_read:
             raise StopIteration
         self.position = Position(taken, sentences, offsets)
-        ended = sentences[self._mine.start : self._mine.stop] < 0
-        return Batch(forward[0], forward[1], backward[0], backward[1], mask, ended)
+        return rows.batch(ended=sentences[self._own.start : self._own.stop] < 0)
 
     def _take(self) -> int | None:
         """Number of the next sentence that no stream has begun."""
         if not self._upcoming:
-            self._upcoming = self.order.numbers(self._planned, self._planned + 4096).tolist()[::-1]
+            self._upcoming = self.order.numbers(self._planned, self._planned + _PLANNED).tolist()[::-1]
             self._planned += len(self._upcoming)
-            if not self._upcoming:
-                return None
-        return self._upcoming.pop()
+        return self._upcoming.pop() if self._upcoming else None
 
-    def _tokens(self, stream: int, number: int) -> tuple[Ids, Ids]:
-        """All tokens of a sentence in both reading orders."""
-        known = self._current.get(stream)
-        if known is None or known[0] != number:
-            vocabulary = self.corpus.vocabulary
-            ahead = np.concatenate([[vocabulary.bos_id], self.corpus[number], [vocabulary.eos_id]]).astype(np.int64)
-            known = self._current[stream] = number, ahead
-        return known[1], known[1][::-1]
-
-
-_Ready = queue.Queue[tuple[Batch | BaseException | None, Position]]  # None ends a pass, an exception breaks it off
-
-
-class ReadAhead:
-    """Batches made by a thread of their own while the model computes; `position` is that of the last one returned.
-
-    Close it when no more batches are wanted: an iterator that is forgotten ends its thread too, but later.
-    """
-
-    def __init__(self, streams: Streams, depth: int = _READ_AHEAD) -> None:
-        self.position = streams.position
-        self._ready: _Ready = queue.Queue(depth)
-        self._stopped = threading.Event()
-        # The thread knows nothing of this object, which could otherwise never be forgotten.
-        arguments = (streams, self._ready, self._stopped)
-        self._thread = threading.Thread(target=_read_ahead, args=arguments, daemon=True, name="elmo-read-ahead")
-        weakref.finalize(self, self._stopped.set)
-        self._thread.start()
-
-    def __iter__(self) -> ReadAhead:
-        return self
-
-    def __next__(self) -> Batch:
-        if self._stopped.is_set():
-            raise StopIteration
-        batch, position = self._ready.get()
-        if batch is None or isinstance(batch, BaseException):
-            self.close()
-            if batch is None:
-                raise StopIteration
-            raise batch
-        self.position = position
-        return batch
-
-    def close(self) -> None:
-        """End the thread, once it has made the batch that it is at; may be called again."""
-        self._stopped.set()
-        with contextlib.suppress(queue.Empty):  # room for that batch, so that the thread does not wait for any
-            while True:
-                self._ready.get_nowait()
-        self._thread.join()
-
-
-def _read_ahead(streams: Streams, ready: _Ready, stopped: threading.Event) -> None:
-    def put(item: Batch | BaseException | None) -> None:
-        while not stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put((item, streams.position), timeout=_POLL_SECONDS)
-                return
-
-    try:
-        for batch in streams:
-            put(batch)
-            if stopped.is_set():
-                return
-        put(None)
-    except BaseException as error:  # handed to the thread that asks for batches
-        put(error)
+    def _tokens(self, stream: int, number: int) -> Ids:
+        """All tokens of the sentence that a stream is in, kept for its next batch."""
+        current = self._current.get(stream)
+        if current is None or current[0] != number:
+            current = number, _with_boundaries(self.corpus[number], self.corpus.vocabulary)
+            self._current[stream] = current
+        return current[1]
