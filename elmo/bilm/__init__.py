@@ -8,10 +8,8 @@ be read by their characters instead, as in the paper.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.bilm.reading import Positions, check_ids, check_positions, side_by_side, with_boundaries
 from elmo.bilm_config import BiLMConfig
@@ -27,7 +25,7 @@ from elmo.nn.lstmp import LSTMP, State, reading_order
 from elmo.nn.scalar_mix import ScalarMix
 from elmo.nn.softmax import LogUniformSampler, full_softmax_loss, sampled_softmax_loss
 from elmo.runtime import paddle
-from elmo.system.types import PathLike, Tensor
+from elmo.system.types import Array, PathLike, Tensor
 from elmo.text.characters import Lexicon
 
 BiLMState = tuple[list[State], list[State]]  # forward and backward, one State a layer
@@ -257,7 +255,7 @@ class ElmoEncoder(paddle.nn.Layer):
         is_drawn = all(parameter._is_initialized() for parameter in self.bilm.parameters())  # not by `paddle.LazyGuard`
         self._drawn = self._some_numbers() if is_drawn and not from_scratch else None
 
-    def _some_numbers(self) -> npt.NDArray[Any]:
+    def _some_numbers(self) -> Array:
         """A row of the biLM's parameters."""
         return np.asarray(self.bilm.forward_layers[0].parameters()[0].detach()[0].numpy())
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -29,7 +28,7 @@ from elmo.system.files import (
     temporary_directory,
 )
 from elmo.system.project import data_folder
-from elmo.system.types import PathLike
+from elmo.system.types import Array, Arrays, PathLike
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.vocabulary import Vocabulary
 
@@ -45,7 +44,7 @@ class ModelFiles:
     kind: str  # "bilm", "masked_lm", "skipgram", ...
     config: dict[str, Any]  # sizes and settings, as the model's own class reads them
     vocabulary: Vocabulary
-    arrays: dict[str, npt.NDArray[Any]]  # parameters by name, float32 or float64
+    arrays: Arrays  # parameters by name, float32 or float64
     provenance: dict[str, Any] = field(default_factory=dict)  # text, command, versions, scores: for people
 
 
@@ -288,7 +287,7 @@ def read_header(path_or_name: PathLike, *, kind: str | None = None) -> dict[str,
 
 
 def load_parameters(
-    layer: Any, arrays: dict[str, npt.NDArray[Any]], place: object, unused: tuple[str, ...] = (), consume: bool = False
+    layer: Any, arrays: Arrays, place: object, unused: tuple[str, ...] = (), consume: bool = False
 ) -> None:
     """Copy arrays into the parameters of a `paddle.nn.Layer`, by their names.
 
@@ -312,9 +311,7 @@ def load_parameters(
         parameter.set_value(array.astype(str(parameter.dtype).removeprefix("paddle."), copy=False))
 
 
-def check_parameters(
-    expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, npt.NDArray[Any]], place: object
-) -> None:
+def check_parameters(expected: Mapping[str, tuple[int, ...]], arrays: Mapping[str, Array], place: object) -> None:
     """Refuse parameters that lack, are unknown or have another shape than the configuration says."""
     for name in sorted(expected.keys() | arrays.keys()):
         if name not in arrays:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.errors import InputError
+from elmo.system.types import Array, Arrays
 
 DTYPES = ("float32", "float16", "int8")
 STORED_TYPES = (np.float16, np.float32, np.float64, np.int8)  # what is read again
@@ -17,11 +16,11 @@ _SCALES = ".scales"  # end of the name of a matrix's factors
 _INT8_MAX = 127
 
 
-def pack(arrays: Mapping[str, npt.NDArray[Any]], dtype: str) -> dict[str, npt.NDArray[Any]]:
+def pack(arrays: Mapping[str, Array], dtype: str) -> Arrays:
     """Arrays as they are stored."""
     if dtype != "int8":
         return {name: np.ascontiguousarray(array, dtype=dtype) for name, array in arrays.items()}
-    stored: dict[str, npt.NDArray[Any]] = {}
+    stored: Arrays = {}
     for name, array in arrays.items():
         if array.ndim != 2 or not array.size:
             stored[name] = np.ascontiguousarray(array, dtype=np.float16)
@@ -40,7 +39,7 @@ def is_scales(name: str, names: Collection[str]) -> bool:
     return name.endswith(_SCALES) and name.removesuffix(_SCALES) in names
 
 
-def unpack(stored: dict[str, npt.NDArray[Any]], place: Path) -> dict[str, npt.NDArray[Any]]:
+def unpack(stored: Arrays, place: Path) -> Arrays:
     """Arrays of what `pack` made: float32, or float64 where they were stored so."""
     arrays = {}
     for name, array in stored.items():

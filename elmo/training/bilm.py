@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
@@ -25,7 +24,7 @@ from elmo.runtime import paddle
 from elmo.system.inputs import open_regular
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
-from elmo.system.types import Arrays, Tensor
+from elmo.system.types import Array, Arrays, Bools, Ids, Tensor
 from elmo.text.batches import Batch, Position, SentenceIds
 from elmo.text.batches.read_ahead import ReadAhead
 from elmo.text.characters import Alphabet, Lexicon
@@ -84,7 +83,7 @@ class BiLMObjective:
         self._state: BiLMState | None = None
         self._batches: ReadAhead | None = None
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> ReadAhead:
+    def begin_epoch(self, epoch: int, state: Mapping[str, Array] | None = None) -> ReadAhead:
         """Shuffle from the seed and the epoch, and begin from zero state, or from a state of `position`."""
         settings, ranks = self.settings, self.ranks
         if self._batches is not None:
@@ -128,7 +127,7 @@ class BiLMObjective:
     def training_loss(self, batch: Batch) -> tuple[Any, Any, int]:
         """LARK's loss: the mean over both directions and all streams, times `num_steps`."""
 
-        def sampled(outputs: Tensor, targets: npt.NDArray[np.int64]) -> Tensor:
+        def sampled(outputs: Tensor, targets: Ids) -> Tensor:
             return self.model.losses(outputs, paddle.to_tensor(targets), self.sampler, self._generator)
 
         forward, backward, state = run_batch(self.model, batch, self._state, self.lexicon)
@@ -137,7 +136,7 @@ class BiLMObjective:
         # Dividing by the size of a full batch gives the last batches, where streams have run out, their due weight.
         return losses.sum() / (2 * self.settings.batch_size), losses.mean(), batch.num_tokens
 
-    def evaluate(self, kept: npt.NDArray[np.bool_] | None = None) -> dict[str, float]:
+    def evaluate(self, kept: Bools | None = None) -> dict[str, float]:
         """Perplexity of the held-out text with the full softmax, exp(mean nats), for each direction and both.
 
         Each sentence is read from zero state, as an encoder reads it, so that `batch_size` and `num_steps`, and what
@@ -156,7 +155,7 @@ class BiLMObjective:
         if self.dev is None or self.ranks.rank:  # all ranks have the same model: the first measures it
             return {}
 
-        def full(outputs: Tensor, targets: npt.NDArray[np.int64]) -> Tensor:
+        def full(outputs: Tensor, targets: Ids) -> Tensor:
             if kept is None:
                 return self.model.losses(outputs, paddle.to_tensor(targets))
             return merged_softmax_loss(outputs, targets, *self.model.softmax_parameters(), kept)
@@ -179,7 +178,7 @@ class BiLMObjective:
             "unknown_share": coverage.unknown_share,
         }
 
-    def _measure_coverage(self, kept: npt.NDArray[np.bool_] | None) -> Coverage:
+    def _measure_coverage(self, kept: Bools | None) -> Coverage:
         """What the vocabulary, or the part of it that is told apart, knows of the held-out text."""
         assert self.dev is not None
         if kept is not None:

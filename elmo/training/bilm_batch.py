@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.bilm import BiLM, BiLMState
 from elmo.nn.lstmp import State
 from elmo.runtime import paddle
-from elmo.system.types import Arrays, Tensor
+from elmo.system.types import Array, Arrays, Bools, Ids, Tensor
 from elmo.text.batches import Batch
 from elmo.text.characters import Lexicon
 
 _DIRECTIONS, _PARTS = ("forward", "backward"), ("hidden", "cell")
-Loss = Callable[[Tensor, npt.NDArray[np.int64]], Tensor]  # of outputs [count, embed] and targets [count]: [count]
+Loss = Callable[[Tensor, Ids], Tensor]  # of outputs [count, embed] and targets [count]: [count]
 
 
 def run_batch(
@@ -68,7 +66,7 @@ def batch_losses(batch: Batch, forward: Tensor, backward: Tensor, lexicon: Lexic
     return losses * 0.0 if ran_out else losses
 
 
-def detach(state: BiLMState, ended: npt.NDArray[np.bool_] | None) -> BiLMState:
+def detach(state: BiLMState, ended: Bools | None) -> BiLMState:
     """Cut the states off the graph, and set those of streams [batch] that have ended a sentence to zero."""
     forward, backward = ([(hidden.detach(), cell.detach()) for hidden, cell in states] for states in state)
     if ended is None or not ended.any():
@@ -88,7 +86,7 @@ def state_to_arrays(state: BiLMState | None) -> Arrays:
     }
 
 
-def state_of_rank(arrays: Mapping[str, npt.NDArray[Any]], num_layers: int, rank: int) -> BiLMState:
+def state_of_rank(arrays: Mapping[str, Array], num_layers: int, rank: int) -> BiLMState:
     """The state of one rank, from arrays [rank, batch, size] by the names that `state_to_arrays` gives."""
 
     def layers(direction: str) -> list[State]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 
 from elmo import runtime
@@ -21,7 +20,7 @@ from elmo.nn.evaluating import evaluating
 from elmo.runtime import paddle
 from elmo.system.locks import alone_in
 from elmo.system.terminal import tell
-from elmo.system.types import Arrays
+from elmo.system.types import Array, Arrays
 from elmo.text.masking import MASK_SHARE, STAGES, MaskedBatch, MaskedSequences
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
@@ -99,7 +98,7 @@ class MaskedLMObjective:
         self.settings, self.ranks = settings, ranks
         self._taken = 0  # batches of this pass
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> MaskedBatches:
+    def begin_epoch(self, epoch: int, state: Mapping[str, Array] | None = None) -> MaskedBatches:
         """Shuffle and mask from the seed and the epoch, and begin, or go on from a state of `position`."""
         settings = self.settings
         in_epoch = self.batches_per_epoch()

@@ -6,12 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy.typing as npt
-
 from elmo.errors import InputError
 from elmo.nn import native
 from elmo.runtime import paddle
-from elmo.system.types import Tensor
+from elmo.system.types import Array, Arrays, Tensor
 from elmo.training.settings import RunSettings
 
 _MOMENTS = ("moment1", "moment2")
@@ -108,7 +106,7 @@ def make_optimizer(settings: RunSettings, parameters: list[Any]) -> Any:
     return classes[settings.optim](learning_rate=rate, parameters=parameters, grad_clip=clip)
 
 
-def optimizer_arrays(optimizer: Any, model: Any) -> dict[str, npt.NDArray[Any]]:
+def optimizer_arrays(optimizer: Any, model: Any) -> Arrays:
     """Return an optimiser's tensors as "parameter/accumulator", for instance "softmax_bias/moment".
 
     Paddle's own keys, such as "bi_lm_0.b_0_moment_0", depend on what else the process has built before.
@@ -124,7 +122,7 @@ def optimizer_arrays(optimizer: Any, model: Any) -> dict[str, npt.NDArray[Any]]:
     return arrays
 
 
-def load_optimizer(optimizer: Any, model: Any, arrays: Mapping[str, npt.NDArray[Any]], place: object) -> None:
+def load_optimizer(optimizer: Any, model: Any, arrays: Mapping[str, Array], place: object) -> None:
     """Give an optimiser that has not stepped yet the tensors that `optimizer_arrays` took from another.
 
     Raises:

@@ -7,12 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy.typing as npt
-
 from elmo.checks import check_choice, check_flag, check_positive, check_seed, check_whole
 from elmo.models import ModelFiles
 from elmo.nn.native.precision import PRECISIONS
-from elmo.system.types import Arrays
+from elmo.system.types import Array, Arrays
 
 SCHEDULES = ("constant", "cosine")
 OPTIMIZERS = ("adagrad", "sgd", "adam", "rmsprop")
@@ -106,7 +104,7 @@ class Objective(Protocol):
 
     model: Any
 
-    def begin_epoch(self, epoch: int, state: Mapping[str, npt.NDArray[Any]] | None = None) -> Batches:
+    def begin_epoch(self, epoch: int, state: Mapping[str, Array] | None = None) -> Batches:
         """Batches of one pass, in an order that depends on the seed and the epoch alone.
 
         With a state of `position`, the pass goes on where that was taken.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from elmo.encoding.features import CHARACTERS, Features
+from elmo.system.types import Ids
 from elmo.tagging.baidu_files import LacDictionaries, lac_dictionaries
 from elmo.tagging.baidu_text import LacReader, read_tokens
 from elmo.tagging.network import TaggerConfig, TaggerInput, check_unit
@@ -51,7 +51,7 @@ class Reader:
     def _read(self, words: list[str]) -> TaggerInput:
         raise NotImplementedError
 
-    def _units(self, words: Sequence[str], tokens: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64]]:
+    def _units(self, words: Sequence[str], tokens: Sequence[str]) -> tuple[list[str], Ids]:
         """What has vectors, and for each token the number of the unit in which its first character stands."""
         units = list("".join(words)) if self.unit == CHARACTERS else list(words)
         unit_of = np.repeat(np.arange(len(units)), np.array([len(unit) for unit in units], np.int64))

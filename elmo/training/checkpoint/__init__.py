@@ -16,17 +16,15 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from elmo.errors import InputError, RunError
 from elmo.models import VOCABULARY_FILE, WEIGHTS_FILE, ModelFiles, check_kind, write_model
 from elmo.system.files import check_replaceable, first_foreign, replace_directory, sha256_of
-from elmo.system.types import PathLike
+from elmo.system.types import Array, PathLike
 from elmo.training.checkpoint.record import LaterVersionError, TrainingState, read_json, read_record, seal
 
 TRAINING_FILE = "training.json"
@@ -79,7 +77,7 @@ def write_checkpoint(
     return target
 
 
-def _save(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+def _save(path: Path, arrays: Mapping[str, Array]) -> None:
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, str(path))
     with open(path, "rb+") as file:
         os.fsync(file.fileno())

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
 from elmo.errors import InputError
+from elmo.system.types import Arrays
 
 _LARGEST = 64 << 20  # bytes: a history of some hundred thousand epochs
 
@@ -35,8 +34,8 @@ class TrainingState:
     step: int  # optimiser steps that are finished
     settings: dict[str, Any]  # the run's own settings
     history: list[dict[str, Any]] = field(default_factory=list)  # a record an epoch: loss, perplexity, tokens/s
-    optimizer: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # see `optimizer_arrays`
-    position: dict[str, npt.NDArray[Any]] = field(default_factory=dict)  # within the epoch; empty at its beginning
+    optimizer: Arrays = field(default_factory=dict)  # see `optimizer_arrays`
+    position: Arrays = field(default_factory=dict)  # within the epoch; empty at its beginning
     progress: dict[str, Any] = field(default_factory=dict)  # of the epoch and the run: batches, nats, tokens, seconds
     world_size: int = 1  # ranks that trained
 
