@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -84,13 +84,23 @@ class Packing:
         return padded.reshape([len(self.lengths), self.time, dim])
 
 
+class _Step(NamedTuple):
+    """What the backward pass needs of a step."""
+
+    hidden: Tensor  # (count, hidden): before the step
+    update: Tensor  # (count, hidden)
+    reset: Tensor  # (count, hidden)
+    reset_hidden: Tensor  # (count, hidden)
+    candidate: Tensor  # (count, hidden)
+
+
 def _run(
     update_reset_inputs: Tensor,  # (tokens, 2 * hidden)
     candidate_inputs: Tensor,  # (tokens, hidden)
     gate_weight: Tensor,  # (hidden, 2 * hidden)
     candidate_weight: Tensor,  # (hidden, hidden)
     counts: list[int],
-    steps: list[tuple[Tensor, ...]] | None = None,  # what the backward pass needs is added to it
+    steps: list[_Step] | None = None,  # to which each step is added
 ) -> Tensor:
     hidden = paddle.zeros([counts[0], candidate_weight.shape[0]], candidate_weight.dtype)  # (count, hidden)
     outputs = []
@@ -107,7 +117,7 @@ def _run(
         candidate = paddle.addmm(candidate_input, reset_hidden, candidate_weight)  # (count, hidden)
         candidate = paddle.tanh(candidate)
         if steps is not None:
-            steps.append((hidden, update, reset, reset_hidden, candidate))
+            steps.append(_Step(hidden, update, reset, reset_hidden, candidate))
         hidden = paddle.lerp(hidden, candidate, update)  # (count, hidden)
         outputs.append(hidden)
     return paddle.concat(outputs)  # (tokens, hidden)
@@ -138,7 +148,7 @@ class _Scan(paddle.autograd.PyLayer):
         ctx.steps = None
         d_hidden = None
         d_gates, d_candidates = [], []
-        d_steps = paddle.split(d_outputs, [step[0].shape[0] for step in steps])  # (count, hidden) each
+        d_steps = paddle.split(d_outputs, [step.hidden.shape[0] for step in steps])  # (count, hidden) each
         for (hidden, update, reset, _, candidate), d_output in zip(reversed(steps), reversed(d_steps), strict=True):
             count, size = hidden.shape
             if d_hidden is None:
@@ -160,11 +170,12 @@ class _Scan(paddle.autograd.PyLayer):
         d_update_reset_inputs = paddle.concat(d_gates[::-1])  # (tokens, 2 * hidden)
         d_candidate_inputs = paddle.concat(d_candidates[::-1])  # (tokens, hidden)
         d_gate_weight = d_candidate_weight = None
-        if ctx.wanted[2]:
-            hiddens = paddle.concat([step[0] for step in steps])  # (tokens, hidden)
+        *_, gate_weight_wanted, candidate_weight_wanted = ctx.wanted
+        if gate_weight_wanted:
+            hiddens = paddle.concat([step.hidden for step in steps])  # (tokens, hidden)
             d_gate_weight = paddle.matmul(hiddens, d_update_reset_inputs, transpose_x=True)  # (hidden, 2 * hidden)
-        if ctx.wanted[3]:
-            reset_hiddens = paddle.concat([step[3] for step in steps])  # (tokens, hidden)
+        if candidate_weight_wanted:
+            reset_hiddens = paddle.concat([step.reset_hidden for step in steps])  # (tokens, hidden)
             d_candidate_weight = paddle.matmul(reset_hiddens, d_candidate_inputs, transpose_x=True)  # (hidden, hidden)
         gradients = d_update_reset_inputs, d_candidate_inputs, d_gate_weight, d_candidate_weight
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))
@@ -200,9 +211,10 @@ class _CompiledScan(paddle.autograd.PyLayer):
         )
         _, _, hiddens, reset_hiddens = kept
         d_gate_weight = d_candidate_weight = None
-        if ctx.wanted[2]:
+        *_, gate_weight_wanted, candidate_weight_wanted = ctx.wanted
+        if gate_weight_wanted:
             d_gate_weight = native.product(hiddens, d_gates, transpose_x=True, dtype=ctx.dtype)  # (hidden, 2 * hidden)
-        if ctx.wanted[3]:
+        if candidate_weight_wanted:
             d_candidate_weight = native.product(reset_hiddens, d_candidates, transpose_x=True, dtype=ctx.dtype)
         gradients = d_gates, d_candidates, d_gate_weight, d_candidate_weight
         return tuple(d if wanted else None for d, wanted in zip(gradients, ctx.wanted, strict=True))

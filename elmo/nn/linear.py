@@ -63,11 +63,12 @@ class _Linear(paddle.autograd.PyLayer):
         rows, weight = ctx.kept
         ctx.kept = None
         d_rows = d_weight = d_bias = None
-        if ctx.wanted[0]:
+        rows_wanted, weight_wanted, bias_wanted = ctx.wanted
+        if rows_wanted:
             d_rows = native.product(d_outputs, weight, transpose_y=True, dtype=paddle.bfloat16)  # (count, inputs)
-        if ctx.wanted[1]:
+        if weight_wanted:
             d_weight = native.product(rows, d_outputs, transpose_x=True, dtype=paddle.bfloat16)  # (inputs, outputs)
-        if ctx.wanted[2]:
+        if bias_wanted:
             d_bias = _sum_of_rows(d_outputs)  # (outputs,)
         return d_rows, d_weight, d_bias
 

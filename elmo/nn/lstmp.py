@@ -7,7 +7,7 @@ its loops, both walks are compiled; otherwise they are Paddle operations, step b
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from elmo.errors import InputError
 from elmo.nn import native
@@ -17,6 +17,19 @@ from elmo.runtime import paddle
 from elmo.system.types import Tensor
 
 State = tuple[Tensor, Tensor]
+
+
+class _Step(NamedTuple):
+    """What the backward pass needs of a step."""
+
+    candidate: Tensor  # (batch, hidden)
+    gate: Tensor  # (batch, 3 * hidden): input, forget, output
+    last_cell: Tensor  # (batch, hidden): before the step
+    cell_tanh: Tensor  # (batch, hidden)
+    output: Tensor  # (batch, hidden): not yet projected
+    last_hidden: Tensor  # (batch, proj): before the step
+    cell_mask: Tensor | None  # (batch, hidden): False where the cell was clipped
+    proj_mask: Tensor | None  # (batch, proj): likewise
 
 
 class _Scan(paddle.autograd.PyLayer):
@@ -42,7 +55,7 @@ class _Scan(paddle.autograd.PyLayer):
         for step in range(gate_inputs.shape[0]):
             preactivation = paddle.addmm(gate_inputs[step], hidden, recurrent_weight)  # (batch, 4 * hidden)
             candidate = paddle.tanh(preactivation[:, :size])  # (batch, hidden)
-            gate = paddle.nn.functional.sigmoid(preactivation[:, size:])  # (batch, 3 * hidden): input, forget, output
+            gate = paddle.nn.functional.sigmoid(preactivation[:, size:])  # (batch, 3 * hidden)
             last_hidden = hidden  # (batch, proj)
             last_cell = cell  # (batch, hidden)
             cell = gate[:, size : 2 * size] * cell + gate[:, :size] * candidate  # (batch, hidden)
@@ -58,7 +71,7 @@ class _Scan(paddle.autograd.PyLayer):
                 hidden = paddle.clip(hidden, -proj_clip, proj_clip)
             outputs.append(hidden)
             if recorded:  # never what is returned: a returned tensor that its own graph holds is never freed
-                steps.append((candidate, gate, last_cell, cell_tanh, output, last_hidden, cell_mask, proj_mask))
+                steps.append(_Step(candidate, gate, last_cell, cell_tanh, output, last_hidden, cell_mask, proj_mask))
         ctx.weights = recurrent_weight, projection_weight
         ctx.steps = steps
         return paddle.stack(outputs), cell
@@ -93,12 +106,13 @@ class _Scan(paddle.autograd.PyLayer):
             d_cell = d_cell * forget_gate  # (batch, hidden)
         d_gate_inputs = paddle.stack(d_preactivations[::-1])  # (time, batch, 4 * hidden)
         d_recurrent = d_projection = None
-        if ctx.wanted[3]:
-            last_hiddens = paddle.concat([step[5] for step in steps])  # (time * batch, proj)
+        *_, recurrent_wanted, projection_wanted = ctx.wanted
+        if recurrent_wanted:
+            last_hiddens = paddle.concat([step.last_hidden for step in steps])  # (time * batch, proj)
             rows = d_gate_inputs.reshape([-1, 4 * size])  # (time * batch, 4 * hidden)
             d_recurrent = paddle.matmul(last_hiddens, rows, transpose_x=True)  # (proj, 4 * hidden)
-        if ctx.wanted[4]:
-            unprojected = paddle.concat([step[4] for step in steps])  # (time * batch, hidden)
+        if projection_wanted:
+            unprojected = paddle.concat([step.output for step in steps])  # (time * batch, hidden)
             rows = paddle.concat(d_projections[::-1])  # (time * batch, proj)
             d_projection = paddle.matmul(unprojected, rows, transpose_x=True)  # (hidden, proj)
         gradients = (d_gate_inputs, d_hidden, d_cell, d_recurrent, d_projection)
@@ -144,14 +158,15 @@ class _CompiledLayer(paddle.autograd.PyLayer):
         time = d_gates.shape[0]
         size, proj = projection_weight.shape
         d_input_weight = d_recurrent = d_projection = None
-        if ctx.wanted[3] or ctx.wanted[4]:
+        *_, input_wanted, recurrent_wanted, _, projection_wanted = ctx.wanted
+        if input_wanted or recurrent_wanted:
             # Inputs and hidden states before each step.
             rows = inputs_hiddens[:time].reshape([-1, inputs_hiddens.shape[2]])  # (time * batch, input + proj)
             d_rows = d_gates.reshape([-1, 4 * size])  # (time * batch, 4 * hidden)
             d_weight = native.product(rows, d_rows, transpose_x=True)  # (input + proj, 4 * hidden)
             d_input_weight = d_weight[:-proj]  # (input, 4 * hidden)
             d_recurrent = d_weight[-proj:]  # (proj, 4 * hidden)
-        if ctx.wanted[6]:
+        if projection_wanted:
             rows = unprojected.reshape([-1, size])  # (time * batch, hidden)
             d_rows = d_projected.reshape([-1, proj])  # (time * batch, proj)
             d_projection = native.product(rows, d_rows, transpose_x=True)  # (hidden, proj)

@@ -195,10 +195,11 @@ class _CompiledLoss(paddle.autograd.PyLayer):
         d_label_logits = d_label_logits.unsqueeze(1) * d_losses  # (count, 1)
         d_features = d_features * d_losses  # (count, dim)
         d_rows = d_biases = None
-        if ctx.wanted[1]:
+        _, rows_wanted, biases_wanted = ctx.wanted
+        if rows_wanted:
             d_candidates = native.product(probabilities, features * d_losses, transpose_x=True)  # (samples, dim)
             d_rows = paddle.concat([features * d_label_logits, d_candidates])  # (count + samples, dim)
-        if ctx.wanted[2]:
+        if biases_wanted:
             d_candidate_biases = native.product(probabilities, d_losses, transpose_x=True)  # (samples, 1)
             d_biases = paddle.concat([d_label_logits, d_candidate_biases]).squeeze(1)  # (count + samples,)
         gradients = (d_features, d_rows, d_biases)
@@ -225,11 +226,12 @@ class _CompiledFullLoss(paddle.autograd.PyLayer):
         ctx.kept = None
         d_losses = d_losses.unsqueeze(1)  # (count, 1)
         d_weight = d_bias = None
+        _, weight_wanted, bias_wanted = ctx.wanted
         scaled = features * d_losses  # (count, dim)
-        if ctx.wanted[1]:
+        if weight_wanted:
             d_weight = native.product(probabilities, scaled, transpose_x=True)  # (vocab, dim)
             d_weight = paddle.scatter_nd_add(d_weight, labels.unsqueeze(1), -scaled)
-        if ctx.wanted[2]:
+        if bias_wanted:
             d_bias = native.product(probabilities, d_losses, transpose_x=True).squeeze(1)  # (vocab,)
             d_bias = paddle.scatter_nd_add(d_bias, labels.unsqueeze(1), -d_losses.squeeze(1))
         gradients = (d_features * d_losses, d_weight, d_bias)
