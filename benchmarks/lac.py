@@ -306,10 +306,10 @@ def run_gru(rows: Array, counts: Array, input_weight: Array, bias: Array, gates:
 
 def read_sentences(paths: list[Path] | None, count: int) -> list[str]:
     """Sentences of the text files, in their order."""
-    from elmo.system.project import project_data
     from elmo.text.sentences import SentenceSplitter
 
-    paths = paths or sorted(project_data("documents").rglob("*.txt"))
+    # Those of this checkout, which an earlier one reads too.
+    paths = paths or sorted((REPOSITORY / "data" / "documents").rglob("*.txt"))
     splitter, sentences = SentenceSplitter(), list[str]()
     for path in paths:
         sentences += splitter.feed(path.read_text(encoding="utf-8"))

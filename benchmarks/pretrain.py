@@ -152,6 +152,12 @@ def main() -> None:
 
 def measure(size: Size | MaskedSize, torch_python: str | None, before: Path | None) -> dict[str, Any]:
     """Build all systems, check that they find the same loss, and let them take turns."""
+    versions = {  # what can't be told ends the command before the work
+        "paddlepaddle": version("paddlepaddle"),
+        "numpy": version("numpy"),
+        TORCH: torch_python and output_of(torch_python, "-c", "import torch; print(torch.__version__)"),
+        BEFORE: before and output_of("git", "-C", str(before), "log", "-1", "--format=%h of %cs"),
+    }
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -193,12 +199,7 @@ def measure(size: Size | MaskedSize, torch_python: str | None, before: Path | No
         "share_of_product_speed": spread([r["gflop_per_second"] / r["product_gflop_per_second"] for r in rounds]),
         "step_gflop": round(size.step_gflop, 2),
         "rounds": rounds,
-        "versions": {
-            "paddlepaddle": version("paddlepaddle"),
-            "numpy": version("numpy"),
-            TORCH: torch_python and output_of(torch_python, "-c", "import torch; print(torch.__version__)"),
-            BEFORE: before and output_of("git", "-C", str(before), "log", "-1", "--format=%h of %cs"),
-        },
+        "versions": versions,
         "machine": {
             "environment": {name: os.environ.get(name) for name in ENVIRONMENT},
             "compiled_loops": native.library() is not None,
