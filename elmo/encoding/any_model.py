@@ -38,7 +38,8 @@ class StreamEncoder(Protocol):
 class _Elmo:
     def __init__(self, encoder: Encoder, positions: Any, carry_state: bool) -> None:
         self._stream = (StatefulEncoder(encoder) if carry_state else encoder).encode_stream
-        self.count_unknown, self._positions = encoder.count_unknown, positions
+        self.count_unknown = encoder.count_unknown
+        self._positions = positions
 
     def encode_stream(self, sentences: Iterable[Sentence], batch_size: int = 64) -> Iterator[tuple[list[str], Vectors]]:
         return self._stream(sentences, batch_size, positions=self._positions)
@@ -58,8 +59,10 @@ class _Pieces:
 
 class _Words:
     def __init__(self, vectors: WordVectors, segmenter: Segmenter, normalise: Sequence[str]) -> None:
-        self._vectors, self._features = vectors, WordVectorFeatures(vectors)
-        self._segmenter, self._normalise = segmenter, Normaliser(normalise)
+        self._vectors = vectors
+        self._features = WordVectorFeatures(vectors)
+        self._segmenter = segmenter
+        self._normalise = Normaliser(normalise)
 
     def count_unknown(self, words: Sequence[str]) -> int:
         return sum(word not in self._vectors for word in words)

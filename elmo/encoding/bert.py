@@ -47,8 +47,11 @@ class Bert(Pretrained):
         *,
         normalise: Sequence[str] = (),
     ) -> None:
-        self.model, self.vocabulary, self.provenance = model, vocabulary, provenance or {}
-        self.tokenizer, self.normalise = PieceTokenizer(vocabulary, model.config.lower_case), Normaliser(normalise)
+        self.model = model
+        self.vocabulary = vocabulary
+        self.provenance = provenance or {}
+        self.tokenizer = PieceTokenizer(vocabulary, model.config.lower_case)
+        self.normalise = Normaliser(normalise)
 
     @classmethod
     def from_files(cls, files: ModelFiles, place: object, *, normalise: Sequence[str] | None = None) -> Bert:

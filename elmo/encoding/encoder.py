@@ -53,8 +53,11 @@ class Encoder(Pretrained):
         *,
         normalise: Sequence[str] = (),
     ) -> None:
-        self.model, self.vocabulary, self.segmenter = model, vocabulary, segmenter
-        self.provenance, self.normalise = provenance or {}, Normaliser(normalise)
+        self.model = model
+        self.vocabulary = vocabulary
+        self.segmenter = segmenter
+        self.provenance = provenance or {}
+        self.normalise = Normaliser(normalise)
         characters = model.config.token_encoder
         self._alphabet = None if characters is None else Alphabet(characters.alphabet)
 

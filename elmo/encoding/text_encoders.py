@@ -110,7 +110,9 @@ class PieceEncoder:
     kind = MASKED_LM
 
     def __init__(self, bert: Bert) -> None:
-        self._bert, self.layers, self.size = bert, bert.num_layers, bert.output_size
+        self._bert = bert
+        self.layers = bert.num_layers
+        self.size = bert.output_size
         self.trainable = bert.model.encoder
         self._room = bert.model.config.max_length - 2
 

@@ -103,7 +103,8 @@ class Lac(WithDictionary):
         check_batch_size(batch_size)
         self.batch_size = batch_size
         self.network = build_network(files)
-        self._files, self._tags = files, files.tags
+        self._files = files
+        self._tags = files.tags
         self.user_dictionary = open_dictionary(user_dictionary, self.network.config.tags)
         self._reader = LacReader(files)
 

@@ -29,7 +29,9 @@ class LacReader:
     """Cuts texts into the network's inputs, of mixed granularity: a piece that `word.dic` knows, else a character."""
 
     def __init__(self, given: LacDictionaries) -> None:
-        self._pieces, self._word_ids, self._replacements = given.pieces, given.word_ids, given.replacements
+        self._pieces = given.pieces
+        self._word_ids = given.word_ids
+        self._replacements = given.replacements
         self._unknown = given.word_ids[UNKNOWN]
         longest = max(map(len, given.pieces))
         # In this order of operations, so that paths that tie in the original tie here.
@@ -41,12 +43,14 @@ class LacReader:
         A path's score is the sum over its pieces of log(length / total count): that of fewest pieces wins, as good as
         always, then that of the largest product of lengths, then the longer first piece.
         """
-        pieces, scores, single = self._pieces, self._scores, self._scores[1]
+        pieces = self._pieces
+        scores = self._scores
         length = len(text)
         best = [0.0] * (length + 1)  # score from each character on
         ends = [0] * length  # of the piece that begins there
         for begin in range(length - 1, -1, -1):
-            score, end = single + best[begin + 1], begin + 1
+            score = scores[1] + best[begin + 1]
+            end = begin + 1
             stop = begin + 2
             while stop <= length and (is_piece := pieces.get(text[begin:stop])) is not None:
                 if is_piece and (other := scores[stop - begin] + best[stop]) >= score:
@@ -132,7 +136,8 @@ class UserDictionary:
     ) -> None:
         if rule not in RULES:
             raise InputError(f"the dictionary's rule is {rule!r}: give one of {', '.join(RULES)}")
-        self.rule, self._tags = rule, frozenset(tags)
+        self.rule = rule
+        self._tags = frozenset(tags)
         self._entries: dict[str, list[tuple[int, str]]] = {}  # end of each part, its tag
         self._beginnings: set[str] = set()
         if path is None:

@@ -139,18 +139,18 @@ def make_examples(
     pairs = [(sentence, words) for sentence, words in zip(gold, segmented, strict=True) if words]
     sentences = reader.read([words for _, words in pairs], report)
     straddling = num_tokens = 0
-    for (sentence, _), read in zip(pairs, sentences, strict=True):
+    for (sentence, _), tagger_input in zip(pairs, sentences, strict=True):
         try:
-            projection = project(sentence.words, sentence.tags, read.tokens)
+            projection = project(sentence.words, sentence.tags, tagger_input.tokens)
         except InputError as error:
             raise InputError(f"{place_of(sentence)}: {error}") from None
         # Not by the labels alone: a tag may be lost where one token holds several words.
         if odd := [tag for tag in dict.fromkeys(sentence.tags) if tag + BEGIN not in labels]:
             known = " ".join(reader.config.tags)
             raise InputError(f"{place_of(sentence)}: the tag {odd[0]!r} is none of the tagger's ({known}); correct it")
-        read.labels = np.array([labels[label] for label in projection.tags], np.int64)
+        tagger_input.labels = np.array([labels[label] for label in projection.tags], np.int64)
         straddling += projection.straddling
-        num_tokens += len(read.tokens)
+        num_tokens += len(tagger_input.tokens)
     return Examples(
         sentences, [word_chunks(sentence.words, sentence.tags) for sentence, _ in pairs], straddling, num_tokens
     )

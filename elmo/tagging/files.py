@@ -99,7 +99,9 @@ def tag_file(
         InputError: the source can't be read or is not of the encoding (naming file, line and byte), the output can't be
             written, a word holds the separator, there is no such encoding or step, or `load_tagger` fails.
     """
-    count, codec, normaliser = 0, find_codec(encoding), Normaliser(normalise or ())
+    codec = find_codec(encoding)
+    normaliser = Normaliser(normalise or ())
+    count = 0
     if not separator or "/" in separator or "\n" in separator:
         raise InputError(f"separator is {separator!r}: give something without a slash or a line end")
     with _opened(source) as file, written_whole(output) as write:

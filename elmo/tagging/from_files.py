@@ -299,7 +299,9 @@ def train_from_files(
         if form != "tsv":
             raise InputError(f"--format {form} is given without a file: give --train too")
         own_set = project_data("lac")
-        train, dev, test = own_set / "train.tsv", dev or own_set / "dev.tsv", test or own_set / "test.tsv"
+        train = own_set / "train.tsv"
+        dev = dev or own_set / "dev.tsv"
+        test = test or own_set / "test.tsv"
     lac = None if start is None else read_lac(start)
     gold = read_gold(train, form, "train")
     paths = {"dev": dev, "test": test}
@@ -322,24 +324,24 @@ def train_from_files(
         report=report,
     )
     tagger.save(folder / MODEL, overwrite=True)
-    found = {}
+    evaluations = {}
     for part, sentences in held_out.items():
-        read = tagger.tokens([sentence.text for sentence in sentences])
-        found[part] = evaluate_tagger(tagger, read, sentences)
+        tokens_of_texts = tagger.tokens([sentence.text for sentence in sentences])
+        evaluations[part] = evaluate_tagger(tagger, tokens_of_texts, sentences)
     epochs = tagger.provenance["history"]
-    scores = {part: evaluation.as_json() for part, evaluation in found.items()}
+    scores = {part: evaluation.as_json() for part, evaluation in evaluations.items()}
     read_as = tagger.network.config.tokens
     _write_json(folder / SCORES, {"tokens": read_as, "elmo": elmo, "word2vec": word2vec, **scores, "epochs": epochs})
-    if console is not None and found:
-        part = list(found)[-1]
-        console.print(table(found[part], f"{part}: {Path(paths[part] or '').name}"))
-    return found
+    if console is not None and evaluations:
+        part = list(evaluations)[-1]
+        console.print(table(evaluations[part], f"{part}: {Path(paths[part] or '').name}"))
+    return evaluations
 
 
 def _tags_of(*parts: Sequence[Tagged]) -> list[str]:
     """LAC's tags, or, where a corpus has others, its own."""
-    found = {tag for part in parts for sentence in part for tag in sentence.tags}
-    return list(LAC_TAGS) if found <= set(LAC_TAGS) else sorted(found)
+    tags = {tag for part in parts for sentence in part for tag in sentence.tags}
+    return list(LAC_TAGS) if tags <= set(LAC_TAGS) else sorted(tags)
 
 
 def _write_json(path: PathLike, content: dict[str, Any]) -> None:

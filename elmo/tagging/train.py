@@ -108,7 +108,9 @@ class TaggerTrainer(EarlyStopping):
         super().__init__(
             network, settings, len(train), save_dir=save_dir, decay=settings.decay, amp=settings.amp, report=report
         )
-        self.train_examples, self.dev, self.vocabulary = train, dev, vocabulary
+        self.train_examples = train
+        self.dev = dev
+        self.vocabulary = vocabulary
         self.best_score = -1.0  # below any F1
         counts = Counter(int(token) for sentence in train.sentences for token in sentence.ids)
         self._once = np.zeros(network.config.num_words, bool)
@@ -133,7 +135,8 @@ class TaggerTrainer(EarlyStopping):
 
     def batches(self, generator: np.random.Generator) -> Iterator[list[TaggerInput]]:
         """Training sentences in a new order; some tokens that occur once are read as unknown."""
-        unknown, size = self.vocabulary.unk_id, self.settings.batch_size
+        unknown = self.vocabulary.unk_id
+        size = self.settings.batch_size
         sentences = self.train_examples.sentences
         order = generator.permutation(len(sentences))
         for start in range(0, len(order), size):
@@ -315,7 +318,8 @@ def train_tagger(
         fields = {"tokens": tokens, "segmenter": segmenter, "normalise": normaliser.steps}
         network, elmo_vocabulary = new_network(vocabulary, tags, features, fine_tune, sizes, **fields)
     else:
-        vocabulary, elmo_vocabulary = start.vocabulary, None
+        vocabulary = start.vocabulary
+        elmo_vocabulary = None
         network = start_from_lac(start, tags, features, normalise=normaliser.steps, segmenter=segmenter, **sizes)
     reader = make_reader(network.config, vocabulary, features, elmo_vocabulary)
     examples = make_examples(train, segmented, reader, report)

@@ -52,7 +52,9 @@ class _TaskTraining(EarlyStopping):
         report: Callable[[str], None],
     ) -> None:
         super().__init__(network, settings, len(train), report=report)
-        self._train, self._dev, self._score = train, dev, score
+        self._train = train
+        self._dev = dev
+        self._score = score
 
     def batches(self, generator: np.random.Generator) -> Iterator[list[TaskExample]]:
         return batches(self._train, self.settings.batch_size, generator)
@@ -64,8 +66,8 @@ class _TaskTraining(EarlyStopping):
         return {"epoch": epoch.number, "loss": epoch.loss, "dev": epoch.score, "seconds": epoch.seconds}
 
     def line(self, epoch: Epoch) -> str:
-        found = 100 * (epoch.score or 0.0)
-        return f"epoch {epoch.number}: loss {epoch.loss:.3f}, dev {found:.2f}, {epoch.seconds:.1f} s"
+        percent = 100 * (epoch.score or 0.0)
+        return f"epoch {epoch.number}: loss {epoch.loss:.3f}, dev {percent:.2f}, {epoch.seconds:.1f} s"
 
     def share(self, step: int) -> float:
         """It rises over the first steps, then falls to zero."""

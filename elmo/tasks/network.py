@@ -106,12 +106,13 @@ class Texts:
         scales: list[float] = []
         begin = 0
         for start in range(0, len(texts), block):
-            found = self.encoder.encode([text.units for text in texts[start : start + block]])
+            encoded = self.encoder.encode([text.units for text in texts[start : start + block]])
             if not scales:
-                first = np.concatenate(found, axis=1)
+                first = np.concatenate(encoded, axis=1)  # (layers, units, size)
                 scales = (_SCALE / np.sqrt((first.astype(np.float64) ** 2).mean(axis=(1, 2)) + 1e-12)).tolist()
-            for text, vectors in zip(texts[start : start + block], found, strict=True):
-                text.begin, end = begin, begin + len(text.units)
+            for text, vectors in zip(texts[start : start + block], encoded, strict=True):
+                text.begin = begin
+                end = begin + len(text.units)
                 array[:, begin:end] = vectors * np.array(scales)[:, None, None]
                 begin = end
         self.vectors = FrozenVectors(array, scales)

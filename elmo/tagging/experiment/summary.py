@@ -136,13 +136,15 @@ class Summary:
         if not seeds:
             return None
         pairs = [(own[seed], others[seed]) for seed in seeds]
-        each = [100 * (ours[part][score]["f1"] - theirs[part][score]["f1"]) for (ours, _), (theirs, _) in pairs]
-        result: dict[str, Any] = {"difference": float(np.mean(each)), "differences": each}
-        if len(each) > 1:
-            result["difference_interval"] = mean_interval(each).interval
+        differences = [
+            100 * (after[part][score]["f1"] - before[part][score]["f1"]) for (after, _), (before, _) in pairs
+        ]
+        result: dict[str, Any] = {"difference": float(np.mean(differences)), "differences": differences}
+        if len(differences) > 1:
+            result["difference_interval"] = mean_interval(differences).interval
         key = f"{part}/{score}"
-        if all(key in ours and key in theirs for (_, ours), (_, theirs) in pairs):
-            counts = [theirs[key] for _, (_, theirs) in pairs], [ours[key] for (_, ours), _ in pairs]
+        if all(key in after and key in before for (_, after), (_, before) in pairs):
+            counts = [before[key] for _, (_, before) in pairs], [after[key] for (_, after), _ in pairs]
             for name, paired in (("bootstrap", False), ("bootstrap_seeds", True)):
                 found = bootstrap_difference(*counts, _RESAMPLES, paired_runs=paired)
                 result[name] = {"low": 100 * found.low, "high": 100 * found.high, "p_value": found.p_value}
