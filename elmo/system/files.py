@@ -25,7 +25,7 @@ from elmo.system.types import PathLike
 
 FindForeign = Callable[[Path], Path | None]  # first thing in a directory that we did not write
 
-_KINDS = {
+NO_REGULAR_FILE = {  # what stands in a message of each other kind
     stat.S_IFDIR: os.strerror(errno.EISDIR),
     stat.S_IFCHR: "it is a device",
     stat.S_IFBLK: "it is a device",
@@ -51,7 +51,7 @@ def writable_file(path: PathLike) -> Path:
     except (OSError, ValueError) as error:
         raise _unwritable(path, getattr(error, "strerror", None) or str(error)) from None
     if not stat.S_ISREG(mode):
-        raise _unwritable(path, _KINDS.get(stat.S_IFMT(mode), "its symbolic links go in a circle"))
+        raise _unwritable(path, NO_REGULAR_FILE.get(stat.S_IFMT(mode), "its symbolic links go in a circle"))
     return target
 
 

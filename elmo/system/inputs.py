@@ -20,6 +20,7 @@ from io import BufferedReader
 from typing import BinaryIO, cast
 
 from elmo.errors import InputError
+from elmo.system.files import NO_REGULAR_FILE
 from elmo.system.types import PathLike
 
 STANDARD_INPUT = "-"
@@ -32,12 +33,6 @@ DAMAGE = (  # what readers of archives and of HDF5 raise
 )
 
 _BLOCK_BYTES = 1 << 20
-_KINDS = {
-    stat.S_IFCHR: "it is a device",
-    stat.S_IFBLK: "it is a device",
-    stat.S_IFIFO: "it is a named pipe",
-    stat.S_IFSOCK: "it is a socket",
-}
 
 
 def open_regular(path: PathLike) -> BufferedReader:
@@ -61,7 +56,7 @@ def open_regular(path: PathLike) -> BufferedReader:
     os.close(descriptor)
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
-    kind = _KINDS.get(stat.S_IFMT(mode), "it is no file")
+    kind = NO_REGULAR_FILE.get(stat.S_IFMT(mode), "it is no file")
     raise OSError(errno.EINVAL, f"{kind}: only regular files and - for standard input are read", os.fspath(path))
 
 
