@@ -48,7 +48,7 @@ def viterbi(emissions: Array, transitions: Array, packing: Packing) -> npt.NDArr
         return tags
     np.add(emissions[: counts[0]], start, out=scores[: counts[0]])
     # From which tag comes first, so that the maximum is taken over whole blocks: three times as fast as otherwise.
-    buffer = np.empty([len(pairs), counts[0], len(pairs)], emissions.dtype)
+    buffer = np.empty([len(pairs), counts[0], len(pairs)], emissions.dtype)  # (tags, count, tags)
     for begin_before, begin, count in zip(begins, begins[1:], counts[1:], strict=False):
         scores_before = scores[begin_before : begin_before + count]  # (count, tags)
         by_tag = scores_before.T[:, :, None]  # (tags, count, 1)
@@ -139,24 +139,25 @@ class _LogPartition(paddle.autograd.PyLayer):
     @staticmethod
     def forward(ctx: Any, emissions: Tensor, transitions: Tensor, packing: Packing) -> Tensor:
         table = transitions.astype("float64")  # (tags + 2, tags)
-        most = table[FIRST:].max()
-        ways = paddle.exp(table[FIRST:] - most)  # (tags, tags): from, to
+        largest = table[FIRST:].max()
+        ways = paddle.exp(table[FIRST:] - largest)  # (tags, tags): from, to
         steps = paddle.split(emissions.astype("float64"), packing.counts.tolist())  # (count, tags) each
         forwards = [steps[0] + table[START]]  # log of the sum over all sequences that end with this token and tag
         peaks = []
         for emission in steps[1:]:  # (count, tags)
             before = forwards[-1][: len(emission)]  # (count, tags)
             peak = before.max(axis=1, keepdim=True)  # (count, 1)
-            forwards.append(paddle.log(paddle.matmul(paddle.exp(before - peak), ways)) + (peak + most) + emission)
+            sums = paddle.matmul(paddle.exp(before - peak), ways)  # (count, tags)
+            forwards.append(paddle.log(sums) + (peak + largest) + emission)
             peaks.append(peak)
         result = _totals(forwards, table, packing)  # (batch,)
-        ctx.kept = table, ways, most, steps, forwards, peaks, result.clone(), packing
+        ctx.kept = table, ways, largest, steps, forwards, peaks, result.clone(), packing
         ctx.dtype = emissions.dtype
         return result.astype(emissions.dtype)
 
     @staticmethod
     def backward(ctx: Any, d_result: Tensor) -> tuple[Tensor, Tensor]:
-        table, ways, most, steps, forwards, peaks, result, packing = ctx.kept
+        table, ways, largest, steps, forwards, peaks, result, packing = ctx.kept
         ctx.kept = None
         sentences = paddle.to_tensor(packing.sentences[: len(steps[0])])  # (count,): longest first
         totals = paddle.gather(result, sentences).unsqueeze(1)  # (count, 1)
@@ -176,9 +177,10 @@ class _LogPartition(paddle.autograd.PyLayer):
                 peak = peaks[step - 1]  # (count, 1)
                 onwards = steps[step] + backward  # (count, tags)
                 from_factors.append(paddle.exp(forwards[step - 1][:count] - peak))
-                to_factors.append(paddle.exp(onwards + (peak + most) - totals[:count]) * d_totals[:count])
-                top = onwards.max(axis=1, keepdim=True)  # (count, 1)
-                backward = paddle.log(paddle.matmul(paddle.exp(onwards - top), ways, transpose_y=True)) + (top + most)
+                to_factors.append(paddle.exp(onwards + (peak + largest) - totals[:count]) * d_totals[:count])
+                onwards_peak = onwards.max(axis=1, keepdim=True)  # (count, 1)
+                sums = paddle.matmul(paddle.exp(onwards - onwards_peak), ways, transpose_y=True)  # (count, tags)
+                backward = paddle.log(sums) + (onwards_peak + largest)  # (count, tags)
         d_pairs = paddle.zeros_like(ways)  # (tags, tags)
         if from_factors:
             d_pairs = paddle.matmul(paddle.concat(from_factors), paddle.concat(to_factors), transpose_x=True) * ways
