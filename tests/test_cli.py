@@ -29,7 +29,7 @@ from elmo.models import read_model
 from elmo.nn.native.precision import choose_precision
 from elmo.training.masked import MaskedSettings
 from elmo.training.settings import PretrainSettings
-from tests.commands import elmo
+from tests.commands import COMMAND, elmo, run_python
 
 TEXT = """我昨天买了一斤苹果，又红又甜。
 他把旧手机换成了一部新的苹果，屏幕大得多！
@@ -239,6 +239,7 @@ def test_corpora_are_listed_and_one_that_is_missing_says_how_to_get_it(
     assert code == 2 and "licence" in err and not (tmp_path / "home").exists()
 
 
+PRETRAIN = ["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt"]
 BAD_CALLS = [
     (["data", "show", "waimei"], "did you mean waimai"),
     (["data", "fetch", "nothing"], "is no dataset"),
@@ -257,22 +258,16 @@ BAD_CALLS = [
     (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/double"], "double:4"),
     (["pretrain", "--train_path", "{w}/empty.txt", "--vocab_path", "{w}/vocab.txt"], "holds no sentence"),
     (["pretrain", "--train_path", "{w}/latin.txt", "--vocab_path", "{w}/vocab.txt"], "latin.txt:2"),
-    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--dropout", "1"], "dropout is 1.0"),
-    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--batch_size", "0"], "batch_size"),
-    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--optim", "sofia"], "sofia"),
-    (
-        ["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--update_method", "pserver"],
-        "pserver",
-    ),
-    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--load_dir", "{w}/none"], "none"),
+    ([*PRETRAIN, "--dropout", "1"], "dropout is 1.0"),
+    ([*PRETRAIN, "--batch_size", "0"], "batch_size"),
+    ([*PRETRAIN, "--optim", "sofia"], "sofia"),
+    ([*PRETRAIN, "--update_method", "pserver"], "pserver"),
+    ([*PRETRAIN, "--load_dir", "{w}/none"], "none"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz"], "no such model directory"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--layers", "top"], "top"),
     (["encode", "{w}/none", "{w}/document.txt", "-o", "{w}/v.npz", "--positions", "top"], "give own or hole"),
-    (["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--token_encoder", "cnn"], "'cnn'"),
-    (
-        ["pretrain", "--train_path", "{w}/shards/*", "--vocab_path", "{w}/vocab.txt", "--alphabet", "x"],
-        "alphabet is 'x'",
-    ),
+    ([*PRETRAIN, "--token_encoder", "cnn"], "'cnn'"),
+    ([*PRETRAIN, "--alphabet", "x"], "alphabet is 'x'"),
     (["convert", "{w}/none", "{w}/target"], "no such model directory"),
     (["convert", "{w}/shards", "{w}/target"], "holds no model"),
     (["convert", "{w}/document.txt", "{w}/target"], "document.txt"),
@@ -323,22 +318,27 @@ def test_word_vectors_can_be_trained_and_loaded(work: Path, capsys: pytest.Captu
     assert np.isfinite(WordVectors.load(work / "vectors").vectors).all()
 
 
-@pytest.mark.slow
-def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_path: Path) -> None:
-    arguments = ["--max_epoch", "1", "--embed_size", "8", "--hidden_size", "8", "--n_negative_samples_batch", "64"]
-    arguments += ["--para_save_dir", str(tmp_path / "checkpoints"), "--use_gpu", "False", "--batch_size", "64"]
-    # Where there is no .venv, it takes the first python3: here the one that runs the tests.
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+def run_sh(repository: Path, *arguments: str, cwd: Path | None = None, **environment: str) -> str:
+    """What run.sh says; it must end well. Where there is no .venv, it takes the first python3: the one of the tests."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", str(repository / "run.sh"), *arguments],
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=200,
         check=False,
-        env=environment,
+        env={**os.environ, "PATH": path, **environment},
     )
     assert done.returncode == 0, done.stderr
-    assert "epoch 1: training loss" in done.stderr
+    return done.stderr
+
+
+@pytest.mark.slow
+def test_run_sh_pretrains_on_our_data_with_a_flag_of_mine(repository: Path, tmp_path: Path) -> None:
+    arguments = ["--max_epoch", "1", "--embed_size", "8", "--hidden_size", "8", "--n_negative_samples_batch", "64"]
+    arguments += ["--para_save_dir", str(tmp_path / "checkpoints"), "--use_gpu", "False", "--batch_size", "64"]
+    assert "epoch 1: training loss" in run_sh(repository, *arguments)
     assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()
 
 
@@ -348,16 +348,7 @@ def test_run_sh_takes_paths_from_where_it_is_called(repository: Path, tmp_path: 
     (tmp_path / "shards/one").write_text("我 买 苹果 。\n河水 涨 了 。\n" * 3, encoding="utf-8")
     (tmp_path / "words.txt").write_text("<S>\n</S>\n<UNK>\n我\n买\n苹果\n", encoding="utf-8")
     arguments = ["--train_path", "shards/*", "--vocab_path", "words.txt", "--max_epoch", "1", *SMALL]
-    done = subprocess.run(
-        ["bash", str(repository / "run.sh"), *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": ""},
-    )
-    assert done.returncode == 0, done.stderr
+    run_sh(repository, *arguments, cwd=tmp_path, PYTHONPATH="")
     assert (tmp_path / "checkpoints/epoch_001/model.safetensors").is_file()  # not in the checkout
 
 
@@ -428,18 +419,11 @@ def test_a_vocabulary_of_nothing_is_not_written(
     assert not (tmp_path / "v.txt").exists()
 
 
-def test_a_working_directory_that_is_gone_is_named(tmp_path: Path, repository: Path) -> None:
+def test_a_working_directory_that_is_gone_is_named(tmp_path: Path) -> None:
     (tmp_path / "document.txt").write_text("一。", encoding="utf-8")
-    code = "import os, sys; os.rmdir(os.getcwd()); from elmo.cli import main; main()"
     (tmp_path / "gone").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", code, "preprocess", str(tmp_path / "document.txt"), "--output", "out"],
-        cwd=tmp_path / "gone",
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    code = f"import os; os.rmdir(os.getcwd()); {COMMAND}"
+    arguments = ["preprocess", tmp_path / "document.txt", "--output", "out"]
+    done = run_python(code, *arguments, cwd=tmp_path / "gone", check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("elmo: the working directory: No such file or directory")

@@ -7,10 +7,11 @@ import pytest
 
 from elmo.encoding.bert import Bert, _windows
 from elmo.errors import InputError
-from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig, masked_lm_from_files
-from elmo.models import ModelFiles, read_model, write_model
+from elmo.masked_lm import MaskedLM, MaskedLMConfig, masked_lm_from_files
+from elmo.models import read_model, write_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary
+from tests.parameters import files_of, shake
 
 VOCABULARY = PieceVocabulary([*PieceVocabulary.special_tokens, *"我们今天去公园看花很好", "apple", "##s"])
 CONFIG = MaskedLMConfig(
@@ -23,8 +24,7 @@ TEXTS = ["我们今天去公园", "花", "", "我们看apples很好。", "好好
 def bert() -> Bert:
     paddle.seed(1)
     model = MaskedLM(CONFIG)
-    for parameter in model.parameters():
-        parameter.set_value(parameter + paddle.randn(parameter.shape) * 0.3)
+    shake(model)
     model.eval()
     return Bert(model, VOCABULARY)
 
@@ -115,8 +115,7 @@ def test_what_is_no_list_of_sentences_is_refused(bert, bad):
 
 
 def test_a_model_comes_back_from_its_directory(bert, tmp_path):
-    arrays = {name: parameter.numpy() for name, parameter in bert.model.named_parameters()}
-    write_model(tmp_path / "model", ModelFiles(KIND, CONFIG.to_dict(), VOCABULARY, arrays))
+    write_model(tmp_path / "model", files_of(bert.model, VOCABULARY))
     again = Bert.from_pretrained(tmp_path / "model")
     assert (again.encode(TEXTS)[0] == bert.encode(TEXTS)[0]).all()
     files = read_model(tmp_path / "model")

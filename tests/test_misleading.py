@@ -14,9 +14,10 @@ from elmo.encoding.bert import Bert
 from elmo.encoding.encoder import load_pretrained
 from elmo.encoding.vectors_file import read_vectors
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
-from elmo.models import ModelFiles, read_model, write_model
+from elmo.models import read_model, write_model
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.segment.dictionary import TextRecord
+from tests.parameters import files_of
 from tests.test_cli import SMALL, made, run
 
 __all__ = ["made"]
@@ -107,9 +108,8 @@ def test_a_model_knows_how_its_text_was_made_and_warns_where_it_is_used_otherwis
 def test_bert_reads_text_as_that_of_its_training_was_normalised(tmp_path: Path) -> None:
     vocabulary = PieceVocabulary([*PieceVocabulary.special_tokens, "我", "1", "é"])
     config = MaskedLMConfig(len(vocabulary), 8, 1, 2, 16, max_length=10, lower_case=False)
-    arrays = {name: value.numpy() for name, value in MaskedLM(config).named_parameters()}
     record = {"text": {"segmenter": {"name": "jieba"}, "normalise": ["nfc", "width"]}}
-    write_model(tmp_path / "bert", ModelFiles("masked_lm", config.to_dict(), vocabulary, arrays, record))
+    write_model(tmp_path / "bert", files_of(MaskedLM(config), vocabulary, record))
     written, normal = "\ufeff１我e\u0301", "1我é"
     bert = Bert.from_pretrained(tmp_path / "bert")
     assert [piece.token for piece in bert.tokenize(written)] == list(normal)

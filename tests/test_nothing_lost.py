@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +33,7 @@ from elmo.training.checkpoint import (
 )
 from elmo.training.checkpoint.record import LaterVersionError, TrainingState, seal
 from elmo.training.settings import PretrainSettings
-from tests.commands import elmo
+from tests.commands import COMMAND, elmo, run_python
 
 SENTENCES = "河水 涨 了 。\n我 买 苹果 。\n他 走 了 。\n"
 SETTINGS = PretrainSettings(max_epoch=1, n_negative_samples_batch=4)
@@ -240,8 +238,8 @@ def test_pruning_and_tidying_leave_what_is_not_ours(tmp_path):
     (tmp_path / "step_0000001/notes.txt").write_text("mine")
     prune(tmp_path / "step_0000004", 1)
     assert sorted(os.listdir(tmp_path)) == ["step_0000001", "step_0000004"]
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    left = tmp_path / f".step_0000002.gone.{int(ended.stdout)}"
+    ended = int(run_python("import os; print(os.getpid())").stdout)
+    left = tmp_path / f".step_0000002.gone.{ended}"
     left.mkdir()
     (left / "notes.txt").write_text("mine")
     tidy(tmp_path)
@@ -490,12 +488,7 @@ def test_two_runs_into_one_folder_do_not_mix(place, capsys):
     with one_run(place / "ck"):
         call = ["pretrain", "--train_path", place / "shards/*", "--vocab_path", place / "vocab.txt"]
         call += ["--para_save_dir", place / "ck", "--embed_size", 4, "--hidden_size", 6, "--use_gpu", "False"]
-        done = subprocess.run(
-            [sys.executable, "-m", "elmo", *map(str, [*call, "--resume", "True"])],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = run_python(COMMAND, *call, "--resume", "True", check=False)
         assert done.returncode == 2
         message = done.stderr.splitlines()[-1]
         assert f"process {os.getpid()} on {socket.gethostname()}, since 20" in message and "pytest" in message

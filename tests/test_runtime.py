@@ -6,10 +6,10 @@ import importlib.util
 import os
 import random
 import signal
-import subprocess
 import sys
 import threading
 import types
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ import pytest
 
 from elmo import runtime
 from elmo.errors import RunError
+from tests.commands import run_python
 
 AVX2 = "fpu sse4_2 avx avx2 fma"
 AVX512 = f"{AVX2} avx512f avx512bw avx512dq avx512vl"
@@ -70,27 +71,17 @@ def test_the_first_processor_decides():
     assert runtime.mkl_cpu_type(cpuinfo("AuthenticAMD", AVX2) + cpuinfo("GenuineIntel", AVX512)) == "5"
 
 
-def run_python(code: str, repository, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a new process that has none of this one's thread settings."""
-    unset = {"OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE"}
-    inherited = {name: value for name, value in os.environ.items() if name not in unset}
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        env={**inherited, "PYTHONPATH": str(repository), **environment},
-        capture_output=True,
-        text=True,
-        check=check,
-        timeout=120,
-    )
+# A process that has none of this one's thread settings.
+run_unprepared = partial(run_python, OMP_NUM_THREADS=None, MKL_DEBUG_CPU_TYPE=None)
 
 
-def test_importing_elmo_sets_threads_and_does_not_import_paddle(repository):
+def test_importing_elmo_sets_threads_and_does_not_import_paddle():
     code = (
         "import sys, os, elmo; print(*(name in sys.modules for name in ('paddle', 'jieba')));"
         "print(os.environ['OMP_NUM_THREADS'] == str(elmo.runtime.available_cores()));"
         "print(elmo.preparation.chosen['OMP_NUM_THREADS'] == os.environ['OMP_NUM_THREADS'])"
     )
-    assert run_python(code, repository).stdout.split() == ["False", "False", "True", "True"]
+    assert run_unprepared(code).stdout.split() == ["False", "False", "True", "True"]
 
 
 @pytest.mark.parametrize(("description", "mkl"), MACHINES.values(), ids=MACHINES.keys())
@@ -112,12 +103,12 @@ def test_what_the_user_has_set_is_kept(description, mkl):
     assert done.kept == {name: theirs[name] for name in ("OMP_NUM_THREADS", *(["MKL_DEBUG_CPU_TYPE"] if mkl else []))}
 
 
-def test_importing_elmo_keeps_what_the_user_has_set(repository):
+def test_importing_elmo_keeps_what_the_user_has_set():
     code = (
         "import os, elmo; print(os.environ['OMP_NUM_THREADS'], os.environ['MKL_DEBUG_CPU_TYPE']);"
         "print(elmo.preparation.chosen)"
     )
-    result = run_python(code, repository, OMP_NUM_THREADS="1", MKL_DEBUG_CPU_TYPE="4")
+    result = run_unprepared(code, OMP_NUM_THREADS="1", MKL_DEBUG_CPU_TYPE="4")
     assert result.stdout == "1 4\n{}\n"
 
 
@@ -134,8 +125,8 @@ def test_a_machine_that_does_not_describe_itself_is_left_alone(monkeypatch):
     assert runtime.read_cpuinfo() == ""
 
 
-def test_paddles_advice_on_threads_does_not_reach_the_reader(repository):
-    result = run_python("import elmo; from elmo.runtime import paddle; print(paddle.ones([1]).item())", repository)
+def test_paddles_advice_on_threads_does_not_reach_the_reader():
+    result = run_unprepared("import elmo; from elmo.runtime import paddle; print(paddle.ones([1]).item())")
     assert result.stdout == "1.0\n"
     assert "OMP_NUM_THREADS" not in result.stderr
     assert "ccache" not in result.stderr
@@ -145,17 +136,17 @@ def test_paddles_advice_on_threads_does_not_reach_the_reader(repository):
 @pytest.mark.parametrize(
     ("handler", "code"), [("lambda *_: sys.exit(7)", 7), ("signal.SIG_IGN", 0), ("signal.SIG_DFL", -signal.SIGTERM)]
 )
-def test_importing_paddle_leaves_sigterm_to_whom_it_belongs(repository, handler, code):
+def test_importing_paddle_leaves_sigterm_to_whom_it_belongs(handler, code):
     program = (
         f"import elmo, signal, sys; signal.signal(signal.SIGTERM, {handler}); from elmo.runtime import paddle\n"
         "signal.raise_signal(signal.SIGTERM)"
     )
-    done = run_python(program, repository, check=False)
+    done = run_unprepared(program, check=False)
     assert (done.returncode, done.stderr) == (code, "")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="ends processes by POSIX signals")
-def test_paddle_says_nothing_of_a_signal_that_comes_while_it_is_imported(repository):
+def test_paddle_says_nothing_of_a_signal_that_comes_while_it_is_imported():
     program = """
 import signal, sys
 from elmo import runtime
@@ -170,7 +161,7 @@ runtime.importlib.import_module = told_to_end
 with stoppable():
     runtime.paddle
 """
-    done = run_python(program, repository, check=False)
+    done = run_unprepared(program, check=False)
     assert (done.returncode, done.stderr) == (143, "")
 
 

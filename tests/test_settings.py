@@ -10,7 +10,6 @@ import pytest
 
 from elmo.bilm_config import BiLMConfig
 from elmo.corpora.tasks import SetSizes
-from elmo.errors import InputError
 from elmo.masked_lm import MaskedLMConfig
 from elmo.tagging.network import TaggerConfig
 from elmo.tagging.train import TrainSettings
@@ -20,6 +19,7 @@ from elmo.training.early_stopping import FitSettings
 from elmo.training.masked import MaskedSettings
 from elmo.training.settings import PretrainSettings
 from elmo.word_vectors import SkipGramConfig
+from tests.refusals import refusal
 
 NO_NUMBER = (None, True, "1", [1], math.nan, math.inf, -math.inf, 10**400, -1)
 BAD = {
@@ -134,8 +134,6 @@ def test_bad_values_of_a_field_are_refused_in_a_line_that_names_it(
     kind: type, given: dict[str, Any], name: str, bad: tuple[Any, ...]
 ) -> None:
     for value in bad:
-        with pytest.raises(InputError) as caught:
-            kind(**{**given, name: value})
-        message = str(caught.value)
+        message = refusal(kind, **{**given, name: value})
         assert message.startswith(f"{name} is "), (value, message)
-        assert "\n" not in message and len(message) < 200
+        assert len(message) < 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from elmo.skipgram import (
 )
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.word_vectors import SkipGramConfig, WordVectors
+from tests.refusals import refusal
 
 TOPICS, WORDS_PER_TOPIC = 2, 20
 
@@ -403,10 +405,8 @@ def test_provenance_says_what_was_read(topics, small):
 )
 def test_a_text_with_too_few_words_is_refused(tmp_path, content, message):
     path = text(tmp_path, content)
-    with pytest.raises(InputError, match=message) as error:
-        train_skipgram([path], progress=False)
-    assert str(path) in str(error.value)
-    assert "\n" not in str(error.value)
+    said = refusal(train_skipgram, [path], progress=False)
+    assert re.search(message, said) and str(path) in said
 
 
 def test_missing_shards_are_refused(tmp_path):
@@ -529,9 +529,7 @@ def damage_by_other_words(folder: Path) -> None:
 def test_damaged_vectors_are_refused_in_one_line(space, tmp_path, damage, message):
     space.save(tmp_path / "vectors")
     damage(tmp_path / "vectors")
-    with pytest.raises(InputError, match=message) as error:
-        WordVectors.load(tmp_path / "vectors")
-    assert "\n" not in str(error.value)
+    assert re.search(message, refusal(WordVectors.load, tmp_path / "vectors"))
 
 
 @pytest.mark.parametrize(

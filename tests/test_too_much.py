@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
 from elmo.training import ranks
 from elmo.training.settings import PretrainSettings
 from elmo.word_vectors import SkipGramConfig, WordVectors
-from tests.commands import elmo
+from tests.commands import COMMAND, elmo, run_python
 
 FILES = ModelFiles("skipgram", {"vector_size": 2}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
 
@@ -261,15 +260,8 @@ def test_sizes_and_seeds_beyond_64_bits_are_refused(value):
         ["encode", "elmo-zh-small", "none", "--output", "v.npz", "--layers", "9" * 5000],
     ],
 )
-def test_commands_refuse_them_in_one_line(flags, tmp_path, repository):
-    done = subprocess.run(
-        [sys.executable, "-m", "elmo", *flags],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        check=False,
-    )
+def test_commands_refuse_them_in_one_line(flags, tmp_path):
+    done = run_python(COMMAND, *flags, cwd=tmp_path, check=False)
     assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.count("\n") < 9
     assert os.listdir(tmp_path) == []
 
@@ -308,38 +300,30 @@ def test_rubbish_from_a_launcher_is_named(monkeypatch, variables, wrong):
 
 
 @pytest.mark.parametrize("endpoint", [None, "rubbish"])
-def test_processes_that_have_no_address_are_told_what_starts_them(repository, endpoint):
+def test_processes_that_have_no_address_are_told_what_starts_them(endpoint):
     code = "from elmo.errors import InputError\nfrom elmo.training import ranks\ntry:\n    ranks.join(False)\n"
     code += "except InputError as error:\n    print(error)"
-    environment = {**os.environ, "PYTHONPATH": str(repository), "PADDLE_TRAINERS_NUM": "2", "PADDLE_TRAINER_ID": "0"}
-    environment |= {"CUDA_VISIBLE_DEVICES": ""}
-    if endpoint is not None:
-        environment |= {"PADDLE_CURRENT_ENDPOINT": endpoint, "PADDLE_TRAINER_ENDPOINTS": endpoint}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    endpoints = dict.fromkeys(("PADDLE_CURRENT_ENDPOINT", "PADDLE_TRAINER_ENDPOINTS"), endpoint)
+    done = run_python(code, PADDLE_TRAINERS_NUM="2", PADDLE_TRAINER_ID="0", CUDA_VISIBLE_DEVICES="", **endpoints)
     assert "2 processes can't be joined" in done.stdout and done.stdout.count("\n") == 1 and len(done.stdout) < 500
 
 
 @pytest.mark.parametrize("rank", ["rubbish", "-1", "", "9" * 5000])
-def test_a_rank_that_is_no_number_is_named_before_paddle_reads_it(rank, repository):
+def test_a_rank_that_is_no_number_is_named_before_paddle_reads_it(rank):
     code = "from elmo.errors import InputError\ntry:\n    from elmo.runtime import paddle\n"
     code += "except InputError as error:\n    print(error)"
-    environment = {**os.environ, "PYTHONPATH": str(repository), "PADDLE_TRAINER_ID": rank}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_python(code, PADDLE_TRAINER_ID=rank)
     assert done.stdout.startswith("PADDLE_TRAINER_ID is ") and len(done.stdout) < 250
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", ["3000000000", "9" * 40, "4,3000000000", "0", "-1", "two", "", "2,", "²"])
-def test_threads_that_no_machine_has_are_not_asked_for(threads, repository):
+def test_threads_that_no_machine_has_are_not_asked_for(threads):
     code = "import os, elmo; from elmo.runtime import paddle; paddle.ones([9, 9]) @ paddle.ones([9, 9])\n"
     code += (
         "from elmo.nn.lstmp import LSTMP; LSTMP(4, 4, 4)(paddle.ones([2, 3, 4])); print(os.environ['OMP_NUM_THREADS'])"
     )
-    environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": threads}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_python(code, OMP_NUM_THREADS=threads)
     assert int(done.stdout) == runtime.available_cores() and "OMP_NUM_THREADS is" in done.stderr
     assert "libgomp" not in done.stderr and "OMP:" not in done.stderr
 
@@ -376,7 +360,7 @@ def vectors(count: int = 2000):
 
 @pytest.mark.parametrize("name", ["v.h5", "v.npz"])
 @pytest.mark.parametrize("limit", [1_000, 200_000, 2_000_000])
-def test_a_full_disk_is_an_error_and_no_crash(tmp_path, repository, name, limit):
+def test_a_full_disk_is_an_error_and_no_crash(tmp_path, name, limit):
     """A limit to the size of files fails in the same places as a full disk, and needs no rights."""
     code = (
         "import resource, sys, numpy as np\nfrom elmo.encoding.vectors_file import write_vectors\n"
@@ -386,14 +370,7 @@ def test_a_full_disk_is_an_error_and_no_crash(tmp_path, repository, name, limit)
         "try: write_vectors(sys.argv[1], ((['a', 'b'], array) for _ in range(2000)))\n"
         "except InputError as error: print(error)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / name)],
-        env={**os.environ, "PYTHONPATH": str(repository)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, (done.returncode, done.stderr)
+    done = run_python(code, tmp_path / name)
     assert "can't be written (File too large); choose another place" in done.stdout and os.listdir(tmp_path) == []
 
 

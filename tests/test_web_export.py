@@ -16,7 +16,7 @@ from elmo.bilm import BiLM, BiLMConfig
 from elmo.cli import app
 from elmo.encoding.encoder import Encoder
 from elmo.errors import InputError
-from elmo.models import ModelFiles, write_model
+from elmo.models import write_model
 from elmo.text.characters import TokenEncoderConfig
 from elmo.text.segment import WhitespaceSegmenter
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
@@ -25,6 +25,7 @@ from elmo.web.cells import quotation_cell
 from elmo.web.export import ENGINE, PAGE, STATIC, export_web, web_model
 from elmo.web.packing import pack_page, quantise, script
 from elmo.web.senses import map_axes, principal_axes
+from tests.parameters import files_of
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"我你吃鱼", "苹果", "<script>"])
 
@@ -38,11 +39,7 @@ def make_encoder(**settings: object) -> Encoder:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    bilm = make_encoder().model
-    arrays = {name: parameter.numpy() for name, parameter in bilm.named_parameters()}
-    return write_model(
-        tmp_path_factory.mktemp("web") / "model", ModelFiles("bilm", bilm.config.to_dict(), VOCABULARY, arrays)
-    )
+    return write_model(tmp_path_factory.mktemp("web") / "model", files_of(make_encoder().model, VOCABULARY))
 
 
 def run(*arguments: object) -> object:

@@ -14,7 +14,7 @@ from elmo.bilm_config import BiLMConfig
 from elmo.convert.fluid import write_variable
 from elmo.corpora.tagged import Tagged
 from elmo.encoding.features import ElmoFeatures, Features, WordVectorFeatures
-from elmo.models import ModelFiles, read_model, write_model
+from elmo.models import read_model, write_model
 from elmo.runtime import paddle
 from elmo.tagging.examples import make_vocabulary, segment_gold
 from elmo.tagging.from_files import read_gold
@@ -22,6 +22,7 @@ from elmo.tagging.network import TaggerConfig, TaggerNetwork, describe_fine_tune
 from elmo.tagging.tagger import Tagger
 from elmo.text.vocabulary import Vocabulary
 from elmo.word_vectors import WordVectors
+from tests.parameters import files_of
 
 WORDS = ["明天", "去", "河边", "散步", "我", "们", "我们", "A", "1", "abc", " ", "好", "河", "边", "OOV"]
 PIECES = ["明天", "河边", "散步", "河边散步", "我们", "们去", "天去", "去河边"]
@@ -80,8 +81,7 @@ def _write_elmo(folder: Path, words: list[str]) -> Path:
     vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", *words])
     paddle.seed(5)
     config = BiLMConfig(len(vocabulary), embed_size=5, hidden_size=7)
-    arrays = {name: parameter.numpy() for name, parameter in BiLM(config).named_parameters()}
-    return write_model(folder, ModelFiles("bilm", config.to_dict(), vocabulary, arrays))
+    return write_model(folder, files_of(BiLM(config), vocabulary))
 
 
 @pytest.fixture(scope="session")

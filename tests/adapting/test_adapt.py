@@ -18,10 +18,11 @@ from elmo.adapting.new_words import add_words, choose_new_words
 from elmo.bilm import BiLM
 from elmo.bilm_config import BiLMConfig
 from elmo.errors import InputError
-from elmo.models import ModelFiles, read_model, write_model
+from elmo.models import read_model, write_model
 from elmo.runtime import paddle
 from elmo.text.vocabulary import UNK, Vocabulary
 from tests.commands import elmo as run
+from tests.parameters import files_of
 
 OLD = "我 你 他 在 家 学校 吃 喝 看 饭 水 书 今天 明天 。".split()
 
@@ -38,9 +39,8 @@ def source(tmp_path: Path) -> Path:
     vocabulary = Vocabulary(["<S>", "</S>", "<UNK>", *OLD])
     config = BiLMConfig(len(vocabulary), 6, 8, num_layers=1, tie_softmax=True, cell_clip=2.0, dropout=0.2)
     paddle.seed(0)
-    arrays = {name: value.numpy() for name, value in BiLM(config).named_parameters()}
     provenance = {"text": {"segmenter": {"name": "whitespace"}, "normalise": ["width"]}, "runs": []}
-    return write_model(tmp_path / "source", ModelFiles("bilm", config.to_dict(), vocabulary, arrays, provenance))
+    return write_model(tmp_path / "source", files_of(BiLM(config), vocabulary, provenance))
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from elmo.convert.allennlp import is_allennlp, read_allennlp
 from elmo.errors import InputError
 from elmo.models import ModelFiles, read_model, write_model
 from elmo.system.types import Array
+from tests.refusals import refusal
 
 Datasets = dict[str, Array]
 WORDS = "苹果 发布 了 新 手机".split()
@@ -92,10 +93,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refused(folder: Path, **arguments: Any) -> str:
-    with pytest.raises(InputError) as caught:
-        read_allennlp(folder, **arguments)
-    message = str(caught.value)
-    assert "\n" not in message
+    message = refusal(read_allennlp, folder, **arguments)
     assert str(folder) in message or "vocab" in message
     return message
 

@@ -18,15 +18,16 @@ from elmo.errors import InputError
 from elmo.explore.describe import describe_model, render
 from elmo.models import ModelFiles, read_model, write_model
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.parameters import draw, files_of
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨"])
 WORDS = [["山", "水", "石"], ["风"]]
 
 
 def model_files(softmax: bool = True) -> ModelFiles:
-    model, generator = BiLM(BiLMConfig(len(VOCABULARY), 6, 10, softmax=softmax)), np.random.default_rng(8)
-    arrays = {n: generator.normal(0, 0.5, p.shape).astype(np.float32) for n, p in model.named_parameters()}
-    return ModelFiles("bilm", model.config.to_dict(), VOCABULARY, arrays)
+    model = BiLM(BiLMConfig(len(VOCABULARY), 6, 10, softmax=softmax))
+    draw(model, 8, 0.5)
+    return files_of(model, VOCABULARY)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from elmo.masked_lm import masked_lm_from_files
 from elmo.models import read_model
 from elmo.runtime import paddle
 from elmo.text.pieces import PieceVocabulary
+from tests.refusals import refusal
 
 _spec = importlib.util.spec_from_file_location("bert_reference", Path(__file__).with_name("bert_reference.py"))
 assert _spec and _spec.loader
@@ -197,9 +199,7 @@ def test_a_masked_lm_is_not_taken_for_a_bilm(tmp_path):
 def test_an_odd_configuration_is_refused_in_one_line(tmp_path, fields, message):
     write(tmp_path / "model")
     (tmp_path / "model/config.json").write_text(json.dumps({**CONFIG, **fields}))
-    with pytest.raises(InputError, match=message) as caught:
-        Bert.from_pretrained(tmp_path / "model")
-    assert "\n" not in str(caught.value)
+    assert re.search(message, refusal(Bert.from_pretrained, tmp_path / "model"))
 
 
 def damage_weights(folder: Path, **arrays: np.ndarray | None) -> None:
@@ -222,9 +222,7 @@ def damage_weights(folder: Path, **arrays: np.ndarray | None) -> None:
 def test_odd_weights_are_refused_in_one_line(tmp_path, name, array, message):
     write(tmp_path / "model")
     damage_weights(tmp_path / "model", **{name: array})
-    with pytest.raises(InputError, match=message) as caught:
-        Bert.from_pretrained(tmp_path / "model")
-    assert "\n" not in str(caught.value)
+    assert re.search(message, refusal(Bert.from_pretrained, tmp_path / "model"))
 
 
 def test_missing_and_cut_files_are_refused_in_one_line(tmp_path):

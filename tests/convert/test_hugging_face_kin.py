@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from elmo.encoding.bert import Bert
 from elmo.errors import InputError
 from tests.convert.manylangs_reference import checkpoint
 from tests.convert.test_hugging_face import CONFIG, TOKENS, reference, write
+from tests.refusals import refusal
 
 TEXT = "我们今天hello去"
 
@@ -102,9 +104,7 @@ def test_an_odd_index_is_refused_in_one_line(model, change, message):
     index = json.loads(path.read_text(encoding="utf-8"))
     index["weight_map"].update(change)
     path.write_text(json.dumps(index), encoding="utf-8")
-    with pytest.raises(InputError, match=message) as caught:
-        Bert.from_pretrained(model)
-    assert "\n" not in str(caught.value)
+    assert re.search(message, refusal(Bert.from_pretrained, model))
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="has no weight_map from parameters to files"):
         Bert.from_pretrained(model)

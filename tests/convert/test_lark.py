@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import random
+import re
 import struct
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from elmo.convert import safety
 from elmo.convert.lark import is_lark, read_lark, write_lark
 from elmo.errors import InputError
 from elmo.models import ModelFiles, read_model, write_model
+from tests.refusals import refusal
 
 VOCAB, EMBED, HIDDEN, LAYERS = 7, 3, 5, 2
 WORDS = ["<S>", "</S>", "<UNK>", "的", "是", "在", "北京"]
@@ -267,10 +269,8 @@ GATES = 4 * HIDDEN
 )
 def test_what_does_not_make_a_model_is_refused(checkpoint: Path, change: Change, problem: str) -> None:
     change(checkpoint)
-    with pytest.raises(InputError, match=problem) as caught:
-        read_lark(checkpoint)
-    assert str(checkpoint) in str(caught.value)
-    assert "\n" not in str(caught.value)
+    message = refusal(read_lark, checkpoint)
+    assert re.search(problem, message) and str(checkpoint) in message
 
 
 @pytest.mark.timeout(20)

@@ -23,7 +23,7 @@ from elmo.encoding.encoder import Encoder
 from elmo.encoding.vectors_file import parse_layers, read_vectors, write_vectors
 from elmo.errors import InputError
 from elmo.masked_lm import MaskedLM, MaskedLMConfig
-from elmo.models import ModelFiles, write_model
+from elmo.models import write_model
 from elmo.nn import native
 from elmo.runtime import paddle
 from elmo.text.lengths import blocks
@@ -32,6 +32,7 @@ from elmo.text.segment import WhitespaceSegmenter
 from elmo.text.vocabulary import Vocabulary
 from elmo.word_vectors import WordVectors
 from tests.commands import elmo
+from tests.parameters import files_of
 
 WORDS = Vocabulary(["<S>", "</S>", "<UNK>", "我", "买", "苹果"])
 PIECES = PieceVocabulary(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "我", "买", "苹", "果"])
@@ -47,18 +48,11 @@ def model() -> BiLM:
 @pytest.fixture
 def models(tmp_path: Path, model: BiLM) -> dict[str, Path]:
     """A directory of each kind."""
-    config = MaskedLMConfig(len(PIECES), 8, 1, 2, 16, max_length=10)
-    arrays = {name: value.numpy() for name, value in MaskedLM(config).named_parameters()}
-    arrays = {name: array for name, array in arrays.items() if not name.startswith(config.unused or ("none",))}
-    elmo_arrays = {name: value.numpy() for name, value in model.named_parameters()}
-    found = {
-        "elmo": ModelFiles("bilm", model.config.to_dict(), WORDS, elmo_arrays),
-        "bert": ModelFiles("masked_lm", config.to_dict(), PIECES, arrays),
-    }
-    for name, files in found.items():
-        write_model(tmp_path / name, files)
+    bert = MaskedLM(MaskedLMConfig(len(PIECES), 8, 1, 2, 16, max_length=10))
+    write_model(tmp_path / "elmo", files_of(model, WORDS))
+    write_model(tmp_path / "bert", files_of(bert, PIECES))
     WordVectors(WORDS, np.arange(18, dtype=np.float32).reshape(6, 3)).save(tmp_path / "word2vec")
-    return {name: tmp_path / name for name in (*found, "word2vec")}
+    return {name: tmp_path / name for name in ("elmo", "bert", "word2vec")}
 
 
 def run(*arguments: object) -> int:

@@ -12,10 +12,11 @@ from elmo.bilm import BiLM
 from elmo.bilm_config import BiLMConfig
 from elmo.encoding.encoder import Encoder, StatefulEncoder
 from elmo.errors import InputError
-from elmo.models import ModelFiles, write_model
+from elmo.models import write_model
 from elmo.runtime import paddle
 from elmo.text.segment import get_segmenter
 from elmo.text.vocabulary import Vocabulary
+from tests.parameters import files_of
 
 WORDS = "我 新 买 了 一 个 苹果 手机 ， 它 很 好 。 昨天 河边 的 风 真 大".split()
 
@@ -120,9 +121,7 @@ def test_a_batch_size_of_zero_is_refused(encoder: Encoder) -> None:
 
 
 def test_a_saved_model_encodes_as_before(encoder: Encoder, tmp_path: Path) -> None:
-    arrays = {name: parameter.numpy() for name, parameter in encoder.model.named_parameters()}
-    files = ModelFiles("bilm", encoder.model.config.to_dict(), encoder.vocabulary, arrays, {"text": "none"})
-    write_model(tmp_path / "model", files)
+    write_model(tmp_path / "model", files_of(encoder.model, encoder.vocabulary, {"text": "none"}))
     loaded = elmo.load_pretrained(tmp_path / "model", segmenter="whitespace")
     np.testing.assert_array_equal(loaded.encode(["我 买 了 苹果"])[0], encoder.encode(["我 买 了 苹果"])[0])
     assert loaded.provenance == {"text": "none"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 from itertools import combinations
 
@@ -24,6 +22,7 @@ from matplotlib.text import Text
 
 from elmo.explore import plots
 from elmo.explore.plots import plot_cosine_matrix, plot_tsne, plot_two_dots, use_chinese_font
+from tests.commands import run_python
 
 GLOSSES = {"fruit": "一种水果 the fruit", "company": "一家美国科技公司及其产品 the company Apple and its products"}
 
@@ -166,8 +165,7 @@ def test_zhplot_is_not_imported_nor_matplotlib_with_the_package():
         "from elmo.explore.plots import use_chinese_font\n"
         "print(use_chinese_font(), 'zhplot' in sys.modules)\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == ["Noto", "Sans", "SC", "False"]
+    assert run_python(code).stdout.split() == ["Noto", "Sans", "SC", "False"]
 
 
 def test_an_installed_font_stands_in_for_zhplot(monkeypatch):

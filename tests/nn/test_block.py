@@ -11,7 +11,8 @@ from elmo.nn import native
 from elmo.nn.dropout import Dropout
 from elmo.nn.transformer import Block
 from elmo.runtime import paddle
-from tests.nn.test_transformer import SIZES, shake
+from tests.nn.test_transformer import SIZES
+from tests.parameters import shake
 
 
 def run_block(block: Block, rows: np.ndarray, batch: int, lengths, record: bool = True) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from elmo.nn.char_cnn import TokenEncoder
 from elmo.runtime import paddle
 from elmo.text.characters import SPECIAL_SYMBOLS, Alphabet, Lexicon, TokenEncoderConfig, make_lexicon
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.parameters import draw
 
 WORDS = ["苹果", "果", "手机", "ab", "未知的词", ""]
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, "苹果", "手机"])
@@ -26,10 +27,9 @@ CONFIGS += [config(char_embed_size=0, filters=(), word_embed_size=6)]
 
 
 def make_encoder(sizes: TokenEncoderConfig, dtype: str = "float64", seed: int = 3) -> tuple[TokenEncoder, Lexicon]:
-    encoder, generator = TokenEncoder(sizes, len(VOCABULARY), 8), np.random.default_rng(seed)
+    encoder = TokenEncoder(sizes, len(VOCABULARY), 8)
     encoder.to(dtype=dtype)
-    for parameter in encoder.parameters():
-        parameter.set_value(generator.normal(0.0, 0.7, parameter.shape).astype(dtype))
+    draw(encoder, seed)
     return encoder, make_lexicon(WORDS, VOCABULARY, Alphabet(sizes.alphabet), sizes.max_characters)[1]
 
 

@@ -11,6 +11,7 @@ from elmo.errors import InputError
 from elmo.nn.gru import GRU, BidirectionalGRU, Packing
 from elmo.runtime import paddle
 from tests.nn.gradients import assert_gradient, assert_parameter_gradients
+from tests.parameters import draw
 
 INPUT, HIDDEN = 3, 4
 LENGTHS = [3, 5, 0, 1, 5]
@@ -24,9 +25,7 @@ def make_layer(seed: int = 0, input_size: int = INPUT) -> BidirectionalGRU:
     """In float64, with weights large enough to use the curved parts of its functions."""
     layer = BidirectionalGRU(input_size, HIDDEN)
     layer.to(dtype="float64")
-    generator = np.random.default_rng(seed)
-    for parameter in layer.parameters():
-        parameter.set_value(generator.normal(0.0, 0.7, parameter.shape))
+    draw(layer, seed)
     return layer
 
 

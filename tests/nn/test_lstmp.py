@@ -15,6 +15,7 @@ from elmo.nn import native
 from elmo.nn.lstmp import LSTMP
 from elmo.runtime import paddle
 from tests.nn.gradients import DIFFERENCE_TOLERANCE, STEP, assert_gradient, assert_parameter_gradients
+from tests.parameters import draw
 
 BATCH, TIME, INPUT, HIDDEN, PROJ = 2, 3, 2, 4, 3
 WEIGHTS = ("input_weight", "recurrent_weight", "bias", "projection_weight")
@@ -28,9 +29,7 @@ def make_layer(seed: int, cell_clip: float | None = None, proj_clip: float | Non
     """A small LSTMP in float64 whose weights are large enough to use the curved parts of its functions."""
     layer = LSTMP(INPUT, HIDDEN, PROJ, cell_clip, proj_clip)
     layer.to(dtype="float64")
-    generator = np.random.default_rng(seed)
-    for parameter in layer.parameters():
-        parameter.set_value(generator.normal(0.0, 0.7, parameter.shape))
+    draw(layer, seed)
     return layer
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +20,7 @@ from hypothesis import strategies as st
 from elmo.errors import InputError, RunError
 from elmo.nn import native
 from elmo.runtime import paddle
+from tests.commands import run_python
 from tests.nn.formulas import block, gru, lstmp, softmax
 
 Arrays = dict[str, Any]
@@ -509,7 +508,7 @@ def test_adam_refuses_columns_of_several_lengths():
         native.adam(one, one, one * 2, one, step)
 
 
-def test_too_little_memory_ends_the_call_and_not_the_process(repository):
+def test_too_little_memory_ends_the_call_and_not_the_process():
     if "libasan" in os.environ.get("LD_PRELOAD", ""):
         pytest.skip("AddressSanitizer ends the process itself where there is too little memory")
     # Room for the scores of one head over 40,000 positions takes 6.4 GB; no more than 2 GB are given.
@@ -535,8 +534,7 @@ except RuntimeError as error:
     print(error)
 run(2)
 """
-    found = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
-    assert found.stdout == (
+    assert run_python(code).stdout == (
         "block_forward_float32: there is not enough memory; go on without compiled loops: ELMO_NATIVE=0\n"
     )
 

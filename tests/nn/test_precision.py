@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from elmo.errors import InputError
 from elmo.nn import native
 from elmo.nn.native.precision import choose_precision, describe_precision, products_in
 from elmo.runtime import paddle
+from tests.commands import COMMAND, run_python
 
 NO_INSTRUCTIONS = "this processor has neither AMX nor AVX-512 with bfloat16"
 
@@ -79,33 +77,23 @@ except InputError as error:
         ({"DNNL_MAX_CPU_ISA": "AVX2"}, NO_INSTRUCTIONS),
     ],
 )
-def test_machines_that_cannot_go_on_in_float32_and_say_so(variables, reason, repository):
+def test_machines_that_cannot_go_on_in_float32_and_say_so(variables, reason):
     if reason == NO_INSTRUCTIONS and not native.onednn():
         pytest.skip(f"compiled loops are {native.status()}, or this Paddle has no oneDNN to ask")
-    environment = {**os.environ, native.SWITCH: "1", **variables}
-    found = subprocess.run(
-        [sys.executable, "-c", REPORT], cwd=repository, env=environment, capture_output=True, text=True, check=True
-    )
+    found = run_python(REPORT, **{native.SWITCH: "1", **variables})
     assert found.stdout.splitlines() == [
         f"products in float32 (not in bfloat16: {reason})",
         f"amp is 'bf16': {reason}; give auto or none",
     ]
 
 
-def test_the_command_ends_with_2_and_one_line(repository: Path, tmp_path: Path):
+def test_the_command_ends_with_2_and_one_line(tmp_path: Path):
     (tmp_path / "shard").write_text("我 昨天 买 了 一 斤 苹果\n" * 20, encoding="utf-8")
     (tmp_path / "vocab").write_text("<S>\n</S>\n<UNK>\n我\n昨天\n买\n", encoding="utf-8")
     files = ["--train_path", tmp_path / "shard", "--test_path", tmp_path / "shard", "--vocab_path", tmp_path / "vocab"]
     sizes = "--embed_size 4 --hidden_size 8 --batch_size 2 --num_steps 5 --n_negative_samples_batch 2 --use_gpu False"
     arguments = ["pretrain", *files, "--para_save_dir", tmp_path / "out", *sizes.split(), "--amp", "bf16"]
-    ended = subprocess.run(
-        [sys.executable, "-m", "elmo", *map(str, arguments)],
-        cwd=repository,
-        env={**os.environ, native.SWITCH: "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_python(COMMAND, *arguments, check=False, **{native.SWITCH: "0"})
     assert ended.returncode == 2, ended.stderr
     lines = [line for line in ended.stderr.splitlines() if "amp is" in line]
     assert len(lines) == 1 and lines[0].endswith(

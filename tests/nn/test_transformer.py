@@ -8,6 +8,7 @@ import pytest
 from elmo.nn.heads import MaskedHead, Pooler
 from elmo.nn.transformer import Block, Dropout, LayerNorm, Sizes, TransformerEncoder, _JoinHeads, _SplitHeads
 from elmo.runtime import paddle
+from tests.parameters import shake
 
 SIZES = Sizes(
     vocab_size=11,
@@ -23,14 +24,6 @@ SIZES = Sizes(
     attention_dropout=0.0,
     layer_norm_eps=1e-12,
 )
-
-
-def shake(layer, seed: int = 0) -> None:
-    """Give all parameters values that are neither zero nor one."""
-    generator = np.random.default_rng(seed)
-    for parameter in layer.parameters():
-        noise = generator.normal(0, 0.3, parameter.shape).astype(np.float32)
-        parameter.set_value(parameter + paddle.to_tensor(noise))
 
 
 def paddles_layer(block: Block):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from elmo.runtime import Preparation
 from elmo.system import machine as machine_module
 from elmo.system.doctor import DATA, RELEASED_MODELS, Report, examine, render
 from elmo.system.machine import Machine, PaddleBuild
+from tests.commands import run_python
 
 CPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", None, None)
 GPU_BUILD = PaddleBuild("3.3.1", "7688495538f4d6c1", "12.6", "9.5.1", (("NVIDIA A10", 24 << 30),), True)
@@ -425,20 +425,13 @@ def test_commands_that_are_missing_fail_or_hang_count_as_no_answer():
     assert machine_module._run([sys.executable, "-c", "print('yes')"]) == "yes\n"
 
 
-def test_without_paddle_the_command_still_works(repository, tmp_path):
+def test_without_paddle_the_command_still_works(tmp_path):
     code = (
         "import sys; sys.modules['paddle'] = None\n"  # what Python does for a module that can't be found
         "from elmo.system.doctor import examine, render\n"
         "report = examine(); print(render(report)); print([problem.what for problem in report.problems])"
     )
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(repository), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
+    result = run_python(code, PATH="/usr/bin:/bin", HOME=str(tmp_path))
     assert "Paddle is not installed" in result.stdout.splitlines()[-1]
     assert "GFLOP/s (float32, 1024 x 1024, CPU, NumPy)" in result.stdout
 

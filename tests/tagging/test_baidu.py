@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from elmo.convert.fluid import read_variable
 from elmo.errors import InputError
 from elmo.tagging.baidu import Lac, format_tagged
 from elmo.tagging.segmenter import LacSegmenter
+from tests.refusals import refusal
 
 TEXTS = [
     "我们明天去河边散步",
@@ -192,6 +194,4 @@ def test_white_space_within_a_word_does_not_break_the_form_of_a_line() -> None:
 @pytest.mark.parametrize("name", ["gru_3.w_0", "word_emb", "crfw"])
 def test_a_missing_parameter_is_named(tiny_lac: Path, name: str) -> None:
     (tiny_lac / "model" / name).unlink()
-    with pytest.raises(InputError, match=name) as error:
-        Lac.from_pretrained(tiny_lac)
-    assert "\n" not in str(error.value)
+    assert re.search(name, refusal(Lac.from_pretrained, tiny_lac))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from elmo.tagging.tagger import Tagger
 from elmo.tagging.tagger.readers import LacSentenceReader
 from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
 from tests.commands import elmo as call
+from tests.refusals import refusal
 
 TAGS = ["n", "v", "PER"]
 TEXTS = ["我们明天去河边", "河边散步好", "去", "明天我们去河边散步A1abc", "好我们", "ＡＢ１好", "河边的风好大"]
@@ -226,9 +228,7 @@ def test_a_damaged_reading_is_one_line(files: LacFiles, tmp_path: Path, name: st
     model = read_model(tmp_path / "model")
     config = {**model.config, "lac": damaged(model.config["lac"], name, value)}
     write_model(tmp_path / "model", dataclasses.replace(model, config=config), overwrite=True)
-    with pytest.raises(InputError, match=f"model: .*is damaged: {what}") as caught:
-        Tagger.from_pretrained(tmp_path / "model")
-    assert "\n" not in str(caught.value)
+    assert re.search(f"model: .*is damaged: {what}", refusal(Tagger.from_pretrained, tmp_path / "model"))
 
 
 def test_tokens_of_lac_need_its_reading(files: LacFiles, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from elmo.tagging.score import count_chunks, oracle
 from elmo.tagging.tagger import Tagger
 from elmo.text.normalise import Normaliser
 from tests.commands import elmo as call
+from tests.refusals import refusal
 
 SMALL = "--embedding_size 8 --hidden_size 6 --num_layers 1 --batch_size 6 --use_gpu False".split()
 PARTS = ("train", "dev", "test")
@@ -308,9 +309,7 @@ def test_a_file_of_another_format_is_refused_with_what_was_expected(
     tmp_path: Path, content: str, form: str, message: str
 ) -> None:
     (tmp_path / "text").write_text(content, encoding="utf-8")
-    with pytest.raises(InputError, match=message) as error:
-        read_gold(tmp_path / "text", form)
-    assert "\n" not in str(error.value)
+    assert re.search(message, refusal(read_gold, tmp_path / "text", form))
 
 
 def test_a_tagger_reads_text_as_that_of_its_training_was_normalised(

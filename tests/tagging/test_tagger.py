@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from elmo.bilm_config import BiLMConfig
 from elmo.corpora.tagged import Tagged
 from elmo.encoding.features import ElmoFeatures, WordVectorFeatures
 from elmo.errors import InputError
-from elmo.models import ModelFiles, export_model, read_model, write_model
+from elmo.models import export_model, read_model, write_model
 from elmo.tagging.network import TaggerConfig
 from elmo.tagging.projection import chunks, word_chunks
 from elmo.tagging.segmenter import split_characters
@@ -26,6 +27,8 @@ from elmo.tagging.tagger import SentenceReader, Tagger, readers
 from elmo.tagging.train import train_tagger
 from elmo.text.lengths import like_lengths
 from elmo.text.vocabulary import Vocabulary
+from tests.parameters import files_of
+from tests.refusals import refusal
 
 KINDS = ["words", "characters", "mixed", "elmo", "character_elmo", "word2vec", "fine_tuned", "fine_tuned_characters"]
 LONG = ("我们明天去河边散步，👍🏽 ok。" * 1000)[:10_000]
@@ -274,10 +277,7 @@ def test_a_configuration_that_is_not_ours_is_one_line(
 ) -> None:
     make_tagger("words").save(tmp_path / "model")
     changed_config(tmp_path / "model", **fields)
-    with pytest.raises(InputError) as caught:
-        Tagger.from_pretrained(tmp_path / "model")
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert message in refusal(Tagger.from_pretrained, tmp_path / "model")
 
 
 def test_damaged_files_are_one_line(make_tagger: MakeTagger, tmp_path: Path) -> None:
@@ -301,9 +301,7 @@ def test_damaged_files_are_one_line(make_tagger: MakeTagger, tmp_path: Path) -> 
     for number, (damage, message) in enumerate(damages.items()):
         folder = Path(shutil.copytree(tmp_path / "model", tmp_path / f"{number}"))
         damage(folder)
-        with pytest.raises(InputError, match=message) as caught:
-            Tagger.from_pretrained(folder)
-        assert "\n" not in str(caught.value)
+        assert re.search(message, refusal(Tagger.from_pretrained, folder))
     with pytest.raises(InputError, match="no such model directory"):
         Tagger.from_pretrained(tmp_path / "none")
 
@@ -356,9 +354,8 @@ def test_features_of_other_sizes_are_refused(with_elmo: tuple[Path, Path], tiny_
     with pytest.raises(InputError, match="the features have 1 of 6"):
         Tagger.from_pretrained(model, features=WordVectorFeatures(tiny_word2vec))
     vocabulary = Vocabulary(["<S>", "</S>", "<UNK>"])
-    config = BiLMConfig(3, embed_size=4, hidden_size=4)
-    arrays = {name: parameter.numpy() for name, parameter in BiLM(config).named_parameters()}
-    write_model(source, ModelFiles("bilm", config.to_dict(), vocabulary, arrays), overwrite=True)
+    other = BiLM(BiLMConfig(3, embed_size=4, hidden_size=4))
+    write_model(source, files_of(other, vocabulary), overwrite=True)
     with pytest.raises(InputError, match="the features have 3 of 8"):
         Tagger.from_pretrained(model, features=source)
 

@@ -28,6 +28,7 @@ from elmo.tagging.score import count_chunks
 from elmo.tagging.tagger import SentenceReader, Tagger
 from elmo.tagging.train import TaggerTrainer, TrainSettings, train_tagger
 from elmo.training.checkpoint import read_training_state
+from tests.refusals import refusal
 from tests.runs import without_speeds
 
 TAGS = tuple(LAC_TAGS)
@@ -504,7 +505,4 @@ def test_bad_calls_are_one_line(train: list[Tagged], tiny_elmo: Path, tiny_word2
         ({"save_dir": tmp_path / "file"}, "file is a file: give a folder"),
     ]
     for change, message in calls:
-        with pytest.raises(InputError) as caught:
-            train_tagger(**{"train": train, "tags": TAGS, "sizes": SIZES, **change})
-        assert message in str(caught.value)
-        assert "\n" not in str(caught.value)
+        assert message in refusal(train_tagger, **{"train": train, "tags": TAGS, "sizes": SIZES, **change})

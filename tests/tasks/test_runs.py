@@ -20,8 +20,8 @@ from elmo.corpora.own_tasks import OWN_SETS, read_own
 from elmo.corpora.tasks import SetSizes
 from elmo.encoding.text_encoders import TextEncoder, load_text_encoder, parameters_of
 from elmo.errors import InputError, RunError
-from elmo.masked_lm import KIND, MaskedLM, MaskedLMConfig
-from elmo.models import ModelFiles, write_model
+from elmo.masked_lm import MaskedLM, MaskedLMConfig
+from elmo.models import write_model
 from elmo.runtime import paddle, seed_everything
 from elmo.system.run_folder import RunFolder
 from elmo.tagging.score import reciprocal_rank
@@ -35,6 +35,7 @@ from elmo.tasks.results import summarise
 from elmo.tasks.runs import TasksExperiment
 from elmo.text.pieces import PieceVocabulary
 from elmo.training.early_stopping import FitSettings
+from tests.parameters import files_of
 
 TINY = ExperimentSettings(
     sizes=SetSizes(12, 6, 8),
@@ -57,10 +58,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paddle.seed(6)
     sizes = {"hidden_size": 8, "num_layers": 2, "num_heads": 2, "intermediate_size": 12, "max_length": 16}
     config = MaskedLMConfig(len(vocabulary), dropout=0.0, attention_dropout=0.0, **sizes)
-    arrays = {name: parameter.numpy() for name, parameter in MaskedLM(config).named_parameters()}
-    return write_model(
-        tmp_path_factory.mktemp("bert") / "tiny-bert", ModelFiles(KIND, config.to_dict(), vocabulary, arrays)
-    )
+    return write_model(tmp_path_factory.mktemp("bert") / "tiny-bert", files_of(MaskedLM(config), vocabulary))
 
 
 @pytest.fixture(scope="session")

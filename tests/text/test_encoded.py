@@ -20,6 +20,7 @@ from elmo.text.encoded import encode_shards
 from elmo.text.pieces import PieceVocabulary
 from elmo.text.units import UnitText
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary
+from tests.commands import run_python
 
 VOCABULARY = Vocabulary([*SPECIAL_TOKENS, *"山水风雨花木鱼鸟"])
 LINES = ["山 水 山", "风", "", "火星 雨 花", "木 鱼 鸟 山 水 风 雨"]
@@ -68,20 +69,18 @@ def test_several_processes_give_the_same_files(shards: list[Path], cache: Path, 
     assert alone == together
 
 
-def test_text_is_encoded_once_and_again_when_it_or_the_vocabulary_changes(
-    shards: list[Path], monkeypatch: pytest.MonkeyPatch
-):
-    calls = []
-    encode = encoded._encode
-    monkeypatch.setattr(encoded, "_encode", lambda *given: (calls.append(1), encode(*given)))
-    for _ in range(2):
-        encode_shards(shards, VOCABULARY)
-    assert len(calls) == 1
-    encode_shards(shards, Vocabulary([*SPECIAL_TOKENS, "山"]))
-    encode_shards(shards[:2], VOCABULARY)
+def test_text_is_encoded_once_and_again_when_it_or_the_vocabulary_changes(shards: list[Path]):
+    def written(paths: list[Path], vocabulary: Vocabulary) -> tuple[Path, int]:
+        folder = encode_shards(paths, vocabulary).folder
+        return folder, (folder / "ids.bin").stat().st_mtime_ns
+
+    first = written(shards, VOCABULARY)
+    assert written(shards, VOCABULARY) == first
+    others = [written(shards, Vocabulary([*SPECIAL_TOKENS, "山"])), written(shards[:2], VOCABULARY)]
     shards[0].write_text("风\n", encoding="utf-8")
+    others.append(written(shards, VOCABULARY))
+    assert len({first, *others}) == 4
     assert sentences_of(encode_shards(shards, VOCABULARY)) == expected(shards)
-    assert len(calls) == 4
 
 
 def test_a_failure_leaves_nothing_behind(shards: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch):
@@ -125,7 +124,7 @@ def test_processes_that_start_together_encode_once(shards: list[Path], cache: Pa
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_text(tmp_path: Path, repository: Path):
+def test_memory_does_not_grow_with_the_text(tmp_path: Path):
     """Ten times the text, at most 1.1 times the peak: encoding, shuffling and a whole pass of batches."""
     generator = np.random.default_rng(0)
     lines = [" ".join(generator.choice(list("山水风雨花木鱼鸟"), 10)) for _ in range(4_000)]
@@ -144,10 +143,7 @@ def test_memory_does_not_grow_with_the_text(tmp_path: Path, repository: Path):
     for times in (5, 50):  # 200,000 and 2,000,000 words: 16 MB of ids and starts, were they in memory
         path = tmp_path / f"text_{times}"
         path.write_text("\n".join(lines * times) + "\n", encoding="utf-8")
-        environment = {**os.environ, "PYTHONPATH": str(repository)}
-        command = [sys.executable, "-c", code, str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=True)
-        peaks.append(int(done.stdout))
+        peaks.append(int(run_python(code, path).stdout))
     assert peaks[1] < 1.1 * peaks[0], peaks
 
 

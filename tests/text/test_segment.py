@@ -8,7 +8,6 @@ import marshal
 import os
 import pickle
 import stat
-import subprocess
 import sys
 import warnings
 
@@ -28,6 +27,7 @@ from elmo.text.segment import (
     segment_chunks,
     segmenter_factory,
 )
+from tests.commands import run_python
 
 WORDY = st.sampled_from("苹果熟了我们去吃吧 的\u3000\t.,，。%-+#aB3９\u200b𠀀é")
 SENTENCES = st.text(st.one_of(WORDY, st.characters(codec="utf-8")))
@@ -161,8 +161,7 @@ def test_lac_is_chosen_by_its_name_without_importing_paddle():
         "make = pickle.loads(pickle.dumps(segmenter_factory('lac', model='lac_model', user_dictionary='words.txt')))\n"
         "print(make.func.name, 'paddle' in sys.modules)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    process = run_python(code)
     assert (process.stdout, process.stderr) == ("lac False\n", "")
 
 
@@ -174,13 +173,8 @@ def test_every_segmenter_of_the_table_is_there():
 def test_jieba_says_nothing_and_caches_where_only_its_user_writes(tmp_path):
     code = "from elmo.text.segment import get_segmenter; print(get_segmenter('jieba').cut('苹果'))"
     (tmp_path / "tmp").mkdir()
-    environment = {
-        **os.environ,
-        "ELMO_CACHE": str(tmp_path / "mine"),
-        **dict.fromkeys(("TMPDIR", "TEMP"), str(tmp_path / "tmp")),
-        **{"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONUTF8": "1"},
-    }
-    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    temporary = dict.fromkeys(("TMPDIR", "TEMP"), str(tmp_path / "tmp"))
+    process = run_python(code, ELMO_CACHE=str(tmp_path / "mine"), PYTHONUTF8="1", **temporary)
     assert (process.stdout, process.stderr) == ("['苹果']\n", "")
     assert list((tmp_path / "tmp").iterdir()) == []
     (cache,) = (tmp_path / "mine").glob("jieba-*.cache")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from elmo.errors import InputError
 from elmo.text.vocabulary import SPECIAL_TOKENS, Vocabulary, count_words
+from tests.refusals import refusal
 
 TOKENS = st.text(st.characters(codec="utf-8", exclude_characters="\n\r\ufeff"), min_size=1)
 
@@ -122,9 +124,7 @@ def test_equal_vocabularies_have_equal_hashes():
     ],
 )
 def test_a_bad_file_is_an_error_of_one_line_that_names_the_place(write, data, message):
-    with pytest.raises(InputError, match=message) as caught:
-        Vocabulary.load(write(data))
-    assert "\n" not in str(caught.value)
+    assert re.search(message, refusal(Vocabulary.load, write(data)))
 
 
 def test_a_missing_file_or_a_folder_is_an_error(tmp_path):

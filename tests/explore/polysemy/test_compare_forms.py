@@ -15,8 +15,8 @@ from elmo.explore.polysemy.compare_forms import EXAMPLES, WORD, compare_forms
 from elmo.explore.polysemy.row_scores import Scored, score_words
 from elmo.explore.polysemy.sense_scores import score_senses
 from elmo.explore.polysemy.senses import SenseSentence, TargetVectors
+from tests.explore.polysemy.apples import Array, FakeEncoder, drawn, write_reviews_and_pairs, write_senses
 
-Array = np.ndarray[Any, Any]
 ROWS = [("a", "raw"), ("b", "raw")]
 
 
@@ -86,38 +86,18 @@ def test_words_without_two_senses_are_refused() -> None:
 
 # All together
 
-FRUIT, PHONE = "很甜", "手机"
+
+def words(sentence: str) -> list[str]:
+    return sentence.replace("苹果", " 苹果 ").replace("小米", " 小米 ").split()
 
 
-class FakeEncoder:
-    """The hole of layer 1 knows whether its sentence is about something to eat, its own vector nothing but the word."""
-
-    num_layers = 2
-    calls: list[tuple[str, str]]
-
-    def __init__(self) -> None:
-        self.calls = []
-
-    def encode(self, sentences: list[list[str]], *, positions: str = "own") -> list[Array]:
-        arrays = []
-        for words in sentences:
-            text = "".join(words)
-            self.calls.append((text, positions))
-            own = np.array([np.random.default_rng(list(word.encode())).normal(size=8) for word in words])
-            context = np.random.default_rng(list(text.encode())).normal(size=(len(words), 8))
-            is_fruit = FRUIT in text or "斤" in text
-            context[:, 0] += 8 if is_fruit else -8
-            layers = [own, own] if positions == "own" else [np.zeros_like(own), context]
-            arrays.append(np.stack(layers).astype(np.float32))
-        return arrays
-
-    def words(self, sentence: str) -> list[str]:
-        return [part for part in sentence.replace("苹果", " 苹果 ").replace("小米", " 小米 ").split(" ") if part]
+def make_encoder() -> FakeEncoder:
+    return FakeEncoder(words, sighted=False)
 
 
 class Space:
     def vector(self, word: str) -> Array:
-        return np.random.default_rng(list(word.encode())).normal(size=6)
+        return drawn(word, 6)
 
     def __contains__(self, word: object) -> bool:
         return True
@@ -126,34 +106,21 @@ class Space:
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("forms")
-    paths = {name: folder / name for name in ("senses.tsv", "apples.tsv", "reviews.csv", "dev.data", "dev.gold")}
-    header = "word\tsense\tgloss\tsentence\tposition\n"
-    lines = [
-        f"{word}\t{sense}\t{sense}\t第{n}个{word}{end}\t3\n"
+    marked = [
+        (word, sense, f"第{n}个{word}{end}")
         for word in ("苹果", "小米")
-        for sense, end in (("fruit", FRUIT), ("company", PHONE))
+        for sense, end in (("fruit", "很甜"), ("company", "手机"))
         for n in range(6)
     ]
-    paths["senses.tsv"].write_text(header + "".join(lines), encoding="utf-8")
-    paths["apples.tsv"].write_text(header + "".join(lines[:12]), encoding="utf-8")
-    reviews = [f"水果,1,第{n}次买，苹果很甜\n平板,1,第{n}次买，苹果手机好\n" for n in range(150)]
-    paths["reviews.csv"].write_text("cat,label,review\n" + "".join(reviews), encoding="utf-8")
-    data = []
-    for n in range(24):
-        texts = f"{n}号苹果手机", (f"{n}年苹果手机" if n % 2 else f"{n}年苹果很甜")
-        places = {f"{key}{number}": text.index("苹果") + shift for number, text in enumerate(texts, 1)
-                  for key, shift in (("start", 0), ("end", 2))}  # fmt: skip
-        data.append({"id": str(n), "lemma": f"苹果{n}", "sentence1": texts[0], "sentence2": texts[1], **places})
-    paths["dev.data"].write_text(json.dumps(data), encoding="utf-8")
-    gold = [{"id": str(n), "tag": "T" if n % 2 else "F"} for n in range(24)]
-    paths["dev.gold"].write_text(json.dumps(gold), encoding="utf-8")
-    return paths
+    senses = write_senses(folder / "senses.tsv", marked)
+    apples = write_senses(folder / "apples.tsv", marked[:12])
+    return {"senses.tsv": senses, "apples.tsv": apples, **write_reviews_and_pairs(folder)}
 
 
 @pytest.fixture(scope="module")
 def result(files: dict[str, Path]) -> dict[str, Any]:
     pairs = files["dev.data"], files["dev.gold"]
-    found = compare_forms(FakeEncoder(), Space(), files["senses.tsv"], files["reviews.csv"], pairs, resamples=40)
+    found = compare_forms(make_encoder(), Space(), files["senses.tsv"], files["reviews.csv"], pairs, resamples=40)
     return json.loads(json.dumps(found))
 
 
@@ -195,7 +162,7 @@ def test_the_row_for_the_examples_is_chosen_without_their_word(files: dict[str, 
     mixed = [line.replace("苹果\tx", "苹果\ty") if number % 2 else line for number, line in enumerate(swapped)]
     path = files["senses.tsv"].with_name("mixed.tsv")
     path.write_text("\n".join(mixed), encoding="utf-8")
-    found = compare_forms(FakeEncoder(), Space(), path, resamples=5)
+    found = compare_forms(make_encoder(), Space(), path, resamples=5)
     assert found["systems"]["elmo"]["word"]["layer 1, hole"]["raw"]["value"] < 0.8
     assert found["neighbours"]["elmo"]["chosen"] == neighbours["chosen"]
     assert list(found["differences"]["word"]["chosen: ELMo less word2vec"]["elmo"]["rows"]) == ["layer 1, hole, raw"]
@@ -215,18 +182,18 @@ def test_neighbours_of_the_two_examples(result: dict[str, Any]) -> None:
 
 
 def test_each_sentence_is_read_once_for_each_position(files: dict[str, Path]) -> None:
-    encoder = FakeEncoder()
+    encoder = make_encoder()
     compare_forms(encoder, Space(), files["senses.tsv"], resamples=5)
-    assert len(encoder.calls) == len(set(encoder.calls)) == 2 * (24 + len(EXAMPLES))
+    assert len(encoder.read) == len(set(encoder.read)) == 2 * (24 + len(EXAMPLES))
 
 
 def test_other_words_are_needed(files: dict[str, Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"'{WORD}' is the only word with senses"):
-        compare_forms(FakeEncoder(), Space(), files["apples.tsv"], resamples=5)
+        compare_forms(make_encoder(), Space(), files["apples.tsv"], resamples=5)
     text = files["apples.tsv"].read_text(encoding="utf-8").replace("苹果", "小米")
     (tmp_path / "millet.tsv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=f"'{WORD}' is not among the words"):
-        compare_forms(FakeEncoder(), Space(), tmp_path / "millet.tsv", resamples=5)
+        compare_forms(make_encoder(), Space(), tmp_path / "millet.tsv", resamples=5)
 
 
 def test_examples_stand_where_they_say() -> None:

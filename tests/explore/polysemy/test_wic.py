@@ -36,6 +36,7 @@ from elmo.explore.polysemy.wic_vectors import (
 from elmo.explore.report import evaluate_senses, surroundings
 from elmo.statistics import draw_counts, percentile_interval
 from elmo.text.segment import get_segmenter
+from tests.explore.polysemy.apples import FakeEncoder, write_reviews_and_pairs, write_senses
 
 
 def item(number: int = 0, **changes: object) -> dict[str, object]:
@@ -410,55 +411,23 @@ def test_layers_by_name():
 # All together
 
 
-class FakeEncoder:
-    """Layer 0 knows the word alone; layer 1 also whether its sentence has a telephone in it."""
-
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def encode(self, sentences: list[list[str]]) -> list[np.ndarray]:
-        arrays = []
-        for words in sentences:
-            self.sentences.append("".join(words))
-            own = np.array([np.random.default_rng(list(word.encode())).normal(size=12) for word in words])
-            context = np.zeros((len(words), 12))
-            context[:, 0] = 8 if "手机" in "".join(words) else -8
-            noise = np.random.default_rng(list("".join(words).encode())).normal(size=(len(words), 12))
-            arrays.append(np.stack([own, own + context + noise]).astype(np.float32))
-        return arrays
-
-    def words(self, sentence: str) -> list[str]:
-        return SEGMENTER.cut(sentence)
-
-
-SEGMENTER = get_segmenter("jieba")
+def make_encoder() -> FakeEncoder:
+    return FakeEncoder(get_segmenter("jieba").cut, sighted=True)
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("senses")
-    paths = {name: folder / name for name in ("senses.tsv", "reviews.csv", "dev.data", "dev.gold")}
-    sentences = [("fruit", f"第{n}个苹果很甜") for n in range(5)] + [
-        ("company", f"第{n}个苹果是手机") for n in range(5)
+    marked = [
+        ("苹果", sense, f"第{n}个苹果{end}")
+        for sense, end in (("fruit", "很甜"), ("company", "是手机"))
+        for n in range(5)
     ]
-    lines = [f"苹果\t{sense}\t{sense}\t{text}\t{text.index('苹果')}\n" for sense, text in sentences]
-    paths["senses.tsv"].write_text("word\tsense\tgloss\tsentence\tposition\n" + "".join(lines), encoding="utf-8")
-    rows = [f"水果,1,第{n}次买，苹果很甜\n平板,1,第{n}次买，苹果手机好\n" for n in range(150)]
-    paths["reviews.csv"].write_text("cat,label,review\n" + "".join(rows), encoding="utf-8")
-    data = []
-    for n in range(24):
-        texts = f"{n}号 苹果 手机", (f"{n}年 苹果 手机" if n % 2 else f"{n}年 苹果 很甜")
-        places = {f"{key}{number}": text.index("苹果") + shift for number, text in enumerate(texts, 1)
-                  for key, shift in (("start", 0), ("end", 2))}  # fmt: skip
-        data.append({"id": str(n), "lemma": f"苹果{n}", "sentence1": texts[0], "sentence2": texts[1], **places})
-    paths["dev.data"].write_text(json.dumps(data), encoding="utf-8")
-    gold = [{"id": str(n), "tag": "T" if n % 2 else "F"} for n in range(24)]
-    paths["dev.gold"].write_text(json.dumps(gold), encoding="utf-8")
-    return paths
+    return {"senses.tsv": write_senses(folder / "senses.tsv", marked), **write_reviews_and_pairs(folder)}
 
 
 def test_all_scores_of_an_encoder_and_of_word_vectors(files):
-    encoder = FakeEncoder()
+    encoder = make_encoder()
     space = {"苹果": np.ones(3), "手机": np.array([9.0, 0, 0]), "甜": np.array([0, 9.0, 0])}
 
     class Space:
@@ -477,7 +446,7 @@ def test_all_scores_of_an_encoder_and_of_word_vectors(files):
         resamples=50,
     )
     json.dumps(result)
-    assert len(encoder.sentences) == len(set(encoder.sentences)), "a sentence was encoded twice"
+    assert len(encoder.read) == len(set(encoder.read)), "a sentence was encoded twice"
     assert set(result["aucs"]) == {"pair_auc", "centroid_auc"}
     held_out = result["systems"]["elmo"]["reviews_held_out"]
     reviews = [f"第{n}次买，苹果{end}" for n in range(150) for end in ("很甜", "手机好")]
@@ -499,13 +468,13 @@ def test_all_scores_of_an_encoder_and_of_word_vectors(files):
 
 
 def test_pairs_with_english_are_refused_before_anything_is_encoded(files, tmp_path):
-    encoder = FakeEncoder()
+    encoder = make_encoder()
     pairs = json.loads(files["dev.data"].read_text(encoding="utf-8"))
     pairs[0] |= {"sentence2": "An apple a day", "start2": "3", "end2": "8"}
     (tmp_path / "dev.data").write_text(json.dumps(pairs), encoding="utf-8")
     with pytest.raises(InputError, match=rf"dev\.data: in 1 of {len(pairs)} pairs a sentence is not Chinese"):
         evaluate_senses(encoder, None, files["senses.tsv"], mcl_wic=(tmp_path / "dev.data", files["dev.gold"]))
-    assert not encoder.sentences
+    assert not encoder.read
 
 
 def test_centroids_are_made_of_no_sentence_that_is_asked_about(tmp_path, files):
@@ -516,7 +485,7 @@ def test_centroids_are_made_of_no_sentence_that_is_asked_about(tmp_path, files):
     path = tmp_path / "reviews.csv"
     path.write_text("cat,label,review\n" + "".join(rows), encoding="utf-8")
     with pytest.raises(InputError, match="no fruit review with '苹果' is left for a centroid"):
-        evaluate_senses(FakeEncoder(), None, files["senses.tsv"], path, resamples=20)
+        evaluate_senses(make_encoder(), None, files["senses.tsv"], path, resamples=20)
 
 
 def test_surroundings_are_means_over_two_words_on_either_side_and_over_the_sentence() -> None:
