@@ -37,6 +37,7 @@ from elmo.training import ranks
 from elmo.training.settings import PretrainSettings
 from elmo.word_vectors import SkipGramConfig, WordVectors
 from tests.commands import COMMAND, elmo, run_python
+from tests.refusals import refusal
 
 FILES = ModelFiles("skipgram", {"vector_size": 2}, Vocabulary(SPECIAL_TOKENS), {"vectors": np.ones((3, 2), np.float32)})
 
@@ -225,9 +226,7 @@ def test_sizes_and_seeds_beyond_64_bits_are_refused(value):
         lambda: TrainSettings(batch_size=value),
         lambda: MaskedLMConfig(10, num_layers=value),
     ):
-        with pytest.raises(InputError) as caught:
-            make()
-        assert len(str(caught.value)) < 200
+        assert len(refusal(make)) < 200
     if not 0 <= value <= LARGEST_SEED:
         for make in (
             lambda: PretrainSettings(random_seed=value),
@@ -294,9 +293,8 @@ def test_rubbish_from_a_launcher_is_named(monkeypatch, variables, wrong):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     for local in (True, False):
-        with pytest.raises(InputError) as caught:
-            ranks.join(local)
-        assert wrong in str(caught.value) and len(str(caught.value)) < 250
+        message = refusal(ranks.join, local)
+        assert wrong in message and len(message) < 250
 
 
 @pytest.mark.parametrize("endpoint", [None, "rubbish"])

@@ -31,15 +31,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def released(shared: Path) -> Path:
-    """Baidu's own model."""
-    folder = shared / "models" / "baidu_lac"
-    if not folder.is_dir():
-        pytest.skip("needs the model of Baidu's package lac beside the repository")
-    return folder
-
-
 def test_answers_as_the_original_network_on_every_golden_sentence(released: Path, shared: Path) -> None:
     lines = (shared / "parity" / "baidu_lac" / "golden.jsonl").read_text(encoding="utf-8").splitlines()
     expected = [json.loads(line) for line in lines]

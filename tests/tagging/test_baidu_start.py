@@ -74,11 +74,8 @@ def test_the_order_of_tags_is_ours(files: LacFiles) -> None:
     assert answers[0] == answers[1]
 
 
-def test_the_released_model_gives_the_same_labels(shared: Path, own_gold: dict[str, list[Tagged]]) -> None:
-    folder = shared / "models" / "baidu_lac"
-    if not folder.is_dir():
-        pytest.skip("needs the model of Baidu's package lac beside the repository")
-    files = read_lac(folder)
+def test_the_released_model_gives_the_same_labels(released: Path, own_gold: dict[str, list[Tagged]]) -> None:
+    files = read_lac(released)
     network = start_from_lac(files, tuple(LAC_TAGS))
     network.eval()
     texts = [sentence.text for sentence in own_gold["test"][:20]]

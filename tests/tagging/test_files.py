@@ -279,10 +279,7 @@ def test_lac_is_a_segmenter_by_its_name(tiny_lac: Path) -> None:
     assert "".join(segmenter.cut("我们 去河边")) == "我们去河边"
 
 
-def test_released_model_tags_a_line_as_it_tags_the_text(shared: Path, text: Path, tmp_path: Path) -> None:
-    model = shared / "models" / "baidu_lac"
-    if not model.is_dir():
-        pytest.skip("needs the model of Baidu's package lac beside the repository")
-    tag_file(text, tmp_path / "out.txt", model=model)
+def test_released_model_tags_a_line_as_it_tags_the_text(released: Path, text: Path, tmp_path: Path) -> None:
+    tag_file(text, tmp_path / "out.txt", model=released)
     first = (tmp_path / "out.txt").read_text(encoding="utf-8").split("\n")[0]
     assert first == "我们/r 明天/TIME 去/v 河边/s 散步/v"
