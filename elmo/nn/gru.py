@@ -265,9 +265,11 @@ class GRU(paddle.nn.Layer):
         if not packing.size:
             return paddle.zeros([0, self.hidden_size], packed.dtype)
         # Two products, since to split one's result by columns costs as much as a sixth of it.
-        split = 2 * self.hidden_size
-        gates = linear(packed, self.input_weight[:, :split], self.bias[:split])  # (tokens, 2 * hidden)
-        candidates = linear(packed, self.input_weight[:, split:], self.bias[split:])  # (tokens, hidden)
+        parts = [2 * self.hidden_size, self.hidden_size]
+        gate_input, candidate_input = paddle.split(self.input_weight, parts, axis=1)  # (input, 2 * hidden or hidden)
+        gate_bias, candidate_bias = paddle.split(self.bias, parts)
+        gates = linear(packed, gate_input, gate_bias)  # (tokens, 2 * hidden)
+        candidates = linear(packed, candidate_input, candidate_bias)  # (tokens, hidden)
         inputs = gates, candidates, self.gate_weight, self.candidate_weight
         if native.usable(packed, self.gate_weight, self.candidate_weight):
             if not paddle.is_grad_enabled():

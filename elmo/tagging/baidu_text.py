@@ -33,6 +33,7 @@ class LacReader:
         self._word_ids = given.word_ids
         self._replacements = given.replacements
         self._unknown = given.word_ids[UNKNOWN]
+        self._known = {word: self._id(word) for word in given.word_ids}  # so that most pieces are looked up once
         longest = max(map(len, given.pieces))
         # In this order of operations, so that paths that tie in the original tie here.
         self._scores = [log(max(length, 1)) - given.log_total for length in range(longest + 1)]
@@ -73,11 +74,12 @@ class LacReader:
 
     def read(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids of the network's inputs, and of how many characters each is."""
+        known = self._known
         ids: list[int] = []
         lengths: list[int] = []
         for piece in self.cut(text):
-            if piece in self._word_ids:
-                ids.append(self._id(piece))
+            if (known_id := known.get(piece)) is not None:
+                ids.append(known_id)
                 lengths.append(len(piece))
             else:
                 ids += map(self._id, piece)
@@ -106,7 +108,8 @@ def spread_tags(tags: Iterable[str], lengths: Iterable[int]) -> list[str]:
 
 def words_of_labels(text: str, tags: Sequence[str]) -> WordsAndTags:
     """From a tag a character to words and their tags, each that of the word's last character; "" for the tag O."""
-    begins = [index for index, tag in enumerate(tags) if index == 0 or tag.endswith(BEGIN)]
+    beginning = {tag for tag in set(tags) if tag.endswith(BEGIN)}
+    begins = [index for index, tag in enumerate(tags) if index == 0 or tag in beginning]
     ends = [*begins[1:], len(text)] if begins else []
     words = [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
     return words, [tags[end - 1][:-2] for end in ends]

@@ -34,6 +34,23 @@ def gru(gates: Any, candidates: Any, gate_weight: Any, candidate_weight: Any, co
     return [np.concatenate(outputs)]
 
 
+def viterbi(emissions: Any, transitions: Any, counts: Any) -> Any:
+    assert counts.sum() == len(emissions) and (np.diff(counts) <= 0).all()
+    begins, best = np.cumsum(counts) - counts, np.zeros(len(emissions), np.int64)
+    for sentence in range(counts[0]):
+        own = [begin + sentence for begin, count in zip(begins, counts, strict=True) if count > sentence]
+        scores, chosen = transitions[0] + emissions[own[0]], []
+        for token in own[1:]:
+            ways = scores[:, None] + transitions[2:]
+            chosen.append(ways.argmax(0))
+            scores = ways.max(0) + emissions[token]
+        tags = [(scores + transitions[1]).argmax()]
+        for before in reversed(chosen):
+            tags.append(before[tags[-1]])
+        best[own] = tags[::-1]
+    return [best]
+
+
 def softmax(features: Any, candidates: Any, biases: Any, hits: Any, label_logits: Any = None) -> Any:
     logits, rows = features @ candidates.T + biases, np.arange(len(features))
     if label_logits is None:

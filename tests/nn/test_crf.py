@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from elmo.nn import native
 from elmo.nn.crf import log_likelihood, viterbi
 from elmo.nn.gru import Packing
 from elmo.runtime import paddle
@@ -45,7 +46,7 @@ def all_scores(emissions: Any, transitions: Any) -> dict[tuple[int, ...], float]
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_viterbi_finds_the_best_of_all_sequences(seed: int) -> None:
+def test_viterbi_finds_the_best_of_all_sequences(seed: int, loops: str) -> None:
     emissions, transitions, _, packing = make(seed)
     best = sentences(viterbi(emissions, transitions, packing), packing)
     for own, tags in zip(sentences(emissions, packing), best, strict=True):
@@ -57,11 +58,32 @@ def test_viterbi_of_sentences_without_tokens_is_empty() -> None:
     assert viterbi(np.zeros((0, TAGS)), np.zeros((TAGS + 2, TAGS)), Packing([0, 0])).shape == (0,)
 
 
-def test_viterbi_avoids_a_forbidden_transition() -> None:
+def test_viterbi_avoids_a_forbidden_transition(loops: str) -> None:
     transitions = np.zeros((TAGS + 2, TAGS))
     transitions[2 + 0][0] = -np.inf
     emissions = np.tile([1.0, 0.5, 0.0], (3, 1))
     assert viterbi(emissions, transitions, Packing([3])).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("tags", [1, 16, 31, 33, 57, 70])  # 32 numbers in float32, 16 in float64: a panel
+@pytest.mark.parametrize("numbers", ["any", "equal", "none"])
+def test_compiled_loops_choose_the_same_tags(dtype, tags, numbers, onednn_loops, monkeypatch) -> None:
+    """Where sums tie, and where they are infinite or no numbers (NaN), too."""
+    generator = np.random.default_rng(tags)
+    packing = Packing([3, 0, 7, 1, 7, 20])
+    shapes = (packing.size, tags), (tags + 2, tags)
+    emissions, transitions = (generator.normal(size=shape).astype(dtype) for shape in shapes)
+    if numbers == "equal":
+        emissions, transitions = np.round(emissions), np.round(transitions)
+    elif numbers == "none":
+        for value in (np.nan, np.inf, -np.inf):
+            emissions.reshape(-1)[generator.integers(emissions.size, size=4)] = value
+        transitions[generator.integers(tags + 2)] = -np.inf
+    compiled = viterbi(emissions, transitions, packing)
+    monkeypatch.setattr(native, "library", lambda: None)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(compiled, viterbi(emissions, transitions, packing))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -21,14 +21,14 @@ from elmo.errors import InputError, RunError
 from elmo.nn import native
 from elmo.runtime import paddle
 from tests.commands import run_python
-from tests.nn.formulas import block, gru, lstmp, softmax
+from tests.nn.formulas import block, gru, lstmp, softmax, viterbi
 
 Arrays = dict[str, Any]
 SIZES = st.sampled_from([0, 1, 2, 3, 5, 31, 33])  # 32 numbers: a panel of our own products in float32
 SMALL = st.sampled_from([0, 1, 2, 4])
 TYPES = st.sampled_from(["float32", "float64"])
 # Of sums of at most 66 products of order 1: float32 rounds by 6e-8 of a value, float64 by 1e-16.
-TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12, "int64": 0.0}  # ids: none
 CHANGES = ("longer", "shorter", "an axis more", "an axis less", "another type", "half", "whole numbers", "view", "away")
 
 
@@ -304,6 +304,35 @@ def test_counts_of_another_packing_are_refused(counts):
         return
     with pytest.raises(InputError, match="GRU: "):
         native.gru_forward(tensors.pop("gates"), tensors.pop("candidates"), **tensors, record=False)
+
+
+# CRF
+
+
+@settings(max_examples=100)
+@given(st.data(), COUNTS, SIZES, TYPES)
+def test_viterbi_is_right_or_refused(data, counts, size, dtype):
+    generator = np.random.default_rng([*counts, size])
+    arrays = {
+        "emissions": draw_array(generator, dtype, sum(counts), size),
+        "transitions": draw_array(generator, dtype, size + 2, size),
+        "counts": np.array(counts, np.int64),
+    }
+    if size:
+        check(lambda **given: [native.viterbi(**given)], viterbi, arrays, data)
+    else:
+        with pytest.raises(InputError, match="there is no tag to choose: give at least one"):
+            native.viterbi(**{name: paddle.to_tensor(array) for name, array in arrays.items()})
+
+
+@pytest.mark.parametrize("counts", [[3, 4], [5, 0], [7], [6, -1, 2], [2**62, 2**62, 2**62, 2**62, 7], []])
+def test_viterbi_refuses_counts_of_another_packing(counts):
+    emissions, transitions = paddle.ones([7, 3]), paddle.ones([5, 3])
+    if counts == [7]:
+        assert native.viterbi(emissions, transitions, paddle.to_tensor(counts)).tolist() == [0] * 7
+        return
+    with pytest.raises(InputError, match=r"viterbi: .*(packed tokens|never grow)"):
+        native.viterbi(emissions, transitions, paddle.to_tensor(np.array(counts, np.int64)))
 
 
 # Softmax

@@ -1,4 +1,4 @@
-"""Compiled inner loops of LSTMP, GRU, softmax and Transformer, and products in bfloat16 by Paddle's own oneDNN.
+"""Compiled inner loops of LSTMP, GRU, CRF, softmax and Transformer, and products in bfloat16 by Paddle's own oneDNN.
 
 The sources in `loops` are compiled for this machine at their first use, into the user's cache directory. Without a
 compiler, on a GPU, or with ELMO_NATIVE=0 in the environment, Paddle's own operations give the same numbers (to 1e-6),
@@ -259,7 +259,7 @@ def gru_forward(
     }
     sizes, dtype = _sizes("gru_forward", given), candidate_inputs.dtype
     shape = [sizes["tokens"], sizes["hidden"]]
-    _check_counts(counts, sizes["tokens"])
+    _check_counts("GRU", counts, sizes["tokens"])
     given, outputs = _all_contiguous(given), paddle.empty(shape, dtype)
     kept = (paddle.empty(shape, dtype), paddle.empty(shape, dtype)) if record else (None, None)
     _call(
@@ -291,21 +291,42 @@ def gru_backward(
         "before": before,
         "d_outputs": d_outputs,
     }
-    _check_counts(counts, _sizes("gru_backward", given)["tokens"])
+    _check_counts("GRU", counts, _sizes("gru_backward", given)["tokens"])
     d_gates, d_candidates = paddle.empty(gates.shape, gates.dtype), paddle.empty(candidates.shape, gates.dtype)
     _call("gru_backward", dtype, {**_all_contiguous(given), "d_gates": d_gates, "d_candidates": d_candidates})
     return d_gates, d_candidates
 
 
-def _check_counts(counts: Tensor, tokens: int) -> None:
+def _check_counts(owner: str, counts: Tensor, tokens: int) -> None:
     """Refuse a packing of another number of tokens, or one whose steps grow."""
     if counts.dtype != paddle.int64:
-        raise InputError(f"GRU: counts are {short_type(counts.dtype)}, not int64")
+        raise InputError(f"{owner}: counts are {short_type(counts.dtype)}, not int64")
     numbers = counts.numpy()
     if (total := sum(numbers.tolist())) != tokens:  # of Python's numbers, which do not overflow
-        raise InputError(f"GRU: {tokens} packed tokens, but the packing has {total}")
+        raise InputError(f"{owner}: {tokens} packed tokens, but the packing has {total}")
     if not len(numbers) or numbers[-1] < 1 or (numbers[1:] > numbers[:-1]).any():
-        raise InputError("GRU: the numbers of tokens of each step must be at least 1 and never grow")
+        raise InputError(f"{owner}: the numbers of tokens of each step must be at least 1 and never grow")
+
+
+def viterbi(emissions: Tensor, transitions: Tensor, counts: Tensor) -> Tensor:
+    """The best tags [tokens], int64, of packed sentences by a CRF; see `elmo.nn.crf.viterbi`.
+
+    Args:
+        emissions: [tokens, tags], packed.
+        transitions: [tags + 2, tags]: start, stop, then from each tag.
+        counts: [steps], int64: tokens of each step, at least one, never growing.
+
+    Raises:
+        InputError: shapes or types do not fit, or there is no tag.
+    """
+    given = {"counts": counts, "emissions": emissions, "transitions": transitions}
+    sizes = _sizes("viterbi", given)
+    if not sizes["tags"]:
+        raise InputError("viterbi: there is no tag to choose: give at least one")
+    _check_counts("viterbi", counts, sizes["tokens"])
+    best = paddle.empty([sizes["tokens"]], paddle.int64)
+    _call("viterbi", emissions.dtype, {**_all_contiguous(given), "best": best})
+    return best
 
 
 def softmax_forward(

@@ -165,6 +165,16 @@ SIGNATURES = {
         },
         variants=_ALL,
     ),
+    "viterbi": Signature(
+        ("steps", "tags"),
+        {
+            "counts": Array("steps", "index"),
+            "emissions": Array("tokens tags"),
+            "transitions": Array("tags+2 tags"),
+            "best": Array("tokens", "index"),
+        },
+        variants=_FLOATS,
+    ),
     "softmax_forward": Signature(
         ("rows", "count", "dim"),
         {

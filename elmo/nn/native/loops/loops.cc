@@ -3,6 +3,7 @@
 // A batch is cut into chunks of rows, and each chunk goes through all time steps on one thread without waiting for the
 // others. Weights are packed once per call. Nothing here checks what it is given: signatures.py has, before any call.
 
+#include "crf.h"
 #include "gru.h"
 #include "lstmp.h"
 #include "onednn.h"
@@ -66,6 +67,15 @@ double elmo_adam(Index count, int threads, const Index* numbers, float* const* p
 
 ELMO_SCATTER(float, float32)
 ELMO_SCATTER(double, float64)
+
+#define ELMO_VITERBI(T, suffix)                                                                                        \
+  void elmo_viterbi_##suffix(Index steps, Index tag_count, int threads, const Index* counts, const T* emissions,       \
+                             const T* transitions, Index* tags) {                                                      \
+    guarded([&] { viterbi<T>({steps, tag_count, threads, counts}, emissions, transitions, tags); });                   \
+  }
+
+ELMO_VITERBI(float, float32)
+ELMO_VITERBI(double, float64)
 
 #define ELMO_PRODUCT(A, B, suffix)                                                                                     \
   void elmo_product_##suffix(Index m, Index n, Index k, Index transposed_a, Index transposed_b, int threads,           \
