@@ -12,8 +12,9 @@ source runs/text.sh
 
 if [ "${TOY:-0}" = 1 ]; then
     WORK=${WORK:-.runs/masked_zh_toy} CORPORA=${CORPORA:-$WORK/corpora}
-    VOCAB_SIZE=${VOCAB_SIZE:-2000} WORDS=${WORDS:-2000} HIDDEN_SIZE=${HIDDEN_SIZE:-16} NUM_LAYERS=${NUM_LAYERS:-1}
-    NUM_HEADS=${NUM_HEADS:-2} WARMUP_STEPS=${WARMUP_STEPS:-2} MAX_EPOCH=${MAX_EPOCH:-1} MAX_LENGTH=${MAX_LENGTH:-32}
+    VOCAB_SIZE=${VOCAB_SIZE:-2000} WORDS=${WORDS:-2000} LEFT_OUT=${LEFT_OUT-} START=${START-}
+    HIDDEN_SIZE=${HIDDEN_SIZE:-16} NUM_LAYERS=${NUM_LAYERS:-1} NUM_HEADS=${NUM_HEADS:-2}
+    WARMUP_STEPS=${WARMUP_STEPS:-2} MAX_EPOCH=${MAX_EPOCH:-1} MAX_LENGTH=${MAX_LENGTH:-32}
     ELMO_EMBED_SIZE=${ELMO_EMBED_SIZE:-8} ELMO_HIDDEN_SIZE=${ELMO_HIDDEN_SIZE:-16} CANDIDATES=${CANDIDATES:-256}
     toy_corpora "$WORK/corpora"
     LAC=${LAC:-$WORK/tagger}
@@ -25,14 +26,16 @@ CORPORA=${CORPORA:-${ELMO_DATA_HOME:-}}
 WORK=${WORK:-.runs/masked_zh}
 LAC=${LAC:-}
 VOCAB_SIZE=${VOCAB_SIZE:-50000}       # of the ELMo, in words
-WORDS=${WORDS:-40000000}              # of the sample of text: 60 million characters and more
-SEEDS=${SEEDS:-1 2}
+WORDS=${WORDS:-18500000}              # of the sample of text: 30 million characters
+LEFT_OUT=${LEFT_OUT-laws classical_modern classic_novels fudan xwlb lctt} # sources that it is not drawn from
+SEEDS=${SEEDS:-1 2}                   # the released models are those of seed 1
+START=${START-data/models/bert-zh-small} # which has left the plateau; empty: from nothing, which takes much longer
 HIDDEN_SIZE=${HIDDEN_SIZE:-288}
 NUM_LAYERS=${NUM_LAYERS:-4}
 NUM_HEADS=${NUM_HEADS:-4}
 MAX_LENGTH=${MAX_LENGTH:-128}
 BATCH_SIZE=${BATCH_SIZE:-16}          # sequences
-LEARNING_RATE=${LEARNING_RATE:-0.001}
+LEARNING_RATE=${LEARNING_RATE:-0.0005}
 WARMUP_STEPS=${WARMUP_STEPS:-400}
 MAX_EPOCH=${MAX_EPOCH:-1}
 SAVE_INTERVAL=${SAVE_INTERVAL:-1000}
@@ -49,7 +52,8 @@ check_corpora "$CORPORA"
 
 # 1. Text: divided and segmented as for elmo-zh; a sample of it, cut and tagged by LAC, whose words BERT does not look at
 prepare_text "$CORPORA" "$WORK" "$VOCAB_SIZE"
-[ -d "$WORK/sample" ] || sample "$WORK/shards" "$WORK/sample" "$WORDS"
+# shellcheck disable=SC2086  # LEFT_OUT is several words
+[ -d "$WORK/sample" ] || sample "$WORK/shards" "$WORK/sample" "$WORDS" $LEFT_OUT
 mkdir -p "$WORK/tagged" "$WORK/tagged_dev"
 tag() { # tag FROM TO: words are joined again, so that LAC cuts by itself; a file appears when it is whole
     local shard
@@ -59,9 +63,12 @@ tag() { # tag FROM TO: words are joined again, so that LAC cuts by itself; a fil
     done
 }
 tag "$WORK/sample" "$WORK/tagged"
-tag "$WORK/dev_pool" "$WORK/tagged_dev"
-[ -f "$WORK/pieces.txt" ] ||
+tag "$WORK/dev_raw" "$WORK/tagged_dev"
+if [ -n "$START" ]; then
+    cp "$START/vocabulary.txt" "$WORK/pieces.txt"
+elif [ ! -f "$WORK/pieces.txt" ]; then
     elmo vocab "$WORK/tagged/*" --pieces True --tagged True --output "$WORK/pieces.txt" --max_size 8000
+fi
 
 # 2. BERT and ERNIE: the same sizes, text and seeds; they differ in what is hidden alone
 last="epoch_$(printf '%03d' "$MAX_EPOCH")"
@@ -73,7 +80,8 @@ for seed in $SEEDS; do
             --num_layers "$NUM_LAYERS" --num_heads "$NUM_HEADS" --intermediate_size $((4 * HIDDEN_SIZE)) \
             --max_length "$MAX_LENGTH" --dropout 0 --batch_size "$BATCH_SIZE" --learning_rate "$LEARNING_RATE" \
             --lr_schedule cosine --warmup_steps "$WARMUP_STEPS" --max_epoch "$MAX_EPOCH" --random_seed "$seed" \
-            --save_interval "$SAVE_INTERVAL" --dev_interval "$SAVE_INTERVAL" --para_save_dir "$checkpoints" --resume True
+            --save_interval "$SAVE_INTERVAL" --dev_interval "$SAVE_INTERVAL" --para_save_dir "$checkpoints" --resume True \
+            ${START:+--load_pretraining_params "$START"}
         [ -d "$WORK/$masking-zh-$seed" ] || elmo export "$checkpoints/$last" "$WORK/$masking-zh-$seed" --dtype float16 \
             --note "Trained by runs/masked_zh.sh on a sample of raw, pool and the training parts of lac" --licence Apache-2.0
     done

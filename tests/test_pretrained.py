@@ -18,6 +18,8 @@ from tests.tiny_models import tiny_lac  # noqa: F401 - a fixture
 
 RELEASED = {
     "elmo-zh-small": "Encoder",
+    "bert-zh": "Bert",
+    "ernie-zh": "Bert",
     "bert-zh-small": "Bert",
     "ernie-zh-small": "Bert",
     "word2vec-zh-small": "WordVectors",
@@ -94,7 +96,9 @@ def test_an_option_of_another_class_is_refused() -> None:
     assert elmo.from_pretrained("elmo-zh-small", segmenter="whitespace").words("我 买") == ["我", "买"]  # type: ignore[union-attr]
     with pytest.raises(InputError, match="'segmenter' is no option of bert-zh-small"):
         elmo.from_pretrained("bert-zh-small", segmenter="jieba")
-    with pytest.raises(InputError, match="no such model directory; models that come with the project: bert-zh-small"):
+    with pytest.raises(
+        InputError, match="no such model directory; models that come with the project: bert-zh, bert-zh-s"
+    ):
         elmo.from_pretrained("elmo-zh-huge")
 
 

@@ -15,6 +15,7 @@ import typer
 
 import elmo
 from elmo import cli
+from elmo.models import read_header
 from elmo.word_vectors import WordVectors
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # dozens of commands, each of which starts Python
@@ -178,19 +179,29 @@ def test_commands_and_flags_exist(repository: Path, script: str) -> None:
         assert set(re.findall(r" (--\w+|-\w)\b", re.sub(r"2> .*", "", rest))) <= known, name
 
 
-def test_bert_ernie_and_an_elmo_read_the_same_text_with_two_seeds_each(repository: Path, tmp_path: Path) -> None:
-    done = run_script(repository, "masked_zh.sh", tmp_path / "work", TOY="1")
-    assert done.returncode == 0, done.stderr
+def test_bert_ernie_and_an_elmo_read_the_same_text_and_more_seeds_go_on_from_a_model(
+    repository: Path, tmp_path: Path
+) -> None:
     work = tmp_path / "work"
-    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (work / "results").iterdir()}
-    assert results.keys() == {"bert-1", "bert-2", "ernie-1", "ernie-2", "cloze"}
-    read = {results[f"{name}-{seed}"]["characters_read"] for name in ("bert", "ernie") for seed in (1, 2)}
-    assert len(read) == 1 and min(read) > 1000
+    done = run_script(repository, "masked_zh.sh", work, TOY="1", SEEDS="1")
+    assert done.returncode == 0, done.stderr
+    assert {path.stem for path in (work / "results").iterdir()} == {"bert-1", "ernie-1", "cloze"}
     words = {path.name: "".join(path.read_text(encoding="utf-8").split()) for path in (work / "sample").iterdir()}
     tags = "".join(path.read_text(encoding="utf-8") for path in (work / "tagged").iterdir())
     again = "".join(word.rpartition("/")[0] for word in tags.split())
     assert sorted(again) == sorted("".join(words.values()))  # the tagged text is the segmented one, cut anew
     before = made(work)
     (work / "results/cloze.json").unlink()
-    assert run_script(repository, "masked_zh.sh", work, TOY="1").returncode == 0
-    assert {name for name, when in made(work).items() if before.get(name) != when} == {"results/cloze.json"}
+    done = run_script(repository, "masked_zh.sh", work, TOY="1", SEEDS="1 2", START=str(work / "bert-zh-1"))
+    assert done.returncode == 0, done.stderr
+    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (work / "results").iterdir()}
+    assert results.keys() == {"bert-1", "bert-2", "ernie-1", "ernie-2", "cloze"}
+    first, second = ({results[f"{name}-{seed}"]["characters_read"] for name in ("bert", "ernie")} for seed in (1, 2))
+    assert len(first) == 1 and min(first) > 1000
+    assert second == {2 * characters for characters in first}  # its own and those of the model that it began from
+    assert {name for name, when in made(work).items() if before.get(name, when) != when} == {
+        "results/cloze.json",
+        "pieces.txt",  # those of the model that is started from, which are the same
+    }
+    runs = {name: json.loads(read_header(work / name)["provenance"])["runs"] for name in ("ernie-zh-1", "ernie-zh-2")}
+    assert [len(each) for each in runs.values()] == [1, 2]

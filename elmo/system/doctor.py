@@ -31,9 +31,11 @@ DATA = (
     "vocabulary_min5k.txt",
 )
 RELEASED_MODELS = (
+    "bert-zh",
     "bert-zh-small",
     "elmo-zh",
     "elmo-zh-small",
+    "ernie-zh",
     "ernie-zh-small",
     "word2vec-zh",
     "word2vec-zh-small",
