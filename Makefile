@@ -57,10 +57,10 @@ lab: $(READY)
 	JUPYTER_PREFER_ENV_PATH=1 $(BIN)/python -m jupyterlab book
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" --ignore=tests/book
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore=tests/book
 
 nightly: $(READY)
 	ELMO_TEST_SEED=$${ELMO_TEST_SEED:-$$(date +%j)} ELMO_TEST_KILLS=100 $(BIN)/python -m pytest tests/training/test_resume.py \

@@ -43,6 +43,21 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# Files that take longest, the longest first: begun first, so that the processes of a run end together.
+LONGEST = (
+    "book/test_notebooks.py",
+    "training/test_resume.py",
+    "system/test_inputs.py",
+    "test_run_scripts.py",
+    "exercises/harness/test_hostile.py",
+    "test_readme.py",
+    "corpora/test_pool.py",
+    "test_too_much.py",
+    "test_web_engine.py",
+    "training/test_ranks.py",
+    "book/test_build.py",
+)
+
 
 def pytest_report_header() -> str:
     """Say what repeats a run."""
@@ -50,7 +65,9 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Seed what Hypothesis draws."""
+    """Seed what Hypothesis draws, and put the longest files first."""
+    ranks = {REPOSITORY / "tests" / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
     for item in items:
         if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
             hypothesis.seed(SEED)(item.obj)
