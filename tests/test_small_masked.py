@@ -19,6 +19,7 @@ from elmo.text.units import UnitText
 from elmo.training.masked import MASKINGS
 
 NAMES = {"bert": "bert-zh-small", "ernie": "ernie-zh-small"}
+READ_MORE = {"bert": "bert-zh", "ernie": "ernie-zh"}  # which go on from bert-zh-small
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def models() -> dict[str, Bert]:
 def results(data: Path) -> dict[str, Any]:
     return {
         name: json.loads((data / f"results/{name}.json").read_text(encoding="utf-8"))
-        for name in ("masked_small", "cloze", "tasks")
+        for name in ("masked_small", "tasks")
     }
 
 
@@ -40,11 +41,25 @@ def test_both_are_one_network_and_one_vocabulary(models: dict[str, Bert]) -> Non
     assert [p.shape for p in bert.model.parameters()] == [p.shape for p in ernie.model.parameters()]
 
 
-def test_they_differ_in_what_was_hidden_and_in_nothing_else(data: Path) -> None:
-    runs = [json.loads(read_header(data / "models" / path)["provenance"])["runs"][-1] for path in NAMES.values()]
+@pytest.mark.parametrize("names", [NAMES, READ_MORE], ids=["small", "more"])
+def test_they_differ_in_what_was_hidden_and_in_nothing_else(data: Path, names: dict[str, str]) -> None:
+    runs = [json.loads(read_header(data / "models" / path)["provenance"])["runs"][-1] for path in names.values()]
     settings = [dict(run["settings"]) for run in runs]
     assert [tuple(each.pop("stages")) for each in settings] == [MASKINGS["bert"], MASKINGS["ernie"]]
     assert settings[0] == settings[1] and runs[0]["tokens_read"] == runs[1]["tokens_read"]
+
+
+@pytest.mark.parametrize("name", READ_MORE)
+def test_those_that_read_more_are_the_same_network_and_went_on_from_the_small_one(
+    models: dict[str, Bert], data: Path, name: str
+) -> None:
+    more = Bert.from_pretrained(READ_MORE[name])
+    assert more.model.config == models["bert"].model.config
+    assert more.vocabulary.tokens == models["bert"].vocabulary.tokens
+    first, last = more.provenance["runs"]
+    assert first == models["bert"].provenance["runs"][-1]
+    curve = json.loads((data / "results/masked.json").read_text(encoding="utf-8"))["models"][name]
+    assert curve["characters_read"] == last["tokens_read"] > 3 * first["tokens_read"]
 
 
 def test_all_three_have_the_same_budget(results: dict[str, Any]) -> None:
@@ -76,21 +91,19 @@ def test_they_predict_better_than_frequencies(models: dict[str, Bert], data: Pat
     assert nats.mean() < -np.log((counts / counts.sum())[batch.targets]).mean() - 0.3
 
 
-@pytest.mark.parametrize("name", NAMES.values())
-def test_the_probe_gives_what_the_results_file_holds(
-    models: dict[str, Bert], data: Path, results: dict[str, Any], name: str
-) -> None:
+@pytest.mark.parametrize("file, name", [("cloze", name) for name in NAMES.values()] + [("cloze_zh", "bert-zh")])
+def test_the_probe_gives_what_the_results_file_holds(data: Path, file: str, name: str) -> None:
+    results = json.loads((data / f"results/{file}.json").read_text(encoding="utf-8"))
     questions = read_questions(data / "cloze.tsv")
     candidates = candidates_of(questions)
     chosen = [number for number, question in enumerate(questions) if question.kind in ("province", "festival")]
-    model = next(model for key, model in models.items() if NAMES[key] == name)
-    scores = masked_scores(model, [questions[n] for n in chosen], [candidates[n] for n in chosen])
+    scores = masked_scores(Bert.from_pretrained(name), [questions[n] for n in chosen], [candidates[n] for n in chosen])
     right = [
         names[int(np.argmax(found))] == questions[number].answer
         for number, names, found in zip(chosen, (candidates[n] for n in chosen), scores, strict=True)
     ]
-    recorded = results["cloze"]["models"][name]["at_once"]
-    sizes = results["cloze"]["questions"]["kinds"]
+    recorded = results["models"][name]["at_once"]
+    sizes = results["questions"]["kinds"]
     expected = sum(recorded[kind]["accuracy"]["value"] * sizes[kind] for kind in ("province", "festival"))
     assert sum(right) == pytest.approx(expected, abs=1.01)  # one may turn with the rounding of another machine
 
