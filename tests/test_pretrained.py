@@ -18,6 +18,7 @@ from tests.tiny_models import tiny_lac  # noqa: F401 - a fixture
 
 RELEASED = {
     "elmo-zh-small": "Encoder",
+    "elmo-zh-characters": "Encoder",
     "bert-zh": "Bert",
     "ernie-zh": "Bert",
     "bert-zh-small": "Bert",

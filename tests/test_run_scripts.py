@@ -20,7 +20,8 @@ from elmo.word_vectors import WordVectors
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # dozens of commands, each of which starts Python
 
-SCRIPTS = ("elmo_zh.sh", "masked_zh.sh", "weigh_sources.sh")
+SCRIPTS = ("characters_zh.sh", "elmo_zh.sh", "masked_zh.sh", "weigh_sources.sh")
+TAKEN_APART = ("sample", "characters")  # folders: the sample of words, and its characters
 
 
 def run_script(repository: Path, name: str, work: Path, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -205,3 +206,24 @@ def test_bert_ernie_and_an_elmo_read_the_same_text_and_more_seeds_go_on_from_a_m
     }
     runs = {name: json.loads(read_header(work / name)["provenance"])["runs"] for name in ("ernie-zh-1", "ernie-zh-2")}
     assert [len(each) for each in runs.values()] == [1, 2]
+
+
+def test_an_elmo_over_characters_reads_the_words_taken_apart(repository: Path, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    done = run_script(repository, "characters_zh.sh", work, TOY="1")
+    assert done.returncode == 0, done.stderr
+    texts = {name: [path.read_text(encoding="utf-8") for path in sorted((work / name).iterdir())] for name in TAKEN_APART}
+    for words, characters in zip(texts["sample"], texts["characters"], strict=True):
+        assert all(len(token) == 1 for token in characters.split())
+        assert ["".join(line.split()) for line in characters.splitlines()] == [
+            "".join(line.split()) for line in words.splitlines()
+        ]
+    encoder = elmo.load_pretrained(work / "elmo-zh-characters")
+    assert encoder.encode([["苹", "果"]])[0].shape == (3, 2, 32)
+    scores = json.loads((work / "results/perplexity_characters.json").read_text(encoding="utf-8"))
+    assert 1 < scores["perplexity"] < len(encoder.vocabulary)
+    before = made(work)
+    (work / "results/perplexity_characters.json").unlink()
+    assert run_script(repository, "characters_zh.sh", work, TOY="1").returncode == 0
+    changed = {name for name, when in made(work).items() if before.get(name) != when}
+    assert changed == {"results/perplexity_characters.json"}

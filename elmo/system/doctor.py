@@ -34,6 +34,7 @@ RELEASED_MODELS = (
     "bert-zh",
     "bert-zh-small",
     "elmo-zh",
+    "elmo-zh-characters",
     "elmo-zh-small",
     "ernie-zh",
     "ernie-zh-small",
