@@ -212,7 +212,9 @@ def test_an_elmo_over_characters_reads_the_words_taken_apart(repository: Path, t
     work = tmp_path / "work"
     done = run_script(repository, "characters_zh.sh", work, TOY="1")
     assert done.returncode == 0, done.stderr
-    texts = {name: [path.read_text(encoding="utf-8") for path in sorted((work / name).iterdir())] for name in TAKEN_APART}
+    texts = {
+        name: [path.read_text(encoding="utf-8") for path in sorted((work / name).iterdir())] for name in TAKEN_APART
+    }
     for words, characters in zip(texts["sample"], texts["characters"], strict=True):
         assert all(len(token) == 1 for token in characters.split())
         assert ["".join(line.split()) for line in characters.splitlines()] == [
