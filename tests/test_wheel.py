@@ -75,7 +75,7 @@ def test_the_readme_begins_with_what_runs_anywhere(site: Path, repository: Path,
 
 def test_commands_find_their_data_and_the_doctor_says_what_is_missing(site: Path, tmp_path: Path) -> None:
     doctor = run(site, tmp_path, "-m", "elmo", "doctor").stdout
-    assert "bert-zh, bert-zh-small, elmo-zh, elmo-zh-small" in doctor and "missing in" not in doctor
+    assert "bert-zh, bert-zh-small, elmo-zh, elmo-zh-characters, elmo-zh-small" in doctor and "missing in" not in doctor
     shutil.move(site / "elmo/data/lac", tmp_path / "lac")
     shutil.move(site / "elmo/data/models/elmo-zh-small", tmp_path / "small")
     try:
