@@ -77,6 +77,8 @@ def main() -> None:
     from elmo.runtime import available_cores
     from elmo.system.files import write_results
 
+    if len({path.name for path in options.taggers}) < len(options.taggers):
+        parser.error("--taggers: give folders of different names: the results go by them")
     if options.before is not None and not (options.before / "elmo" / "__init__.py").is_file():
         parser.error(f"--before {options.before}: there is no package elmo in it; give a checkout of this project")
     load_before = os.getloadavg()[0]

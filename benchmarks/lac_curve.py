@@ -1,8 +1,8 @@
 """How much better LAC gets with an ELMo that has read more: gain in F1 against the ELMo's held-out perplexity.
 
-Takes the last checkpoints of runs of `elmo pretrain --test_path` on one collection of text, and does with each the runs
-of `elmo lac experiment` on few sentences: with the setting that the experiment's own ELMo was tuned to, and against its
-baseline's runs, which stand in `--work`. `--released` is the model that was made of the last checkpoint.
+Takes an experiment's own ELMo and others of its vocabulary that have read less, such as checkpoints of `elmo pretrain`,
+and does with each the runs of `elmo lac experiment`: with the setting that the experiment's ELMo was tuned to, and
+against its baseline's runs, which stand in `--work` as its own do.
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scaling import read_run
+from elmo.statistics import mean_interval
 from elmo.system.files import write_results
 from elmo.system.terminal import say
 from elmo.system.types import PathLike
 from elmo.tagging.experiment.plan import TOKENS, Run, grid_of
 from elmo.tagging.experiment.runs import LacExperiment
 from elmo.tagging.experiment.summary import Summary
+from elmo.training.perplexity import evaluate_perplexity
 
-SIZES = ("500", "2000")
+SIZES = ("500", "all")
 SYSTEMS = ("baseline", "word2vec", "elmo")
+SCORES = (("500", "pd/test", "tagged"), ("all", "pd/test", "tagged"), ("all", "ud/test", "coarse"))
+GOALS = (4.0, 1.1, 2.0)  # points of F1 above the baseline that were hoped for, a score each
 
 
 class OneModel(LacExperiment):
@@ -53,43 +56,59 @@ def copy_runs(source: Path, target: Path, systems: Sequence[str], seeds: int) ->
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """All of the results."""
-    models = {"elmo": arguments.released, "word2vec": arguments.word2vec}
+    models = {"elmo": arguments.elmo, "word2vec": arguments.word2vec}
     tuned = LacExperiment(arguments.corpora, arguments.work, models)
     if any(tuned.record(run) is None for run in grid_of("elmo")):
         raise SystemExit(f"{arguments.work}: the settings of elmo are not tuned: run `elmo lac experiment` first")
-    for run in (Run("baseline", size, seed) for size in SIZES for seed in range(arguments.seeds)):
+    for run in (Run(system, size, seed) for system in SYSTEMS for size in SIZES for seed in range(arguments.seeds)):
         if tuned.record(run) is None:
             raise SystemExit(f"{arguments.work}: {run.name} is not done: run `elmo lac experiment` first")
-    of_runs = [read_run(checkpoint) for checkpoint in arguments.checkpoints]  # what is missing is told before the work
     points = []
-    for number, (checkpoint, of_run) in enumerate(zip(arguments.checkpoints, of_runs, strict=True)):
-        is_released = number == len(arguments.checkpoints) - 1
-        model, folder = arguments.released if is_released else checkpoint, arguments.runs / f"{number}"
-        copy_runs(arguments.work, folder, SYSTEMS if is_released else ("baseline",), arguments.seeds)
+    for number, model in enumerate([*arguments.models, arguments.elmo]):
+        is_own = number == len(arguments.models)
+        held_out = evaluate_perplexity(model, arguments.test_path)  # what is missing is told before the work
+        folder = arguments.runs / f"{number}"
+        copy_runs(arguments.work, folder, SYSTEMS if is_own else ("baseline",), arguments.seeds)
         experiment = OneModel(arguments.corpora, folder, model, arguments.seeds, tuned)
         experiment.run()
-        words = of_run["words"] + (arguments.words_before if is_released else 0)
         summary = Summary(experiment)
-        rows = [summary.row("elmo", size, TOKENS, "pd/test", "tagged", ["baseline"]) for size in SIZES]
-        points.append({"perplexity": of_run["perplexity"], "words": words, "rows": rows})
-    rival = [summary.row("word2vec", size, TOKENS, "pd/test", "tagged", ["baseline"]) for size in SIZES]
-    return {"points": points, "word2vec": rival, "fits": [fit(points, place) for place in range(len(SIZES))]}
+        points.append(
+            {
+                "model": Path(model).name,
+                **{name: held_out[name] for name in ("perplexity", "tokens_read")},
+                "rows": [summary.row("elmo", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES],
+            }
+        )
+    rival = [summary.row("word2vec", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES]
+    lines = [
+        {"size": size, "scored_on": part, "score": score, **fit(points, place, GOALS[place])}
+        for place, (size, part, score) in enumerate(SCORES)
+    ]
+    return {"points": points, "word2vec": rival, "fits": lines}
 
 
-def fit(points: Sequence[dict[str, Any]], place: int) -> dict[str, float]:
-    """The straight line of the gain over the logarithm of the perplexity, by least squares."""
-    logarithms = [np.log(point["perplexity"]) for point in points]
-    slope, offset = np.polyfit(logarithms, [point["rows"][place]["difference"] for point in points], 1)
-    return {"slope": float(slope), "offset": float(offset), "each_halving": float(-slope * np.log(2))}
+def fit(points: Sequence[dict[str, Any]], place: int, goal: float) -> dict[str, Any]:
+    """The line of the gain over the logarithm of the perplexity, by least squares, and where it meets a goal."""
+    logarithms = np.log([point["perplexity"] for point in points])
+    gains = [point["rows"][place]["differences"] for point in points]  # [models, seeds]
+    slope, offset = np.polyfit(logarithms, np.mean(gains, axis=1), 1)
+    of_seeds = mean_interval(list(-np.log(2) * np.polyfit(logarithms, gains, 1)[0]))
+    return {
+        "slope": float(slope),
+        "offset": float(offset),
+        "each_halving": {"value": of_seeds.value, "low": of_seeds.low, "high": of_seeds.high},
+        "goal": goal,
+        "perplexity_at_goal": float(np.exp((goal - offset) / slope)) if slope < 0 else None,
+    }
 
 
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoints", type=Path, nargs="+", help="the last checkpoint of each run, the best one last")
-    parser.add_argument("--released", required=True, help="the model that was made of the last of them")
-    parser.add_argument("--words_before", type=int, default=0, help="words read before the run of the last of them")
-    parser.add_argument("--word2vec", required=True, help="word vectors of the same text")
+    parser.add_argument("models", nargs="+", help="ELMos that have read less, checkpoints or models")
+    parser.add_argument("--elmo", required=True, help="the experiment's ELMo")
+    parser.add_argument("--word2vec", required=True, help="the experiment's word vectors")
+    parser.add_argument("--test_path", required=True, help="held-out text: files of segmented sentences")
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the public corpora")
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs of elmo lac experiment")
     parser.add_argument("--runs", type=Path, required=True, help="folder for the runs of this one")

@@ -96,6 +96,28 @@ def test_checkpoints_of_a_masked_language_model_are_asked_for_the_order(
     assert all(0 < share < 1 for record in found for heads in record["neighbours"] for share in heads)
 
 
+def test_pretrainings_of_other_seeds_are_set_beside_each_other(
+    trained: Path, data: Path, tmp_path: Path, run: Callable[..., dict[str, Any]]
+) -> None:
+    lines = (data / "senses.tsv").read_text(encoding="utf-8").splitlines()
+    words = ("苹果", "小米")
+    (tmp_path / "few.tsv").write_text(
+        "\n".join([lines[0], *(line for line in lines if line.startswith(words))]) + "\n", encoding="utf-8"
+    )
+    models = [trained / "bilm" / "epoch_001", trained / "bilm_model"]
+    found = run(
+        *("seeds", "pretraining_seeds", *models, "--word2vec", data / "models/word2vec-zh-small"),
+        *("--senses", tmp_path / "few.tsv", "--test_path", trained / "dev"),
+    )
+    assert found["models"] == ["epoch_001", "bilm_model"]
+    assert found["perplexity"]["deviation"] < 1e-6 * found["perplexity"]["mean"], "the same model twice"
+    assert {name.partition(", ")[0] for name in found["scores"]} == {"senses", "word"}
+    for score in found["scores"].values():
+        assert len(score["values"]) == 2 and score["mean"] == sum(score["values"]) / 2
+        assert score["deviation"] == pytest.approx(abs(score["values"][0] - score["values"][1]) / 2**0.5)
+        assert score["half_width"] > 0
+
+
 @pytest.mark.slow
 def test_a_model_is_adapted_to_a_domain_and_measured(
     trained: Path, data: Path, tmp_path: Path, run: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch

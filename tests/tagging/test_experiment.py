@@ -324,13 +324,13 @@ def pretrained(folder: Path, epochs: int) -> Path:
 def test_the_gain_of_elmos_that_have_read_more_is_set_beside_their_perplexity(
     corpora: Path, tiny_word2vec: Path, small: None, tmp_path: Path
 ) -> None:
-    checkpoints = [pretrained(tmp_path / f"pretrained{epochs}", epochs) for epochs in (1, 2)]
-    work, models = tmp_path / "work", {"elmo": checkpoints[-1], "word2vec": tiny_word2vec}
+    less, own = (pretrained(tmp_path / f"pretrained{epochs}", epochs) for epochs in (1, 2))
+    work, models = tmp_path / "work", {"elmo": own, "word2vec": tiny_word2vec}
     arguments = argparse.Namespace(
-        checkpoints=checkpoints,
-        released=str(checkpoints[-1]),
-        words_before=1000,
+        models=[str(less)],
+        elmo=str(own),
         word2vec=str(tiny_word2vec),
+        test_path=str(tmp_path / "pretrained1/shard"),
         corpora=corpora,
         work=work,
         runs=tmp_path / "curve",
@@ -348,16 +348,32 @@ def test_the_gain_of_elmos_that_have_read_more_is_set_beside_their_perplexity(
     assert {path: path.read_bytes() for path in work.iterdir()} == before
     first, last = found["points"]
     assert first["perplexity"] > last["perplexity"] > 1
-    assert last["words"] > 1000 > first["words"] / 2
+    assert last["tokens_read"] == 2 * first["tokens_read"] > 0
     released = LacExperiment(corpora, work, models)
-    for place, size in enumerate(lac_curve.SIZES):
+    for place, (size, part, score) in enumerate(lac_curve.SCORES):
         rows = [point["rows"][place] for point in found["points"]]
         assert [(row["system"], row["size"], row["seeds"], row["against"]) for row in rows] == 2 * [
             ("elmo", size, 2, "baseline")
         ]
-        assert rows[1] == Summary(released).row("elmo", size, "characters", "pd/test", "tagged", ["baseline"])
-        assert found["word2vec"][place]["system"] == "word2vec"
+        assert rows[1] == Summary(released).row("elmo", size, "characters", part, score, ["baseline"])
+        assert (found["word2vec"][place]["system"], found["word2vec"][place]["size"]) == ("word2vec", size)
         gains, line = [row["difference"] for row in rows], found["fits"][place]
         at_first = line["offset"] + line["slope"] * np.log(first["perplexity"])
         assert at_first == pytest.approx(gains[0])
-        assert line["each_halving"] == pytest.approx(-line["slope"] * np.log(2))
+        assert (line["size"], line["scored_on"], line["score"]) == (size, part, score)
+        assert line["each_halving"]["value"] == pytest.approx(-line["slope"] * np.log(2))
+
+
+def test_the_line_of_the_gain_meets_the_goal() -> None:
+    def at(perplexity: float, *gains: float) -> dict[str, object]:
+        return {"perplexity": perplexity, "rows": [{"differences": gains}]}
+
+    line = lac_curve.fit([at(400, 0.8, 1.2), at(200, 1.4, 1.6), at(100, 1.9, 2.1)], 0, 2.5)
+    assert (
+        line["each_halving"]["value"]
+        == pytest.approx(0.5)
+        == (line["each_halving"]["low"] + line["each_halving"]["high"]) / 2
+    )
+    assert line["perplexity_at_goal"] == pytest.approx(50)
+    assert line["each_halving"]["low"] < 0.45, "the slopes of the two seeds differ"
+    assert lac_curve.fit([at(400, 1, 1), at(100, 0.5, 0.9)], 0, 2)["perplexity_at_goal"] is None, "it falls"
