@@ -1,6 +1,6 @@
 """How long does a model of LARK's released size take to load, and how much memory at its peak?
 
-A random biLM (512/4096/512, 2 layers a direction, 52,445 words) is written in each format and loaded by
+A random biLM (512/4096/512, 2 layers in each direction, 52,445 words) is written in each format and loaded by
 `elmo.load_pretrained` in a process of its own. Peak memory is that process's largest resident set, Paddle included;
 what Paddle alone takes is measured beside it. Our own format is mapped into memory, and what is mapped counts as well.
 The files may still be in the system's cache.

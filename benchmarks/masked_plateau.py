@@ -1,8 +1,8 @@
 """What does a masked language model learn on its plateau? Its checkpoints, asked two things about held-out sentences.
 
 How much of each head's attention lies on the two neighbours of a token, and what the order of the other characters is
-worth, in nats, to who has to fill a gap: the same gap with the other characters shuffled is the comparison. One gap a
-sentence, drawn once for all checkpoints.
+worth, in nats, to a model that has to fill a gap: the same gap with the other characters shuffled is the comparison.
+There is one gap in each sentence, drawn once for all checkpoints.
 """
 
 from __future__ import annotations

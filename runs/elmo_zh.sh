@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The way of elmo-zh and word2vec-zh: from the public corpora to weights and scores.
+# The way of elmo-zh and word2vec-zh: from the public corpora to weights and scores. The released ones left out parts of some
+# sources (MIX, END_MIX) and read less than a pass at the constant rate: data/models/README.md says which and how much.
 #
 #     CORPORA=folder runs/elmo_zh.sh     the real thing: the folder has raw/, pool/ and lac/ (`elmo data show raw`, ...)
 #     TOY=1 runs/elmo_zh.sh              all steps in a minute or two on the little text in data/

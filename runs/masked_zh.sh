@@ -4,7 +4,7 @@
 #     CORPORA=folder LAC=folder runs/masked_zh.sh     the real thing: LAC is Baidu's model, which cuts and tags the text
 #     TOY=1 runs/masked_zh.sh                         all steps in a minute or two on the little text in data/
 #
-# Two seeds of each, so that the interval of a difference between them can hold the spread of pretraining too. What is made
+# Two seeds of BERT and of ERNIE, so that the interval of a difference between them can hold the spread of pretraining too. What is made
 # goes into WORK; stopped, it goes on when it is run again. Every value below can be set from outside.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -87,7 +87,8 @@ for seed in $SEEDS; do
     done
 done
 
-# 3. An ELMo that has read the same characters, for the comparison of the three
+# 3. An ELMo of the same text, read once from nothing. (BERT and ERNIE read a fifth more, as cut sentences come again, and with
+# START they go on from a trained model.)
 elmo_checkpoints="$WORK/checkpoints/elmo"
 [ -d "$elmo_checkpoints/$last" ] || elmo pretrain --train_path "$WORK/sample/*" --test_path "$WORK/dev_raw/*" \
     --vocab_path "$WORK/vocabulary.txt" --embed_size "$ELMO_EMBED_SIZE" --hidden_size "$ELMO_HIDDEN_SIZE" --tie_softmax True \

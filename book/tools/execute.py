@@ -30,6 +30,7 @@ _KERNEL_ENVIRONMENT = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_BROKEN_FENCE = re.compile(r"^```+\{[\w-]+\}.*`.*$", re.MULTILINE)
 
 # Runs after the last cell; what it prints is the stamp.
 _PROBE = """
@@ -112,8 +113,15 @@ def execute(source: Path, profile: str, cell_timeout: int) -> tuple[Notebook, di
     return notebook, {"seconds": seconds, **found}
 
 
+def broken_fences(text: str) -> list[str]:
+    """First lines of directives with a backtick, which ends the fence: the directive and what follows become code."""
+    return _BROKEN_FENCE.findall(text)
+
+
 def read_source(source: Path) -> Notebook:
     """Read a MyST text notebook, with cell ids that depend on the cells' text alone; ChapterError if it is none."""
+    for line in broken_fences(source.read_text(encoding="utf-8")):
+        raise ChapterError(f"{source.name}: a backtick ends the fence in its first line, use `:::`: {line[:60]}")
     try:
         notebook = jupytext.read(source, fmt="md:myst")
     except nbformat.ValidationError as error:

@@ -1,7 +1,7 @@
 """`python -m book.tools.notebooks`: book/src/NN_name.md, which we edit, into book/NN_name.ipynb, which readers open.
 
 A chapter is executed when its source, the code that it imports or the data that it names has changed since. The profile
-(`small`: a minute from data/ alone; `full`: the real corpora) is ELMO_PROFILE, or else that of the committed notebook.
+(`small`: minutes, from data/ alone; `full`: the real corpora) is ELMO_PROFILE, or else that of the committed notebook.
 """
 
 from __future__ import annotations

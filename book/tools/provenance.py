@@ -105,11 +105,11 @@ def _data_parts(data: Path) -> Iterator[Path]:
 
 
 def _tree_sha256(path: Path) -> str:
-    """SHA-256 of a file, or of the names and contents of all files below a folder."""
+    """SHA-256 of a file, or of the names and contents of all files below a folder but those about them, README.md."""
     if path.is_file():
         return hashlib.sha256(path.read_bytes()).hexdigest()
     digest = hashlib.sha256()
-    for file in sorted(item for item in path.rglob("*") if item.is_file()):
+    for file in sorted(item for item in path.rglob("*") if item.is_file() and item.name != "README.md"):
         name = file.relative_to(path).as_posix()
         digest.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -50,13 +50,12 @@ def _lac(file: str, wanted: str) -> Iterator[tuple[str, ...]]:
         if system != "elmo" or tokens != wanted or (tokens, size, "baseline") not in rows:
             continue
         number = results["sentences"][size]
-        interval = row.get("difference_interval")  # over seeds; with one of them, over sentences
-        if interval is None:
-            interval = [row["bootstrap"]["low"], row["bootstrap"]["high"]]
+        both = row.get("bootstrap_seeds")  # over seeds and sentences; an older file has one over seeds
+        interval = row["difference_interval"] if both is None else [both["low"], both["high"]]
         yield (
             f"LAC, {number:,} sentences, labels for {tokens}, F1",
             f"baseline {rows[tokens, size, 'baseline']['mean']:.1f}",
-            f"+ ELMo {row['mean']:.1f}",
+            f"+ {results['elmo']} {row['mean']:.1f}",
             f"{row['difference']:+.1f} {_interval(interval, 1)}",
         )
 
@@ -114,6 +113,12 @@ def table() -> str:
         ("what is measured", "without ELMo", "with it", "95% interval"),
         [*_senses(), *_lac("lac_transfer", "characters"), *_lac("lac_words", "words")],
     )
+    words = _read("lac_words")["elmo"]
+    notes = (
+        "AUC × 100: how often two sentences of one sense are more alike than two of different senses; 50 is guessing.\n"
+        f"MCL-WiC asks the same of pairs. Intervals of LAC: over seeds and test sentences, with words ({words},\n"
+        "an older experiment) over seeds.\n"
+    )
     tasks = _as_markdown(("encoder, frozen", *SETS.values()), _tasks())
     about = (
         "Five kinds of tasks (two sets of question pairs), one small network on top, encoders of the same size that\n"
@@ -126,7 +131,7 @@ def table() -> str:
         "greatest; `python benchmarks/pretrain.py -o FILE --torch_python PYTHON` measures your machine):\n"
     )
     lac = ("Baidu's LAC 2.1.2 today", "answers that are the original's", "characters/s, one core")
-    return f"{gains}\n{about}\n{tasks}\n{how}\n{speeds}\n{_as_markdown(lac, _original())}"
+    return f"{gains}\n{notes}\n{about}\n{tasks}\n{how}\n{speeds}\n{_as_markdown(lac, _original())}"
 
 
 def main() -> None:

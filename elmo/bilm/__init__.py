@@ -1,8 +1,8 @@
 """The bidirectional language model (biLM) of ELMo, and the encoder that puts it into a network of your own.
 
 Source: Peters et al. (2018), "Deep contextualized word representations", in the form of Baidu's LARK (2019): word ids,
-one embedding and one softmax for both directions, two LSTMP layers a direction, the second with a residual. Words may
-be read by their characters instead, as in the paper.
+one embedding and one softmax for both directions, two LSTMP layers in each direction, the second with a residual. Words
+may be read by their characters instead, as in the paper.
 """
 
 from __future__ import annotations

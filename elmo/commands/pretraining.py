@@ -63,7 +63,9 @@ def pretrain(
         int | None, typer.Option("--embed_size", help=f"Word vectors and LSTMP outputs. {_OWN}512.")
     ] = None,
     hidden_size: Annotated[int | None, typer.Option("--hidden_size", help=f"LSTMP cells. {_OWN}4096.")] = None,
-    num_layers: Annotated[int | None, typer.Option("--num_layers", help=f"LSTMP layers a direction. {_OWN}2.")] = None,
+    num_layers: Annotated[
+        int | None, typer.Option("--num_layers", help=f"LSTMP layers in each direction. {_OWN}2.")
+    ] = None,
     num_steps: Annotated[int, typer.Option("--num_steps", help="Tokens of each stream in a batch.")] = 20,
     dropout: Annotated[float | None, typer.Option("--dropout", help=f"Of each layer's inputs. {_OWN}0.1.")] = None,
     lr_schedule: Annotated[

@@ -116,7 +116,8 @@ class BoundedFile(io.BufferedReader):
     def __init__(self, path: PathLike, most: int, refuse: Callable[[int], Exception]) -> None:
         super().__init__(io.FileIO(os.fspath(path)))
         self.size = os.fstat(self.fileno()).st_size
-        self._most, self._refuse = most, refuse
+        self._most = most
+        self._refuse = refuse
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Read so many bytes, or all that are left."""

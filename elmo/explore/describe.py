@@ -187,8 +187,8 @@ def _sizes(info: ModelInfo) -> list[tuple[str, str]]:
     rows = [
         (
             "layers",
-            f"word vectors, then {config['num_layers']} LSTMP layers a direction of {config['hidden_size']} cells "
-            f"projected to {config['embed_size']}; {clips}; {skips} skip connections",
+            f"word vectors, then {config['num_layers']} LSTMP layers in each direction, "
+            f"of {config['hidden_size']} cells projected to {config['embed_size']}; {clips}; {skips} skip connections",
         ),
         ("vectors", f"{config['num_layers'] + 1} layers of {2 * config['embed_size']} numbers a word"),
     ]

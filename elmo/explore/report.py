@@ -112,14 +112,15 @@ def evaluate_averages(encoder: Any, text: str, paths: Sequence[PathLike], most: 
 
     Args:
         encoder: from `elmo.load_pretrained`.
-        text: shards, a glob.
+        text: shards, a glob; they are read in a random order, always the same, as their names go by subject.
         paths: word-pair and analogy files.
         most: sentences a word at most.
     """
     if any(map(_is_similarity, paths)):
         load_rankdata()  # a long time before it is needed
-    sentences = read_sentences(find_shards(text))
-    spaces = average_vectors(encoder, sentences, words_of(paths), most)
+    shards = find_shards(text)
+    order = np.random.default_rng(0).permutation(len(shards))
+    spaces = average_vectors(encoder, read_sentences([shards[place] for place in order]), words_of(paths), most)
     return {f"layer {layer}": evaluate_words(space, paths) for layer, space in enumerate(spaces)}
 
 

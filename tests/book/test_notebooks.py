@@ -122,6 +122,13 @@ def test_a_chapter_whose_figure_has_no_alt_text_is_not_written(sources: Path):
     assert not list(sources.parent.glob("*.ipynb*"))
 
 
+def test_a_directive_with_a_backtick_in_its_first_line_is_refused_before_anything_runs(sources: Path):
+    text = code("x = 1") + "```{list-table} Of `x`.\n* - x\n```\n\n" + code("print(x)")
+    (sources / "01_fence.md").write_text(FRONT_MATTER + text, encoding="utf-8")
+    with pytest.raises(ChapterError, match=r"01_fence.md: a backtick ends the fence .*\{list-table\} Of"):
+        read_source(sources / "01_fence.md")
+
+
 def test_an_unknown_chapter_is_refused_with_the_choice(sources: Path, capsys: pytest.CaptureFixture[str]):
     (sources / "01_good.md").write_text(FRONT_MATTER, encoding="utf-8")
     with pytest.raises(SystemExit) as ended:

@@ -55,6 +55,14 @@ def test_data_named_by_an_imported_module_counts(project: Path):
     assert "data/counts.tsv" in ran_on(["from elmo.text.words import count"], project)
 
 
+def test_what_is_written_about_data_does_not_count(project: Path):
+    before = ran_on(["open('../data/documents')"], project)
+    (project / "data/documents/README.md").write_text("Our own sentences.\n", encoding="utf-8")
+    assert ran_on(["open('../data/documents')"], project) == before
+    (project / "data/documents/two.txt").write_text("梨。\n", encoding="utf-8")
+    assert ran_on(["open('../data/documents')"], project) != before
+
+
 def test_a_results_file_counts_by_itself(project: Path):
     found = ran_on(["open('../data/results/speed.json')"], project)
     assert [name for name in found if name.startswith("data/")] == ["data/results/speed.json"]

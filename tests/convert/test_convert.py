@@ -86,7 +86,7 @@ def test_info_of_a_model_of_ours_needs_no_weights_in_memory(ours: Path, monkeypa
     assert info.num_parameters == sum(array.size for array in model_files().arrays.values())
     assert info.source == "this package"
     text = render(info)
-    assert "2 LSTMP layers a direction of 10 cells projected to 6" in text
+    assert "2 LSTMP layers in each direction, of 10 cells projected to 6" in text
     assert "7 tokens" in text
 
 

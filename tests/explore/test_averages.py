@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from elmo.errors import InputError
 from elmo.explore.averages import average_vectors
+from elmo.explore.report import evaluate_averages
 
 
 class Counting:
@@ -47,6 +49,21 @@ def test_long_sentences_and_those_without_a_wanted_word_are_passed_over() -> Non
     encoder = Counting()
     average_vectors(encoder, SENTENCES, ["花", "风"], longest=2)
     assert encoder.sentences == SENTENCES[2:]
+
+
+def test_sentences_are_not_only_those_of_the_shard_whose_name_comes_first(tmp_path: Path) -> None:
+    for number, subject in enumerate("城林河海山田路桥"):
+        (tmp_path / f"sentence_file_{number}").write_text(f"{subject} 花 钱\n{subject} 花 风\n", encoding="utf-8")
+    (tmp_path / "pairs.txt").write_text("花\t钱\t5\n花\t风\t3\n钱\t风\t1\n", encoding="utf-8")
+    encoder = Counting()
+    for _ in range(2):
+        scores = evaluate_averages(encoder, f"{tmp_path}/sentence_file_*", [tmp_path / "pairs.txt"], most=8)
+    assert [found["pairs"]["covered"] for found in scores.values()] == [3, 3]
+    half = len(encoder.sentences) // 2
+    first, again = encoder.sentences[:half], encoder.sentences[half:]
+    assert first == again, "the same order each time"
+    subjects = [words[0] for words in first]
+    assert subjects[::2] == subjects[1::2] and subjects[::2] != sorted(subjects[::2], key="城林河海山田路桥".index)
 
 
 def test_words_that_stand_nowhere_are_an_error_and_have_no_vector() -> None:

@@ -130,7 +130,10 @@ class LacExperiment(Experiment[Run]):
             self.report(f"no model is given as {name}: its runs are left out")
         # A model's name is that of a system that reads it.
         for name in {name for run in self.jobs() if not self.finished(run) for name in run.models}:
-            self.baidu() if name == "baidu" else self.features(name)
+            if name == "baidu":
+                self.baidu()
+            else:
+                self.features(name)
 
     def run(self) -> None:
         """As `Experiment.run`, and say at the end how many runs are done."""
