@@ -63,10 +63,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for run in (Run(system, size, seed) for system in SYSTEMS for size in SIZES for seed in range(arguments.seeds)):
         if tuned.record(run) is None:
             raise SystemExit(f"{arguments.work}: {run.name} is not done: run `elmo lac experiment` first")
+    models_by_words = [*arguments.models, arguments.elmo]
+    scores = [evaluate_perplexity(model, arguments.test_path) for model in models_by_words]  # before the long work
     points = []
-    for number, model in enumerate([*arguments.models, arguments.elmo]):
+    for number, (model, held_out) in enumerate(zip(models_by_words, scores, strict=True)):
         is_own = number == len(arguments.models)
-        held_out = evaluate_perplexity(model, arguments.test_path)  # what is missing is told before the work
         folder = arguments.runs / f"{number}"
         copy_runs(arguments.work, folder, SYSTEMS if is_own else ("baseline",), arguments.seeds)
         experiment = OneModel(arguments.corpora, folder, model, arguments.seeds, tuned)
@@ -88,7 +89,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def fit(points: Sequence[dict[str, Any]], place: int, goal: float) -> dict[str, Any]:
-    """The line of the gain over the logarithm of the perplexity, by least squares, and where it meets a goal."""
+    """The line of the gain over the logarithm of the perplexity, by least squares, and where it meets a goal.
+
+    The interval of what half the perplexity brings is over the seeds of the taggers. Where the line meets the goal is
+    an extrapolation, for which there is none.
+    """
     logarithms = np.log([point["perplexity"] for point in points])
     gains = [point["rows"][place]["differences"] for point in points]  # [models, seeds]
     slope, offset = np.polyfit(logarithms, np.mean(gains, axis=1), 1)

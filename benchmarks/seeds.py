@@ -1,8 +1,9 @@
 """How far apart are biLMs that differ in nothing but the seed of their pretraining?
 
 A score's interval over sentences says what to expect of other sentences, not of another pretraining. Here both stand
-beside each other: for each score of `elmo eval perplexity` and `elmo eval forms` the values of all models, their
-standard deviation, and half the width of the interval over sentences (the mean over the models).
+beside each other, for held-out perplexity and for three forms of vector of `elmo eval forms`, less the word's mean: the
+values of all models, their standard deviation and, of the forms, half the width of the interval over sentences (the
+mean over the models).
 """
 
 from __future__ import annotations
