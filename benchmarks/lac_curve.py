@@ -72,6 +72,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         copy_runs(arguments.work, folder, SYSTEMS if is_own else ("baseline",), arguments.seeds)
         experiment = OneModel(arguments.corpora, folder, model, arguments.seeds, tuned)
         experiment.run()
+        if not all(map(experiment.finished, experiment.jobs())):
+            raise SystemExit(f"{folder}: another process is at some of the runs: call again when it has ended")
         summary = Summary(experiment)
         points.append(
             {
