@@ -15,6 +15,7 @@ from book.tools import REPOSITORY
 MAX_IMAGE_BYTES = 300_000
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,}")
 _IPYKERNEL = re.compile(r"ipykernel_\d+")
+_NUMPY_SCALAR = re.compile(r"\bnp\.(int|float|bool)\w*\(")
 
 _GLUED = "application/papermill.record/"  # what glue() puts before the type of a value for another place
 
@@ -58,6 +59,9 @@ def _text_problems(cell: Cell) -> Iterator[str]:
             return
     if match := _IPYKERNEL.search(text):
         yield f"its output holds {match.group()!r}, different in every run: is it a warning to mend?"
+    pasted = "\n".join(content for content in _pasted(cell))
+    if match := _NUMPY_SCALAR.search(pasted):
+        yield f"a number that it pastes would be shown as {match.group()!r}...: format it"
     if match := _ADDRESS.search(text):
         yield f"its output holds a memory address ({match.group()!r}), different in every run"
 
@@ -74,6 +78,14 @@ def _output_texts(cell: Cell) -> Iterator[str]:
         for mime, content in output.get("data", {}).items():
             if not mime.removeprefix(_GLUED).startswith("image/") or mime.endswith("svg+xml"):
                 yield content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+
+
+def _pasted(cell: Cell) -> Iterator[str]:
+    """What `glue` keeps for the text, as it will stand there."""
+    for output in cell.outputs:
+        for mime, content in output.get("data", {}).items():
+            if mime.startswith(_GLUED) and isinstance(content, str):
+                yield content
 
 
 def _figure_problems(cell: Cell) -> Iterator[str]:

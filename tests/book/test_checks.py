@@ -40,6 +40,16 @@ def test_an_error_is_named_with_its_cell():
     ]
 
 
+def test_a_number_that_would_be_pasted_as_code_is_named():
+    name = "application/papermill.record/text/plain"
+    assert problems(notebook_with(image("'861'", name))) == []
+    (found,) = problems(notebook_with(image("np.int64(861)", name)))
+    assert found == "code cell 1 (draw()): a number that it pastes would be shown as 'np.int64('...: format it"
+    assert problems(notebook_with(image("np.int64(861)", "text/plain"))) == [], (
+        "an output that a reader may see as it is"
+    )
+
+
 def test_a_cell_that_was_not_executed_is_named():
     assert problems(notebook_with(None, execution_count=None)) == ["code cell 1 (draw()): was not executed"]
 
