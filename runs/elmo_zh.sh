@@ -32,6 +32,7 @@ WARMUP_STEPS=${WARMUP_STEPS:-500}
 DROPOUT=${DROPOUT:-0.05}
 MAX_EPOCH=${MAX_EPOCH:-4}          # passes over the text at a constant rate
 END_EPOCH=${END_EPOCH:-1}          # passes over the text of the end
+FROM=${FROM:-}                     # folder of an ELMo that reads on instead of a new one; its vocabulary and sizes stay
 RANDOM_SEED=${RANDOM_SEED:-0}
 SAVE_INTERVAL=${SAVE_INTERVAL:-1000}
 WORD2VEC_EPOCHS=${WORD2VEC_EPOCHS:-5}
@@ -42,6 +43,7 @@ if [ -z "$CORPORA" ]; then
 fi
 
 # 1. Text: divided, segmented, counted
+[ -z "$FROM" ] || [ -f "$WORK/vocabulary.txt" ] || { mkdir -p "$WORK" && cp "$FROM/vocabulary.txt" "$WORK/vocabulary.txt"; }
 prepare_text "$CORPORA" "$WORK" "$VOCAB_SIZE"
 # shellcheck disable=SC2086  # MIX is several words
 mix "$WORK/shards" "$WORK/mix" $MIX
@@ -63,7 +65,7 @@ pretrain() {
 
 # 2. ELMo: the biLM. At a constant rate, which can be ended at any checkpoint; then a shorter end in which the rate falls
 last="$WORK/checkpoints/epoch_$(printf '%03d' "$MAX_EPOCH")"
-pretrain "$WORK/mix" "$WORK/checkpoints" "$MAX_EPOCH" --lr_schedule constant
+pretrain "$WORK/mix" "$WORK/checkpoints" "$MAX_EPOCH" --lr_schedule constant ${FROM:+--load_pretraining_params "$FROM"}
 pretrain "$WORK/end_mix" "$WORK/end" "$END_EPOCH" --lr_schedule cosine --load_pretraining_params "$last"
 [ -d "$WORK/elmo-zh" ] || elmo export "$WORK/end/epoch_$(printf '%03d' "$END_EPOCH")" "$WORK/elmo-zh" --dtype float16 \
     --note "Trained by runs/elmo_zh.sh on raw, pool and the training parts of lac" --licence Apache-2.0

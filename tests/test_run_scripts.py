@@ -103,6 +103,18 @@ def test_a_second_run_makes_only_what_is_missing(repository: Path, work: Path) -
     assert expected <= changed and all(name.startswith("checkpoints/") for name in changed - expected)
 
 
+def test_an_elmo_reads_on(repository: Path, work: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(work, again, symlinks=True, ignore=shutil.ignore_patterns("checkpoints", "end", "elmo-zh", "*.log"))
+    (again / "vocabulary.txt").unlink()
+    done = run_script(repository, "elmo_zh.sh", again, TOY="1", MAX_EPOCH="1", FROM=str(work / "elmo-zh"))
+    assert done.returncode == 0, done.stderr
+    assert (again / "vocabulary.txt").read_bytes() == (work / "elmo-zh/vocabulary.txt").read_bytes()
+    assert last_perplexity(again / "pretrain.log", run=2) < last_perplexity(work / "pretrain.log", run=2)
+    first, both = (json.loads(read_header(folder / "elmo-zh")["provenance"])["runs"] for folder in (work, again))
+    assert len(first) == 2 and both[:2] == first and len(both) == 4
+
+
 def test_sources_are_weighed_on_the_same_number_of_words(repository: Path, work: Path) -> None:
     done = run_script(repository, "weigh_sources.sh", work, TOY="1")
     assert done.returncode == 0, done.stderr
