@@ -1,7 +1,7 @@
 """How much better LAC gets with an ELMo that has read more: gain in F1 against the ELMo's held-out perplexity.
 
-Takes an experiment's own ELMo and others of its vocabulary that have read less, such as checkpoints of `elmo pretrain`,
-and does with each the runs of `elmo lac experiment`: with the setting that the experiment's ELMo was tuned to, and
+Takes an experiment's own ELMo and others of its vocabulary that have read less or more, such as checkpoints of `elmo
+pretrain`, and does with each the runs of `elmo lac experiment`: with the setting that the experiment's ELMo was tuned to, and
 against its baseline's runs, which stand in `--work` as its own do.
 """
 
@@ -63,10 +63,10 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for run in (Run(system, size, seed) for system in SYSTEMS for size in SIZES for seed in range(arguments.seeds)):
         if tuned.record(run) is None:
             raise SystemExit(f"{arguments.work}: {run.name} is not done: run `elmo lac experiment` first")
-    models_by_words = [*arguments.models, arguments.elmo]
-    scores = [evaluate_perplexity(model, arguments.test_path) for model in models_by_words]  # before the long work
+    all_models = [*arguments.models, arguments.elmo, *arguments.more]
+    scores = [evaluate_perplexity(model, arguments.test_path) for model in all_models]  # before the long work
     points = []
-    for number, (model, held_out) in enumerate(zip(models_by_words, scores, strict=True)):
+    for number, (model, held_out) in enumerate(zip(all_models, scores, strict=True)):
         is_own = number == len(arguments.models)
         folder = arguments.runs / f"{number}"
         copy_runs(arguments.work, folder, SYSTEMS if is_own else ("baseline",), arguments.seeds)
@@ -114,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="ELMos that have read less, checkpoints or models")
     parser.add_argument("--elmo", required=True, help="the experiment's ELMo")
+    parser.add_argument("--more", nargs="+", default=[], help="ELMos that have read more")
     parser.add_argument("--word2vec", required=True, help="the experiment's word vectors")
     parser.add_argument("--test_path", required=True, help="held-out text: files of segmented sentences")
     parser.add_argument("--corpora", type=Path, required=True, help="folder of the public corpora")

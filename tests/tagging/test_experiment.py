@@ -324,11 +324,12 @@ def pretrained(folder: Path, epochs: int) -> Path:
 def test_the_gain_of_elmos_that_have_read_more_is_set_beside_their_perplexity(
     corpora: Path, tiny_word2vec: Path, small: None, tmp_path: Path
 ) -> None:
-    less, own = (pretrained(tmp_path / f"pretrained{epochs}", epochs) for epochs in (1, 2))
+    less, own, more = (pretrained(tmp_path / f"pretrained{epochs}", epochs) for epochs in (1, 2, 3))
     work, models = tmp_path / "work", {"elmo": own, "word2vec": tiny_word2vec}
     arguments = argparse.Namespace(
         models=[str(less)],
         elmo=str(own),
+        more=[str(more)],
         word2vec=str(tiny_word2vec),
         test_path=str(tmp_path / "pretrained1/shard"),
         corpora=corpora,
@@ -346,20 +347,20 @@ def test_the_gain_of_elmos_that_have_read_more_is_set_beside_their_perplexity(
     before = {path: path.read_bytes() for path in work.iterdir()}
     found = lac_curve.measure(arguments)
     assert {path: path.read_bytes() for path in work.iterdir()} == before
-    first, last = found["points"]
-    assert first["perplexity"] > last["perplexity"] > 1
-    assert last["tokens_read"] == 2 * first["tokens_read"] > 0
+    first, second, third = found["points"]
+    assert first["perplexity"] > second["perplexity"] > third["perplexity"] > 1
+    assert [2 * first["tokens_read"], 3 * first["tokens_read"]] == [second["tokens_read"], third["tokens_read"]]
     released = LacExperiment(corpora, work, models)
     for place, (size, part, score) in enumerate(lac_curve.SCORES):
         rows = [point["rows"][place] for point in found["points"]]
-        assert [(row["system"], row["size"], row["seeds"], row["against"]) for row in rows] == 2 * [
+        assert [(row["system"], row["size"], row["seeds"], row["against"]) for row in rows] == 3 * [
             ("elmo", size, 2, "baseline")
         ]
         assert rows[1] == Summary(released).row("elmo", size, "characters", part, score, ["baseline"])
         assert (found["word2vec"][place]["system"], found["word2vec"][place]["size"]) == ("word2vec", size)
         gains, line = [row["difference"] for row in rows], found["fits"][place]
-        at_first = line["offset"] + line["slope"] * np.log(first["perplexity"])
-        assert at_first == pytest.approx(gains[0])
+        middle = np.mean(np.log([point["perplexity"] for point in found["points"]]))
+        assert line["offset"] + line["slope"] * middle == pytest.approx(np.mean(gains))
         assert (line["size"], line["scored_on"], line["score"]) == (size, part, score)
         assert line["each_halving"]["value"] == pytest.approx(-line["slope"] * np.log(2))
 
