@@ -1,8 +1,8 @@
 """How much better LAC gets with an ELMo that has read more: gain in F1 against the ELMo's held-out perplexity.
 
 Takes an experiment's own ELMo and others of its vocabulary that have read less or more, such as checkpoints of `elmo
-pretrain`, and does with each the runs of `elmo lac experiment`: with the setting that the experiment's ELMo was tuned to, and
-against its baseline's runs, which stand in `--work` as its own do.
+pretrain`, and does with each the runs of `elmo lac experiment`: with the setting that the experiment's ELMo was tuned
+to, and against its baseline's runs, which stand in `--work` as its own do.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for number, (model, held_out) in enumerate(zip(all_models, scores, strict=True)):
         is_own = number == len(arguments.models)
         folder = arguments.runs / f"{number}"
-        copy_runs(arguments.work, folder, SYSTEMS if is_own else ("baseline",), arguments.seeds)
+        copy_runs(arguments.work, folder, ("baseline", "elmo") if is_own else ("baseline",), arguments.seeds)
         experiment = OneModel(arguments.corpora, folder, model, arguments.seeds, tuned)
         experiment.run()
         if not all(map(experiment.finished, experiment.jobs())):
@@ -82,7 +82,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 "rows": [summary.row("elmo", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES],
             }
         )
-    rival = [summary.row("word2vec", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES]
+    rival = [Summary(tuned).row("word2vec", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES]
     lines = [
         {"size": size, "scored_on": part, "score": score, **fit(points, place, GOALS[place])}
         for place, (size, part, score) in enumerate(SCORES)
