@@ -29,6 +29,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (  # in the order in which `elmo --h
     pretraining.pretrain,
     pretraining.pretrain_masked,
     adapting.adapt,
+    adapting.grow,
     vectors.word2vec,
     vectors.encode,
     models.export,

@@ -1,4 +1,4 @@
-"""The command that makes a model of a domain: `elmo adapt`."""
+"""The commands that make one model of another: `elmo adapt` and `elmo grow`."""
 
 from __future__ import annotations
 
@@ -59,3 +59,20 @@ def adapt(
         f"perplexity on {done.parts.dev:,} held-out sentences: {done.before:.2f} before, {done.after:.2f} after "
         f"{done.epochs} epochs; {done.unknown_after:.1%} of their words are unknown; the model is in {output}"
     )
+
+
+def grow(
+    model: Model,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Directory for the new model.")],
+    embed_size: Annotated[int, typer.Option("--embed_size", help="Size of the word vectors and projections.")],
+    hidden_size: Annotated[int, typer.Option("--hidden_size", help="Cells of a layer.")],
+    random_seed: RandomSeed = 0,
+    overwrite: Annotated[Any, flag("overwrite", "Take the place of a model that is there.")] = False,
+) -> None:
+    """Make a larger ELMo that predicts what a trained one does, for elmo pretrain --load_pretraining_params."""
+    from elmo.adapting.grow import grow as run
+
+    config = run(
+        model, output, embed_size=embed_size, hidden_size=hidden_size, random_seed=random_seed, overwrite=overwrite
+    )
+    say(f"{config.num_parameters:,} parameters, about; the model is in {output}")
