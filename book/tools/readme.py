@@ -115,10 +115,11 @@ def table() -> str:
         [*_senses(), *_lac("lac_transfer", "characters"), *_lac("lac_words", "words")],
     )
     words = _read("lac_words")["elmo"]
+    read = _read("lac_transfer")["models"]["elmo"]["tokens_read"] / 1e6
     notes = (
         "AUC × 100: how often two sentences of one sense are more alike than two of different senses; 50 is guessing.\n"
         f"MCL-WiC asks the same of pairs. Intervals of LAC: over seeds and test sentences, with words ({words},\n"
-        "an older experiment) over seeds.\n"
+        f"an older experiment) over seeds. elmo-zh had read {read:.0f} million words then; it has read on since.\n"
     )
     tasks = _as_markdown(("encoder, frozen", *SETS.values()), _tasks())
     about = (
