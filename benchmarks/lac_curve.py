@@ -69,12 +69,14 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     for number, (model, held_out) in enumerate(zip(all_models, scores, strict=True)):
         is_own = number == len(arguments.models)
         folder = arguments.runs / f"{number}"
-        copy_runs(arguments.work, folder, ("baseline", "elmo") if is_own else ("baseline",), arguments.seeds)
+        copy_runs(arguments.work, folder, SYSTEMS if is_own else ("baseline",), arguments.seeds)
         experiment = OneModel(arguments.corpora, folder, model, arguments.seeds, tuned)
         experiment.run()
         if not all(map(experiment.finished, experiment.jobs())):
             raise SystemExit(f"{folder}: another process is at some of the runs: call again when it has ended")
         summary = Summary(experiment)
+        if is_own:
+            rival = [summary.row("word2vec", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES]
         points.append(
             {
                 "model": Path(model).name,
@@ -82,7 +84,6 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 "rows": [summary.row("elmo", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES],
             }
         )
-    rival = [Summary(tuned).row("word2vec", size, TOKENS, part, score, ["baseline"]) for size, part, score in SCORES]
     lines = [
         {"size": size, "scored_on": part, "score": score, **fit(points, place, GOALS[place])}
         for place, (size, part, score) in enumerate(SCORES)
