@@ -1,1 +1,1 @@
-"""A model of a domain: one that is there learns on, from raw text of that domain."""
+"""A model made of one that is there: it learns on from raw text of a domain, or grows."""

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from elmo.bilm import BiLM
+from elmo.bilm import BiLM, bilm_from_files
 from elmo.bilm_config import BiLMConfig
 from elmo.checks import config_of_file
 from elmo.convert import read_any
@@ -42,8 +42,8 @@ def grow(
         overwrite: take the place of a model that is there.
 
     Raises:
-        InputError: the source is no biLM or reads words by their characters, a size is smaller than the source's, the
-            larger model has no room in memory, or the output can't be written.
+        InputError: the source is no biLM, is damaged or reads words by their characters, a size is smaller than the
+            source's, the larger model has no room in memory, or the output can't be written.
     """
     check_free(output, overwrite, [source] if os.path.isdir(source) else [], kind="bilm")
     files = read_any(source, kind="bilm")
@@ -66,10 +66,11 @@ def grown(
     """The larger model, as `grow` writes it.
 
     New cells and the new numbers of a projection begin as those of a new biLM. What the old parts would hear of them is
-    multiplied by zero, and so is a tied softmax's share of the new numbers: every prediction stays. The zeros get
-    gradients from the first step on.
+    multiplied by zero, and so is a tied softmax's share of the new numbers: every prediction stays. The zeros
+    learn like any other number, from the second or third step on.
     """
-    config = config_of_file(BiLMConfig, files.config, files.vocabulary, place)
+    small = bilm_from_files(files, place)
+    config = small.config
     if config.token_encoder is not None:
         raise InputError(f"{place}: reads words by their characters: only a biLM that looks words up can grow")
     for name, size in (("embed_size", embed_size), ("hidden_size", hidden_size)):
@@ -79,9 +80,10 @@ def grown(
     check_memory(4 * larger.num_parameters, place)
     seed_everything(random_seed)
     arrays = {name: np.array(parameter.numpy()) for name, parameter in BiLM(larger).named_parameters()}
+    learnt = {name: parameter.numpy() for name, parameter in small.named_parameters()}
     embed, hidden = config.embed_size, config.hidden_size
     for name, new in arrays.items():
-        old = np.asarray(files.arrays[name], new.dtype)
+        old = learnt[name]
         if name.endswith(("input_weight", "recurrent_weight")):  # [embed, 4 * hidden]
             gates = new.reshape(embed_size, 4, hidden_size)
             gates[:, :, :hidden] = 0  # what old cells hear of new numbers

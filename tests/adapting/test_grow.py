@@ -125,6 +125,16 @@ def test_a_model_does_not_shrink(sizes: dict[str, int], message: str) -> None:
     assert refusal(grown, trained(), **sizes, place="small") == message
 
 
+def test_a_damaged_model_is_named(tmp_path: Path, capsys) -> None:
+    files = trained()
+    arrays = {name: array for name, array in files.arrays.items() if name != "forward_layers.1.bias"}
+    source = write_model(tmp_path / "small", dataclasses.replace(files, arrays=arrays))
+    sizes = [f"--{name}={size}" for name, size in LARGE.items()]
+    assert run("grow", source, "--output", tmp_path / "large", *sizes) == 2
+    assert "forward_layers.1.bias" in capsys.readouterr().err
+    assert not (tmp_path / "large").exists()
+
+
 def test_a_model_that_reads_characters_does_not_grow() -> None:
     encoder = TokenEncoderConfig(alphabet="utf-8")
     files = files_of(BiLM(BiLMConfig(len(VOCABULARY), **SMALL, token_encoder=encoder)), VOCABULARY)
