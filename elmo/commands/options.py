@@ -151,8 +151,8 @@ Amp = Annotated[
     str,
     typer.Option(
         "--amp",
-        help="Precision of products: auto (bf16 on a CPU with AMX or AVX-512 BF16, else none), none (float32), bf16, "
-        "or, on a GPU, fp16 with loss scaling. No GPU was tried.",
+        help="Precision of products: auto (bf16 on a CPU with AMX, or of AMD with AVX-512 BF16, else none), none "
+        "(float32), bf16, or, on a GPU, fp16 with loss scaling. No GPU was tried.",
     ),
 ]
 AccumulateSteps = Annotated[

@@ -9,6 +9,7 @@ import pytest
 
 from elmo.errors import InputError
 from elmo.nn import native
+from elmo.nn.native import build
 from elmo.nn.native.precision import choose_precision, describe_precision, products_in
 from elmo.runtime import paddle
 from tests.commands import COMMAND, run_python
@@ -21,6 +22,7 @@ def refusal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """A machine that can multiply in bfloat16, and one that can't."""
     monkeypatch.setattr(native, "bfloat16_refusal", lambda: request.param)
     monkeypatch.setattr(native, "bfloat16_instructions", lambda: "AMX")
+    monkeypatch.setattr(native, "bfloat16_drawback", lambda: None)
     return request.param
 
 
@@ -31,6 +33,25 @@ def test_auto_takes_bfloat16_where_it_can_and_says_why_not(refusal):
         assert describe_precision(chosen) == "products in bfloat16 (AMX)"
     else:
         assert describe_precision(chosen) == f"products in float32 (not in bfloat16: {NO_INSTRUCTIONS})"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "instructions", "chosen"),
+    [
+        ("AuthenticAMD", "AVX-512 BF16", "bf16"),
+        ("GenuineIntel", "AMX", "bf16"),
+        ("GenuineIntel", "AVX-512 BF16", "none"),
+    ],
+)
+def test_auto_takes_what_is_faster_on_this_kind_of_processor(monkeypatch, vendor, instructions, chosen):
+    monkeypatch.setattr(build, "read_cpuinfo", lambda: f"processor\t: 0\nvendor_id\t: {vendor}\nmodel name\t: X\n")
+    monkeypatch.setattr(build, "bfloat16_instructions", lambda: instructions)
+    monkeypatch.setattr(native, "bfloat16_instructions", lambda: instructions)
+    monkeypatch.setattr(native, "bfloat16_refusal", lambda: None)
+    assert choose_precision("auto") == chosen
+    assert choose_precision("bf16") == "bf16"  # who asks for it gets it
+    slower = "products in float32 (not in bfloat16: an Intel processor that shows no AMX is slower in it)"
+    assert describe_precision(chosen) == (slower if chosen == "none" else f"products in bfloat16 ({instructions})")
 
 
 def test_bf16_is_refused_where_it_cannot_be(refusal):

@@ -16,6 +16,7 @@ import numpy as np
 
 from elmo.errors import InputError, RunError
 from elmo.nn.native.build import SWITCH as SWITCH
+from elmo.nn.native.build import bfloat16_drawback as bfloat16_drawback
 from elmo.nn.native.build import bfloat16_instructions as bfloat16_instructions
 from elmo.nn.native.build import bfloat16_refusal as bfloat16_refusal
 from elmo.nn.native.build import library as library

@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
@@ -15,7 +16,7 @@ import subprocess
 from pathlib import Path
 
 from elmo.nn.native.signatures import PRODUCTS, SIGNATURES
-from elmo.runtime import available_cores
+from elmo.runtime import available_cores, read_cpuinfo
 from elmo.system.cache import cache_folder
 from elmo.system.files import temporary_directory
 from elmo.system.trusted import is_sound, private_folder, publish
@@ -61,6 +62,17 @@ def bfloat16_refusal() -> str | None:
 def bfloat16_instructions() -> str:
     """The processor's instructions that products in bfloat16 use, for people: "AMX" or "AVX-512 BF16"."""
     return "AMX" if _onednn()[0] & _AMX == _AMX else "AVX-512 BF16"
+
+
+def bfloat16_drawback() -> str | None:
+    """Why products in bfloat16 are slower than in float32 on a processor that can make both, or None where they are not.
+
+    An Intel core without AMX (many virtual machines hide it) takes as long for a bfloat16 product as for a float32 one,
+    and rounds the factors first: training was 0.6 to 0.9 times as fast (`data/results/pretrain_speed_intel.json`).
+    """
+    if bfloat16_instructions() != "AMX" and re.search(r"^vendor_id\s*:\s*GenuineIntel$", read_cpuinfo(), re.MULTILINE):
+        return "an Intel processor that shows no AMX is slower in it"
+    return None
 
 
 @functools.cache
@@ -151,13 +163,9 @@ def _run(command: list[str], folder: Path) -> None:
 
 def _cpu() -> str:
     """What -march=native depends on: a cache in a shared home directory may serve several machines."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return "\n".join(
-        sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))})
-    )
+    lines = read_cpuinfo().splitlines()
+    told = {line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))}
+    return "\n".join(sorted(told)) if lines else platform.processor()
 
 
 def _share_threads(loaded: ctypes.CDLL) -> None:

@@ -4,7 +4,7 @@
 - "bf16": bfloat16 factors, float32 sums. On a CPU it takes AMX or AVX-512 with bfloat16, and only products of our own
   layers are affected (`elmo.nn.native`); on a GPU it is Paddle's `auto_cast`, untested.
 - "fp16": on a GPU only, with loss scaling; untested.
-- "auto": "bf16" on a CPU that can, else "none".
+- "auto": "bf16" on a CPU that is faster in it, else "none".
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ def choose_precision(amp: str) -> str:
     if amp == "none":
         return amp
     refusal = native.bfloat16_refusal()
-    if refusal is not None and amp == "bf16":
+    if amp == "auto":
+        return "none" if refusal or native.bfloat16_drawback() else "bf16"
+    if refusal is not None:
         raise InputError(f"amp is 'bf16': {refusal}; give auto or none")
-    return "none" if refusal is not None else "bf16"
+    return amp
 
 
 def describe_precision(amp: str) -> str:
@@ -43,8 +45,8 @@ def describe_precision(amp: str) -> str:
         return "float32" if amp == "none" else f"mixed precision in {_TYPES[amp]}"
     if amp == "bf16":
         return f"products in bfloat16 ({native.bfloat16_instructions()})"
-    refusal = native.bfloat16_refusal()
-    return "products in float32" + ("" if refusal is None else f" (not in bfloat16: {refusal})")
+    reason = native.bfloat16_refusal() or native.bfloat16_drawback()
+    return "products in float32" + ("" if reason is None else f" (not in bfloat16: {reason})")
 
 
 def products_in(amp: str) -> AbstractContextManager[object]:
