@@ -198,26 +198,32 @@ def test_bert_ernie_and_an_elmo_read_the_same_text_and_more_seeds_go_on_from_a_m
     work = tmp_path / "work"
     done = run_script(repository, "masked_zh.sh", work, TOY="1", SEEDS="1")
     assert done.returncode == 0, done.stderr
-    assert {path.stem for path in (work / "results").iterdir()} == {"bert-1", "ernie-1", "cloze"}
+    read_on = {"bert-zh", "ernie-zh"}
+    assert {path.stem for path in (work / "results").iterdir()} == {"bert-zh-1", "ernie-zh-1", *read_on, "cloze"}
     words = {path.name: "".join(path.read_text(encoding="utf-8").split()) for path in (work / "sample").iterdir()}
     tags = "".join(path.read_text(encoding="utf-8") for path in (work / "tagged").iterdir())
     again = "".join(word.rpartition("/")[0] for word in tags.split())
     assert sorted(again) == sorted("".join(words.values()))  # the tagged text is the segmented one, cut anew
+    shards = [{path.name for path in (work / name).iterdir()} for name in ("sample", "sample_on", "tagged_on")]
+    assert shards[1] and shards[1] == shards[2] and not shards[0] & shards[1]  # what is read on was not read before
     before = made(work)
     (work / "results/cloze.json").unlink()
     done = run_script(repository, "masked_zh.sh", work, TOY="1", SEEDS="1 2", START=str(work / "bert-zh-1"))
     assert done.returncode == 0, done.stderr
     results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in (work / "results").iterdir()}
-    assert results.keys() == {"bert-1", "bert-2", "ernie-1", "ernie-2", "cloze"}
-    first, second = ({results[f"{name}-{seed}"]["characters_read"] for name in ("bert", "ernie")} for seed in (1, 2))
+    assert results.keys() == {"bert-zh-1", "bert-zh-2", "ernie-zh-1", "ernie-zh-2", *read_on, "cloze"}
+    first, second = ({results[f"{name}-zh-{seed}"]["characters_read"] for name in ("bert", "ernie")} for seed in (1, 2))
     assert len(first) == 1 and min(first) > 1000
     assert second == {2 * characters for characters in first}  # its own and those of the model that it began from
     assert {name for name, when in made(work).items() if before.get(name, when) != when} == {
         "results/cloze.json",
         "pieces.txt",  # those of the model that is started from, which are the same
     }
-    runs = {name: json.loads(read_header(work / name)["provenance"])["runs"] for name in ("ernie-zh-1", "ernie-zh-2")}
-    assert [len(each) for each in runs.values()] == [1, 2]
+    names = ("bert-zh-1", "ernie-zh-1", "ernie-zh-2", "ernie-zh")
+    runs = {name: json.loads(read_header(work / name)["provenance"])["runs"] for name in names}
+    assert [len(each) for each in runs.values()] == [1, 1, 2, 2]
+    assert runs["ernie-zh"][:1] == runs["bert-zh-1"]  # it goes on from BERT, whose characters are its first stage
+    assert runs["ernie-zh"][-1]["settings"]["stages"] == ["words", "entities"]
 
 
 def test_an_elmo_over_characters_reads_the_words_taken_apart(repository: Path, tmp_path: Path) -> None:
