@@ -59,7 +59,7 @@ def _text_problems(cell: Cell) -> Iterator[str]:
             return
     if match := _IPYKERNEL.search(text):
         yield f"its output holds {match.group()!r}, different in every run: is it a warning to mend?"
-    pasted = "\n".join(content for content in _pasted(cell))
+    pasted = "\n".join(_pasted(cell))
     if match := _NUMPY_SCALAR.search(pasted):
         yield f"a number that it pastes would be shown as {match.group()!r}...: format it"
     if match := _ADDRESS.search(text):
