@@ -65,7 +65,7 @@ def bfloat16_instructions() -> str:
 
 
 def bfloat16_drawback() -> str | None:
-    """Why products in bfloat16 are slower than in float32 on a processor that can make both, or None where they are not.
+    """Why products in bfloat16 are slower here than in float32, though they can be made, or None where they are not.
 
     An Intel core without AMX (many virtual machines hide it) takes as long for a bfloat16 product as for a float32 one,
     and rounds the factors first: training was 0.6 to 0.9 times as fast (`data/results/pretrain_speed_intel.json`).
